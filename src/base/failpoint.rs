@@ -1,0 +1,51 @@
+//! Named places where a test kills the process with a real SIGKILL, to prove that every instant is survivable.
+//!
+//! `MIG_FAILPOINT=name` kills at the first hit, `MIG_FAILPOINT=name:3` at the third, `MIG_FAILPOINT=*:17` at the
+//! seventeenth hit of any name; `MIG_FAILPOINT_LOG=file` appends each name that is passed. Only with the cargo feature
+//! `failpoints`; without it `hit` is empty and compiles to nothing.
+
+/// Passes the point `name`; may not return.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+#[allow(clippy::inline_always)] // an empty function: it must vanish from hot loops
+pub fn hit(_name: &str) {}
+
+/// Passes the point `name`; may not return.
+#[cfg(feature = "failpoints")]
+pub fn hit(name: &str) {
+    use std::io::Write as _;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static HITS: AtomicU64 = AtomicU64::new(0);
+
+    if let Ok(path) = std::env::var("MIG_FAILPOINT_LOG")
+        && let Ok(mut file) = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+    {
+        drop(writeln!(file, "{name}"));
+    }
+    let wanted = WANTED.get_or_init(|| {
+        let text = std::env::var("MIG_FAILPOINT").ok()?;
+        let (wanted_name, nth) = text.rsplit_once(':').unwrap_or((&text, "1"));
+        Some((wanted_name.to_owned(), nth.parse().unwrap_or(1)))
+    });
+    let Some((wanted_name, nth)) = wanted else {
+        return;
+    };
+    if wanted_name != "*" && wanted_name != name {
+        return;
+    }
+    if HITS.fetch_add(1, Ordering::SeqCst) + 1 == *nth {
+        drop(rustix::process::kill_process(
+            rustix::process::getpid(),
+            rustix::process::Signal::KILL,
+        ));
+        loop {
+            std::thread::park();
+        }
+    }
+}

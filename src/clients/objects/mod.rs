@@ -1,0 +1,25 @@
+//! Stores of immutable objects (snapshot repositories) behind one trait, with decorators.
+//!
+//! Deliberately absent: writing. A snapshot store is only read.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::ReadAt;
+
+/// A store of objects by key. Keys are relative, with `/` between parts, and never leave the store.
+pub trait ObjectStore: Send + Sync {
+    /// Where the store is, for messages: never with credentials.
+    fn location(&self) -> String;
+
+    /// Names directly under `prefix` (`""` is the root), files and folders alike, sorted.
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
+
+    /// A whole object, refused beyond `limit_bytes`.
+    fn get(&self, key: &str, limit_bytes: u64) -> io::Result<Bytes>;
+
+    /// Opens an object for ranged reads.
+    fn open(&self, key: &str) -> io::Result<Arc<dyn ReadAt>>;
+}

@@ -1,0 +1,9 @@
+//! The engines that do the work: they read snapshots, translate metadata, move and prove documents.
+//!
+//! Engines know nothing of plans and of state.
+
+pub mod bulk;
+pub mod lucene;
+pub mod metadata;
+pub mod snapshot;
+pub mod verify;

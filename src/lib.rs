@@ -1,0 +1,18 @@
+//! `mig`: a declarative plan executor for search-cluster migrations. This page is the code map; `ARCHITECTURE.md`
+//! gives the invariants.
+//!
+//! Top down: `cli` parses arguments and calls `apply`, which drives `phases` in the order that `graph` compiled from a
+//! `plan` and that `diff` compared with what was observed; `state` remembers; `engines` do the work on `clients`;
+//! `ui` renders typed values; `base` holds leaf types.
+
+pub mod apply;
+pub mod base;
+pub mod cli;
+pub mod clients;
+pub mod diff;
+pub mod engines;
+pub mod graph;
+pub mod phases;
+pub mod plan;
+pub mod state;
+pub mod ui;

@@ -1,0 +1,3 @@
+//! The `mig` binary: everything is in the library.
+
+fn main() {}
