@@ -1,1 +1,33 @@
-//! (being written)
+//! A pure reader of Lucene segments: enough of them to give every live document with its identity, and the counts to
+//! prove that none is missing.
+//!
+//! Relies on `base` alone; files arrive through [`SegmentFiles`]. Each file is decoded by the codec name and version in
+//! its own header, never by the version of the cluster: an upgraded index holds segments of several. A format version
+//! is one small file here.
+//!
+//! Deliberately absent: postings, points, norms, vectors, term vectors (never opened, so unknown codecs in them do not
+//! matter), writing, searching, and rebuilding of documents whose `_source` was not stored.
+
+mod error;
+mod segment;
+mod segments_n;
+
+use std::sync::Arc;
+
+use crate::base::ReadAt;
+
+pub use error::{LuceneError, ReadError};
+pub use segment::{ChecksumSpan, ChunkRef, Document, ReadStats, Scratch, Segment, SegmentCounts};
+pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
+
+/// The files of one commit of one shard, by Lucene file name.
+pub trait SegmentFiles: Send + Sync {
+    /// All file names of the commit; exactly one is `segments_N`.
+    fn names(&self) -> Vec<String>;
+
+    /// Opens one file for ranged reads.
+    ///
+    /// # Errors
+    /// [`LuceneError::Missing`] when the commit has no such file, [`LuceneError::Io`] when the store fails.
+    fn open(&self, name: &str) -> Result<Arc<dyn ReadAt>, LuceneError>;
+}
