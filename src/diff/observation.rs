@@ -1,0 +1,265 @@
+//! What was observed of each phase's surroundings: typed, serialisable, so that plans can be saved and replayed.
+//!
+//! Identity (uuids, generations, hashes) is kept apart from quantities (documents, bytes): only identity enters a
+//! fingerprint.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::version::ProductVersion;
+use crate::base::{Address, Fingerprint};
+
+/// What was observed for one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observation {
+    /// For `snapshot:`.
+    Snapshot(SnapshotObservation),
+    /// For `metadata:`.
+    Metadata(MetadataObservation),
+    /// For `backfill:`.
+    Backfill(BackfillObservation),
+    /// For `verify:`.
+    Verify(VerifyObservation),
+    /// For `gate:` and for what has nothing outside to look at.
+    Nothing,
+    /// For `switchover:`.
+    Switchover(SwitchoverObservation),
+}
+
+impl Observation {
+    /// The identity of what was observed.
+    pub fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Self::Snapshot(it) => Fingerprint::of(&it.identity()),
+            Self::Metadata(it) => Fingerprint::of(&it.identity()),
+            Self::Backfill(it) => Fingerprint::of(&it.identity()),
+            Self::Verify(it) => Fingerprint::of(&it.identity()),
+            Self::Nothing => Fingerprint::of(&"nothing"),
+            Self::Switchover(it) => Fingerprint::of(&it.identity()),
+        }
+    }
+}
+
+/// A snapshot as it stands in its repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotFacts {
+    /// The store's name in the plan.
+    pub store: Address,
+    /// The snapshot's name.
+    pub name: String,
+    /// Its uuid.
+    pub uuid: String,
+    /// `SUCCESS`, `PARTIAL`, …
+    pub state: String,
+    /// The server that made it.
+    pub made_by: Option<ProductVersion>,
+    /// The generation of the repository when it was looked at (shown, no part of the identity: later snapshots move it).
+    pub repository_generation: u64,
+    /// All its indices by name.
+    pub indices: BTreeMap<String, SnapshotIndexFacts>,
+    /// `index/shard: reason` of what the server failed to take.
+    pub failures: Vec<String>,
+}
+
+/// One index of a snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotIndexFacts {
+    /// The repository's id of the index.
+    pub id: String,
+    /// The index's uuid on its cluster.
+    pub uuid: String,
+    /// Primary shards.
+    pub shards: u32,
+    /// Whether it was closed.
+    pub closed: bool,
+    /// Live root documents by the second path (bitmaps of the segments, not the documents), where it was looked at.
+    pub docs: Option<u64>,
+    /// Bytes of stored fields that a reader will fetch.
+    pub bytes: u64,
+}
+
+/// What was observed for `snapshot:`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotObservation {
+    /// The snapshot, where it exists.
+    pub found: Option<SnapshotFacts>,
+    /// Why it can't be used, where that is known.
+    pub problem: Option<String>,
+}
+
+impl SnapshotObservation {
+    fn identity(&self) -> impl Serialize {
+        self.found
+            .as_ref()
+            .map(|found| (&found.store, &found.name, &found.uuid, &found.state))
+    }
+}
+
+/// An object of metadata by kind and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kinds of metadata objects, in the order in which they are created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectKind {
+    /// A component template.
+    ComponentTemplate,
+    /// A composable index template.
+    IndexTemplate,
+    /// A legacy template.
+    LegacyTemplate,
+    /// An index with its settings and mappings.
+    Index,
+    /// An alias over all its indices.
+    Alias,
+}
+
+impl ObjectKind {
+    /// As people say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ComponentTemplate => "component template",
+            Self::IndexTemplate => "index template",
+            Self::LegacyTemplate => "legacy template",
+            Self::Index => "index",
+            Self::Alias => "alias",
+        }
+    }
+}
+
+/// What was observed for `metadata:`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetadataObservation {
+    /// The snapshot's uuid; absent while there is none.
+    pub snapshot_uuid: Option<String>,
+    /// The version of the source.
+    pub source: Option<ProductVersion>,
+    /// The version of the target.
+    pub target: ProductVersion,
+    /// Objects of the source, body as the source has it (normalised to JSON).
+    pub source_objects: Vec<(ObjectKey, Value)>,
+    /// Objects of the target that the source has too, body as the target has it.
+    pub target_objects: Vec<(ObjectKey, Value)>,
+}
+
+impl MetadataObservation {
+    fn identity(&self) -> impl Serialize {
+        (
+            &self.snapshot_uuid,
+            &self.target,
+            Fingerprint::of(&self.source_objects),
+            Fingerprint::of(&self.target_objects),
+        )
+    }
+}
+
+/// What was observed for `backfill:`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackfillObservation {
+    /// The snapshot's uuid; absent while there is none.
+    pub snapshot_uuid: Option<String>,
+    /// Indices of the snapshot by name.
+    pub source: BTreeMap<String, SnapshotIndexFacts>,
+    /// Indices of the target by name, where they exist.
+    pub target: BTreeMap<String, TargetIndexFacts>,
+    /// What the work store says of this (plan, phase, snapshot).
+    pub work: Option<WorkFacts>,
+}
+
+impl BackfillObservation {
+    fn identity(&self) -> impl Serialize {
+        let source: Vec<_> = self
+            .source
+            .iter()
+            .map(|(name, facts)| (name, &facts.uuid))
+            .collect();
+        let target: Vec<_> = self
+            .target
+            .iter()
+            .map(|(name, facts)| (name, &facts.uuid, &facts.content))
+            .collect();
+        (
+            &self.snapshot_uuid,
+            Fingerprint::of(&source),
+            Fingerprint::of(&target),
+        )
+    }
+}
+
+/// An index of a target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetIndexFacts {
+    /// Its identity on the target.
+    pub uuid: String,
+    /// Documents there.
+    pub docs: u64,
+    /// Identity of the content where the target can tell it cheaply (a directory can, a cluster can't).
+    pub content: Option<Fingerprint>,
+    /// Documents there that this phase's work store knows nothing of.
+    pub foreign_docs: u64,
+}
+
+/// What a work store says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkFacts {
+    /// The plan that made it.
+    pub plan: String,
+    /// The lineage of the state that made it.
+    pub lineage: String,
+    /// Work items in all.
+    pub items: u64,
+    /// Work items that are done.
+    pub items_done: u64,
+    /// Documents written.
+    pub docs_done: u64,
+    /// Documents that failed.
+    pub docs_failed: u64,
+    /// Per index: whether all its items are done.
+    pub complete: BTreeMap<String, bool>,
+}
+
+/// What was observed for `verify:`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerifyObservation {
+    /// The snapshot's uuid; absent while there is none.
+    pub snapshot_uuid: Option<String>,
+    /// Indices of the source by name.
+    pub source: BTreeMap<String, SnapshotIndexFacts>,
+    /// Indices of the target by name.
+    pub target: BTreeMap<String, TargetIndexFacts>,
+}
+
+impl VerifyObservation {
+    fn identity(&self) -> impl Serialize {
+        let target: Vec<_> = self
+            .target
+            .iter()
+            .map(|(name, facts)| (name, &facts.uuid, &facts.content))
+            .collect();
+        (&self.snapshot_uuid, Fingerprint::of(&target))
+    }
+}
+
+/// What was observed for `switchover:`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SwitchoverObservation {
+    /// Identity of the target.
+    pub target: String,
+    /// Whether the target is marked live already.
+    pub live: bool,
+}
+
+impl SwitchoverObservation {
+    fn identity(&self) -> impl Serialize {
+        (&self.target, self.live)
+    }
+}

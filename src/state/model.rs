@@ -1,0 +1,203 @@
+//! The derived state and the entries of the journal that it is derived from.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::{Address, Fingerprint};
+use crate::plan::model::PhaseKindName;
+
+/// The state of one plan, derived from its journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Format version of this value.
+    pub version: u32,
+    /// Made once for a state and never changed: tells states of the same plan name apart.
+    pub lineage: String,
+    /// Number of journal entries it is derived from.
+    pub serial: u64,
+    /// The plan's name.
+    pub plan: String,
+    /// One record a phase.
+    pub phases: BTreeMap<Address, PhaseRecord>,
+    /// Approvals in force, by phase.
+    pub approvals: BTreeMap<Address, Approval>,
+    /// Targets that a switchover made live: no phase writes documents there any more.
+    pub live_targets: BTreeMap<Address, Timestamp>,
+}
+
+/// What is known of one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Its kind.
+    pub kind: PhaseKindName,
+    /// How far it got.
+    pub status: PhaseStatus,
+    /// The phase as it was applied (its `Serialize` form), for the comparison field by field.
+    pub spec: Value,
+    /// Identity of what the last run rested on.
+    pub inputs: Fingerprint,
+    /// What later phases and later plans need of it; the shape is the kind's.
+    pub outputs: Value,
+    /// Statements of what was proved; one a line.
+    pub evidence: Vec<String>,
+    /// When the last run began.
+    pub started_at: Timestamp,
+    /// When it ended well.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Side effects in the order in which they were announced.
+    pub effects: Vec<SideEffect>,
+}
+
+/// How far a phase got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseStatus {
+    /// Begun and not ended: interrupted, or running now.
+    Started,
+    /// Ended well.
+    Done,
+    /// Ended with an error.
+    Failed,
+    /// Taken back by a rollback.
+    RolledBack,
+}
+
+/// A side effect, announced in the journal before it happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SideEffect {
+    /// The cluster, store or directory.
+    pub on: Address,
+    /// `create-index`, `write-documents`, …
+    pub what: String,
+    /// The name of the object.
+    pub name: String,
+    /// What an undo needs to know (whether it existed before, for one).
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub detail: Value,
+}
+
+/// A person's word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+    /// The digest of the plan they saw.
+    pub plan_digest: Fingerprint,
+    /// The inputs of the phase they approved; when these change, the approval lapses.
+    pub inputs: Fingerprint,
+}
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// The first entry: a state is born, or adopted from what a lost one left.
+    Opened {
+        /// Journal format.
+        version: u32,
+        /// Its lineage.
+        lineage: String,
+        /// The plan's name.
+        plan: String,
+        /// Whether it was rebuilt from what a lost state left.
+        adopted: bool,
+    },
+    /// An apply begins.
+    RunStarted {
+        /// The plan's digest.
+        plan_digest: Fingerprint,
+        /// Who runs it.
+        who: String,
+        /// The version of `mig`.
+        mig_version: String,
+    },
+    /// A phase begins.
+    PhaseStarted {
+        /// The phase.
+        address: Address,
+        /// Its kind.
+        kind: PhaseKindName,
+        /// As it is applied.
+        spec: Value,
+        /// What it rests on.
+        inputs: Fingerprint,
+    },
+    /// A side effect is about to happen.
+    Effect {
+        /// The phase.
+        address: Address,
+        /// The effect.
+        effect: SideEffect,
+    },
+    /// A phase ended well.
+    PhaseDone {
+        /// The phase.
+        address: Address,
+        /// What later phases need.
+        outputs: Value,
+        /// What was proved.
+        evidence: Vec<String>,
+    },
+    /// A phase ended with an error.
+    PhaseFailed {
+        /// The phase.
+        address: Address,
+        /// Why.
+        error: String,
+    },
+    /// A phase that was up to date has new values of fields that take effect live.
+    SpecUpdated {
+        /// The phase.
+        address: Address,
+        /// As it is now.
+        spec: Value,
+    },
+    /// A person approved.
+    Approved {
+        /// The phase.
+        address: Address,
+        /// The approval.
+        approval: Approval,
+    },
+    /// A target went live.
+    WentLive {
+        /// The target.
+        target: Address,
+    },
+    /// A phase was renamed in the plan.
+    Renamed {
+        /// Old address.
+        from: Address,
+        /// New address.
+        to: Address,
+    },
+    /// A rollback of a phase begins.
+    RollbackStarted {
+        /// The phase.
+        address: Address,
+    },
+    /// A phase was taken back.
+    RolledBack {
+        /// The phase.
+        address: Address,
+    },
+    /// A phase was adopted from what a lost state left.
+    Adopted {
+        /// The phase.
+        address: Address,
+        /// Its record.
+        record: Box<PhaseRecord>,
+    },
+    /// An apply ended.
+    RunEnded {
+        /// How.
+        outcome: String,
+    },
+}
