@@ -2,12 +2,20 @@
 //!
 //! Deliberately absent: writing. A snapshot store is only read.
 
+mod counting;
+mod directory;
+mod faulty;
+
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::base::ReadAt;
+
+pub use counting::{CountingStore, StoreCounts};
+pub use directory::DirectoryStore;
+pub use faulty::{Fault, FaultyStore};
 
 /// A store of objects by key. Keys are relative, with `/` between parts, and never leave the store.
 pub trait ObjectStore: Send + Sync {

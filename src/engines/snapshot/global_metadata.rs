@@ -1,0 +1,153 @@
+//! `meta-<uuid>.dat` at the root: templates, pipelines, persistent settings.
+
+use serde_json::{Map, Value};
+
+use super::content::Content;
+use super::error::SnapshotError;
+
+/// The cluster-wide metadata of a snapshot. Sections are JSON values by name; an absent one is an empty object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GlobalMetadata {
+    /// Legacy index templates (`_template`) by name.
+    pub templates: Map<String, Value>,
+    /// Component templates (7.8 and later) by name.
+    pub component_templates: Map<String, Value>,
+    /// Composable index templates (7.8 and later) by name.
+    pub index_templates: Map<String, Value>,
+    /// Ingest pipelines by id.
+    pub pipelines: Map<String, Value>,
+    /// Stored scripts by id.
+    pub stored_scripts: Map<String, Value>,
+    /// Persistent cluster settings, flat.
+    pub persistent_settings: Map<String, Value>,
+    /// Uuid of the cluster that took the snapshot.
+    pub cluster_uuid: Option<String>,
+    /// Every other section as it stands (`index_lifecycle`, `repositories`, `data_stream`, …) by name.
+    pub other: Map<String, Value>,
+}
+
+/// Sections that say nothing about what users configured.
+const BOOKKEEPING: [&str; 5] = [
+    "version",
+    "cluster_uuid",
+    "cluster_uuid_committed",
+    "cluster_coordination",
+    "index-graveyard",
+];
+
+impl GlobalMetadata {
+    /// From the decoded blob; the sections stand under `meta-data` (`metadata` in some versions).
+    pub(crate) fn from_content(blob: &str, root: &Content) -> Result<Self, SnapshotError> {
+        let sections = root
+            .get("meta-data")
+            .or_else(|| root.get("metadata"))
+            .unwrap_or(root);
+        let Some(fields) = sections.as_object() else {
+            return Err(SnapshotError::Field {
+                blob: blob.to_owned(),
+                field: "meta-data".to_owned(),
+                reason: "is missing or no object".to_owned(),
+            });
+        };
+        let mut metadata = Self {
+            templates: Map::new(),
+            component_templates: Map::new(),
+            index_templates: Map::new(),
+            pipelines: Map::new(),
+            stored_scripts: Map::new(),
+            persistent_settings: Map::new(),
+            cluster_uuid: None,
+            other: Map::new(),
+        };
+        for (name, section) in fields {
+            let json = section.to_json();
+            match name.as_str() {
+                "templates" => metadata.templates = by_name(json),
+                // Customs wrap their map once more under their own name.
+                "component_template" => {
+                    metadata.component_templates = by_name(unwrapped(json, name));
+                }
+                "index_template" => metadata.index_templates = by_name(unwrapped(json, name)),
+                "ingest" => metadata.pipelines = pipelines(json),
+                "stored_scripts" => metadata.stored_scripts = by_name(json),
+                "settings" => metadata.persistent_settings = flatten(json),
+                "cluster_uuid" => metadata.cluster_uuid = json.as_str().map(str::to_owned),
+                other if BOOKKEEPING.contains(&other) => {}
+                _ => {
+                    metadata.other.insert(name.clone(), json);
+                }
+            }
+        }
+        Ok(metadata)
+    }
+}
+
+/// `{"name": {"name": …}}` without the second level.
+fn unwrapped(json: Value, name: &str) -> Value {
+    match json {
+        Value::Object(mut fields) if fields.len() == 1 && fields.contains_key(name) => {
+            fields.remove(name).unwrap_or_default()
+        }
+        other => other,
+    }
+}
+
+fn by_name(json: Value) -> Map<String, Value> {
+    match json {
+        Value::Object(fields) => fields,
+        // A list of objects with one key each, as some versions write.
+        Value::Array(items) => items
+            .into_iter()
+            .filter_map(|item| match item {
+                Value::Object(fields) => Some(fields),
+                _ => None,
+            })
+            .flatten()
+            .collect(),
+        _ => Map::new(),
+    }
+}
+
+/// `{"pipeline": [{"id": …, "config": {…}}]}`.
+fn pipelines(json: Value) -> Map<String, Value> {
+    let Value::Object(mut fields) = json else {
+        return Map::new();
+    };
+    let Some(Value::Array(items)) = fields.remove("pipeline") else {
+        return Map::new();
+    };
+    let entry = |item: Value| {
+        let Value::Object(mut item) = item else {
+            return None;
+        };
+        let id = item.get("id")?.as_str()?.to_owned();
+        Some((id, item.remove("config")?))
+    };
+    items.into_iter().filter_map(entry).collect()
+}
+
+/// Settings as a flat map of dotted keys, whether they were nested or flat.
+pub(crate) fn flatten(json: Value) -> Map<String, Value> {
+    let mut flat = Map::new();
+    flatten_into("", json, &mut flat);
+    flat
+}
+
+/// The depth is that of the decoded tree, which is bounded.
+fn flatten_into(prefix: &str, json: Value, flat: &mut Map<String, Value>) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let key = if prefix.is_empty() {
+                    name
+                } else {
+                    format!("{prefix}.{name}")
+                };
+                flatten_into(&key, value, flat);
+            }
+        }
+        leaf => {
+            flat.insert(prefix.to_owned(), leaf);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A repository: finding its newest `index-N` and opening snapshots by name.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::error::{SnapshotError, suggestion};
+use super::limits::MAX_REPOSITORY_INDEX_BYTES;
+use super::repository_data::{RepositoryData, SnapshotEntry};
+use super::snapshot::Snapshot;
+use crate::clients::objects::ObjectStore;
+
+/// A snapshot repository, as it was when it was opened.
+#[derive(Clone)]
+pub struct Repository {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What snapshots and shards of one repository share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) generation: u64,
+    pub(crate) data: RepositoryData,
+}
+
+impl Shared {
+    /// Key of the index at the root.
+    pub(crate) fn index_blob(&self) -> String {
+        format!("index-{}", self.generation)
+    }
+
+    pub(crate) fn store_error(&self, blob: &str, source: io::Error) -> SnapshotError {
+        store_error(&*self.store, blob, source)
+    }
+
+    pub(crate) fn get(&self, blob: &str, limit_bytes: u64) -> Result<Bytes, SnapshotError> {
+        self.store
+            .get(blob, limit_bytes)
+            .map_err(|source| self.store_error(blob, source))
+    }
+}
+
+fn store_error(store: &dyn ObjectStore, blob: &str, source: io::Error) -> SnapshotError {
+    SnapshotError::Store {
+        location: store.location(),
+        blob: blob.to_owned(),
+        source,
+    }
+}
+
+impl Repository {
+    /// Finds `index-N` with the largest number by listing, or by `index.latest` where listing is not allowed or finds
+    /// nothing, and parses it.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NoRepository`] when there is neither.
+    pub fn open(store: Arc<dyn ObjectStore>) -> Result<Self, SnapshotError> {
+        let listed = store.list("");
+        let names = listed.as_deref().unwrap_or_default();
+        let generation = match names.iter().filter_map(|name| generation_of(name)).max() {
+            Some(generation) => generation,
+            None => match latest(&*store)? {
+                Some(generation) => generation,
+                None => return Err(no_repository(&*store, listed)),
+            },
+        };
+        let blob = format!("index-{generation}");
+        let bytes = store
+            .get(&blob, MAX_REPOSITORY_INDEX_BYTES)
+            .map_err(|source| store_error(&*store, &blob, source))?;
+        let data = RepositoryData::parse(&blob, &bytes)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                generation,
+                data,
+            }),
+        })
+    }
+
+    /// The N of the `index-N` that was read. It grows with every snapshot taken or deleted.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation
+    }
+
+    /// Where the repository is, for messages.
+    pub fn location(&self) -> String {
+        self.shared.store.location()
+    }
+
+    /// All snapshots in the order of the repository's list, whatever their state.
+    pub fn snapshots(&self) -> &[SnapshotEntry] {
+        &self.shared.data.snapshots
+    }
+
+    /// Opens the snapshot of this name, whatever its state: see [`Snapshot::info`].
+    ///
+    /// # Errors
+    /// [`SnapshotError::NoSnapshot`] with a did-you-mean.
+    pub fn snapshot(&self, name: &str) -> Result<Snapshot, SnapshotError> {
+        let entry = self.snapshots().iter().find(|entry| entry.name == name);
+        let Some(entry) = entry else {
+            let names = self.snapshots().iter().map(|entry| entry.name.as_str());
+            return Err(SnapshotError::NoSnapshot {
+                location: self.location(),
+                name: name.to_owned(),
+                suggestion: suggestion(name, names),
+            });
+        };
+        Snapshot::open(Arc::clone(&self.shared), entry.clone())
+    }
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository")
+            .field("location", &self.location())
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The N of `index-N`. Names such as `index-<uuid>` (of shards) and `index-01` are not generations.
+fn generation_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("index-")?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let padded = digits.len() > 1 && digits.starts_with('0');
+    (plain && !padded).then(|| digits.parse().ok()).flatten()
+}
+
+/// `index.latest`: eight bytes, big-endian. It is a hint that read-only repositories may lack.
+fn latest(store: &dyn ObjectStore) -> Result<Option<u64>, SnapshotError> {
+    const BLOB: &str = "index.latest";
+    match store.get(BLOB, 8) {
+        Ok(bytes) => {
+            let bytes: [u8; 8] =
+                bytes
+                    .as_ref()
+                    .try_into()
+                    .map_err(|_| SnapshotError::Malformed {
+                        blob: BLOB.to_owned(),
+                        offset: bytes.len() as u64,
+                        reason: "it must have eight bytes".to_owned(),
+                    })?;
+            Ok(Some(u64::from_be_bytes(bytes)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(store_error(store, BLOB, error)),
+    }
+}
+
+fn no_repository(store: &dyn ObjectStore, listed: io::Result<Vec<String>>) -> SnapshotError {
+    let names = match listed {
+        Ok(names) => names,
+        Err(error) => return store_error(store, "", error),
+    };
+    if names.iter().any(|name| name == "index") {
+        return SnapshotError::Unsupported {
+            what: format!(
+                "the repository in {} is of Elasticsearch 1.x or 2.x (`index` without a number) and",
+                store.location()
+            ),
+            advice: "take a snapshot with Elasticsearch 5 or later".to_owned(),
+        };
+    }
+    let hint = if names.is_empty() {
+        "; it is empty"
+    } else if names.iter().any(|name| name == "nodes") {
+        "; it looks like a data directory of a node, and a repository is needed"
+    } else {
+        ""
+    };
+    SnapshotError::NoRepository {
+        location: store.location(),
+        hint: hint.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_are_compared_as_numbers() {
+        assert_eq!(generation_of("index-9"), Some(9));
+        assert_eq!(generation_of("index-10"), Some(10));
+        assert_eq!(generation_of("index-0"), Some(0));
+        for other in [
+            "index-", "index-01", "index--1", "index-+1", "index-4x", "index.latest", "index",
+            "index-99999999999999999999",
+        ] {
+            assert_eq!(generation_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! One snapshot: its own words about itself, its indices and their metadata.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::codec::{self, BlobKind};
+use super::content::Content;
+use super::error::{SnapshotError, suggestion};
+use super::global_metadata::GlobalMetadata;
+use super::index_metadata::IndexMetadata;
+use super::info::SnapshotInfo;
+use super::limits::MAX_METADATA_BLOB_BYTES;
+use super::repository::Shared;
+use super::repository_data::SnapshotEntry;
+use super::shard::ShardSnapshot;
+
+/// One snapshot of a repository. Cheap to clone.
+#[derive(Clone)]
+pub struct Snapshot {
+    shared: Arc<Shared>,
+    entry: SnapshotEntry,
+    info: Arc<SnapshotInfo>,
+    indices: Arc<[SnapshotIndex]>,
+}
+
+/// One index of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SnapshotIndex {
+    /// Name of the index.
+    pub name: String,
+    /// Its id in the repository's keys.
+    pub id: String,
+    /// Number of primary shards. From the repository's index where it is there (7.6 and later), else from the
+    /// metadata of the index; [`Snapshot::index_metadata`] checks that the two agree.
+    pub shards: u32,
+}
+
+impl Snapshot {
+    pub(crate) fn open(shared: Arc<Shared>, entry: SnapshotEntry) -> Result<Self, SnapshotError> {
+        let blob = format!("snap-{}.dat", entry.uuid);
+        let content = read(&shared, &blob, BlobKind::Snapshot)?;
+        let info = SnapshotInfo::from_content(&blob, &content)?;
+        if info.uuid != entry.uuid || info.name != entry.name {
+            return Err(SnapshotError::Field {
+                blob,
+                field: "snapshot.uuid".to_owned(),
+                reason: format!(
+                    "is `{}` of `{}`, and the repository lists `{}` of `{}`",
+                    info.uuid, info.name, entry.uuid, entry.name
+                ),
+            });
+        }
+        let mut snapshot = Self {
+            shared,
+            entry,
+            info: Arc::new(info),
+            indices: Arc::new([]),
+        };
+        snapshot.indices = snapshot.find_indices()?.into();
+        Ok(snapshot)
+    }
+
+    /// The indices that the repository lists for this snapshot: the same as the snapshot itself lists, or the
+    /// repository is not to be trusted with anyone's documents.
+    fn find_indices(&self) -> Result<Vec<SnapshotIndex>, SnapshotError> {
+        let data = &self.shared.data;
+        let mut missing: Vec<&str> = Vec::new();
+        for name in &self.info.indices {
+            let listed = data
+                .indices
+                .get(name)
+                .is_some_and(|index| index.snapshots.contains(&self.entry.uuid));
+            if !listed {
+                missing.push(name);
+            }
+        }
+        if let Some(first) = missing.first() {
+            return Err(SnapshotError::Field {
+                blob: self.shared.index_blob(),
+                field: "indices".to_owned(),
+                reason: format!(
+                    "does not give `{first}` to snapshot `{}`, which holds it ({} such)",
+                    self.entry.name,
+                    missing.len()
+                ),
+            });
+        }
+        let mut found = Vec::with_capacity(self.info.indices.len());
+        for (name, index) in &data.indices {
+            if !index.snapshots.contains(&self.entry.uuid) {
+                continue;
+            }
+            if !self.info.indices.contains(name) {
+                return Err(SnapshotError::Field {
+                    blob: format!("snap-{}.dat", self.entry.uuid),
+                    field: "snapshot.indices".to_owned(),
+                    reason: format!("lacks `{name}`, which the repository gives to it"),
+                });
+            }
+            let shards = match index.shards {
+                Some(shards) => shards,
+                None => self.read_index_metadata(name, &index.id)?.number_of_shards,
+            };
+            found.push(SnapshotIndex {
+                name: name.clone(),
+                id: index.id.clone(),
+                shards,
+            });
+        }
+        Ok(found)
+    }
+
+    /// What the snapshot says of itself.
+    pub fn info(&self) -> &SnapshotInfo {
+        &self.info
+    }
+
+    /// Name of the snapshot.
+    pub fn name(&self) -> &str {
+        &self.entry.name
+    }
+
+    /// Uuid of the snapshot.
+    pub fn uuid(&self) -> &str {
+        &self.entry.uuid
+    }
+
+    /// The generation of the repository in which it was opened.
+    pub fn repository_generation(&self) -> u64 {
+        self.shared.generation
+    }
+
+    /// Its indices, sorted by name.
+    pub fn indices(&self) -> &[SnapshotIndex] {
+        &self.indices
+    }
+
+    /// The index of this name.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NoIndex`] with a did-you-mean.
+    pub fn index(&self, name: &str) -> Result<&SnapshotIndex, SnapshotError> {
+        self.indices
+            .binary_search_by(|index| index.name.as_str().cmp(name))
+            .map(|at| &self.indices[at])
+            .map_err(|_| SnapshotError::NoIndex {
+                snapshot: self.entry.name.clone(),
+                index: name.to_owned(),
+                suggestion: suggestion(name, self.indices.iter().map(|index| index.name.as_str())),
+            })
+    }
+
+    /// Templates, pipelines, persistent settings. One request.
+    ///
+    /// The blob is there even when the snapshot was taken without global state; then it holds next to nothing.
+    pub fn global_metadata(&self) -> Result<GlobalMetadata, SnapshotError> {
+        let blob = format!("meta-{}.dat", self.entry.uuid);
+        let content = read(&self.shared, &blob, BlobKind::GlobalMetadata)?;
+        GlobalMetadata::from_content(&blob, &content)
+    }
+
+    /// Settings, mappings and aliases of one index. One request.
+    pub fn index_metadata(&self, name: &str) -> Result<IndexMetadata, SnapshotError> {
+        let index = self.index(name)?;
+        let metadata = self.read_index_metadata(name, &index.id)?;
+        if metadata.number_of_shards != index.shards {
+            return Err(SnapshotError::Field {
+                blob: self.shared.index_blob(),
+                field: format!("indices.{name}.shard_generations"),
+                reason: format!(
+                    "counts {} shards, and the metadata of the index {}",
+                    index.shards, metadata.number_of_shards
+                ),
+            });
+        }
+        Ok(metadata)
+    }
+
+    fn read_index_metadata(&self, name: &str, id: &str) -> Result<IndexMetadata, SnapshotError> {
+        let index_blob = self.shared.index_blob();
+        let metadata_id =
+            self.shared
+                .data
+                .index_metadata_id(&index_blob, &self.entry.uuid, id)?;
+        let blob = format!("indices/{id}/meta-{metadata_id}.dat");
+        let content = read(&self.shared, &blob, BlobKind::IndexMetadata)?;
+        IndexMetadata::from_content(&blob, name, &content)
+    }
+
+    /// The files of one shard. One request.
+    ///
+    /// # Errors
+    /// [`SnapshotError::ShardFailed`] where the snapshot says that it has no copy,
+    /// [`SnapshotError::ShardMissing`] where it has none without saying so.
+    pub fn shard(&self, index: &str, shard: u32) -> Result<ShardSnapshot, SnapshotError> {
+        let listed = self.index(index)?;
+        if shard >= listed.shards {
+            return Err(SnapshotError::NoShard {
+                index: index.to_owned(),
+                shard,
+                shards: listed.shards,
+            });
+        }
+        if let Some(failure) = self.info.failure(index, shard) {
+            return Err(SnapshotError::ShardFailed {
+                snapshot: self.entry.name.clone(),
+                index: index.to_owned(),
+                shard,
+                reason: failure.reason.clone(),
+            });
+        }
+        self.refuse_unread_layouts(index)?;
+        let directory = format!("indices/{}/{shard}", listed.id);
+        let blob = format!("{directory}/snap-{}.dat", self.entry.uuid);
+        let content = match read(&self.shared, &blob, BlobKind::Snapshot) {
+            Err(SnapshotError::Store { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(SnapshotError::ShardMissing {
+                    snapshot: self.entry.name.clone(),
+                    state: self.info.state,
+                    index: index.to_owned(),
+                    shard,
+                    blob,
+                });
+            }
+            other => other?,
+        };
+        ShardSnapshot::new(
+            Arc::clone(&self.shared),
+            index,
+            shard,
+            directory,
+            blob,
+            &content,
+        )
+    }
+
+    /// Layouts that are known and not read, so that none of them looks like an empty or a damaged shard.
+    fn refuse_unread_layouts(&self, index: &str) -> Result<(), SnapshotError> {
+        if self.info.remote_store_shallow_copy {
+            return Err(SnapshotError::Unsupported {
+                what: format!(
+                    "snapshot `{}` is a shallow copy whose segments stand in a remote store, and",
+                    self.entry.name
+                ),
+                advice: "take a full copy with remote_store_index_shallow_copy: false".to_owned(),
+            });
+        }
+        let hashed = self
+            .shared
+            .data
+            .indices
+            .get(index)
+            .is_some_and(|index| index.shard_path_type != 0);
+        if hashed {
+            return Err(SnapshotError::Unsupported {
+                what: format!("the hashed shard paths of index `{index}` (OpenSearch 2.17 and later)"),
+                advice: "register the repository with shard_path_type: FIXED and take the snapshot again"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("name", &self.entry.name)
+            .field("uuid", &self.entry.uuid)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read(shared: &Shared, blob: &str, kind: BlobKind) -> Result<Content, SnapshotError> {
+    let bytes = shared.get(blob, MAX_METADATA_BLOB_BYTES)?;
+    codec::decode(blob, kind, &bytes)
+}

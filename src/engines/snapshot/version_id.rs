@@ -1,0 +1,73 @@
+//! Version ids as repositories hold them: `7100299` is Elasticsearch 7.10.2, `136407927` is OpenSearch 2.19.1.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::base::version::{Product, ProductVersion, Version};
+
+/// Bit 27 marks ids of OpenSearch.
+const OPENSEARCH_MASK: u64 = 0x0800_0000;
+
+/// From 8.11 on Elasticsearch writes "index versions", of which only the order means something.
+const FIRST_OPAQUE_ID: u64 = 8_500_000;
+
+/// What created something: known where its id can be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum IndexVersion {
+    /// Decoded.
+    Release(ProductVersion),
+    /// Elasticsearch 8.11 or later wrote an id that names no release.
+    Opaque {
+        /// The id.
+        id: u64,
+    },
+}
+
+impl fmt::Display for IndexVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release(version) => version.fmt(f),
+            Self::Opaque { id } => f.pad(&format!("Elasticsearch (id {id})")),
+        }
+    }
+}
+
+/// Decodes `version_id` of a snapshot or `index.version.created` of an index. `None` for numbers that nothing wrote.
+pub fn decode_version_id(id: u64) -> Option<IndexVersion> {
+    let (product, digits) = if id & OPENSEARCH_MASK == 0 {
+        (Product::Elasticsearch, id)
+    } else {
+        (Product::OpenSearch, id ^ OPENSEARCH_MASK)
+    };
+    if product == Product::Elasticsearch && id >= FIRST_OPAQUE_ID {
+        return Some(IndexVersion::Opaque { id });
+    }
+    let major = u16::try_from(digits / 1_000_000).ok()?;
+    let two = |divisor: u64| u16::try_from(digits / divisor % 100).unwrap_or_default();
+    if major == 0 {
+        return None;
+    }
+    Some(IndexVersion::Release(ProductVersion {
+        product,
+        version: Version::new(major, two(10_000), two(100)),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_both_products_decode() {
+        let text = |id| decode_version_id(id).map(|version| version.to_string());
+        assert_eq!(text(7_100_299).unwrap(), "Elasticsearch 7.10.2");
+        assert_eq!(text(6_082_399).unwrap(), "Elasticsearch 6.8.23");
+        assert_eq!(text(136_407_927).unwrap(), "OpenSearch 2.19.1");
+        assert_eq!(text(135_249_827).unwrap(), "OpenSearch 1.3.20");
+        assert_eq!(text(8_500_003).unwrap(), "Elasticsearch (id 8500003)");
+        assert_eq!(text(0), None);
+        assert_eq!(text(u64::MAX), None);
+    }
+}
