@@ -32,7 +32,9 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
-        let byte = self.peek().ok_or_else(|| self.error("the bytes end early"))?;
+        let byte = self
+            .peek()
+            .ok_or_else(|| self.error("the bytes end early"))?;
         self.at += 1;
         Ok(byte)
     }

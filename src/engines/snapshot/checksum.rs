@@ -26,7 +26,9 @@ pub(crate) fn verify_file(
             reason: "the file is shorter than a footer".to_owned(),
         });
     };
-    let footer = file.read_at(footer_at, FOOTER_BYTES).map_err(&store_error)?;
+    let footer = file
+        .read_at(footer_at, FOOTER_BYTES)
+        .map_err(&store_error)?;
     let stated = parse_footer(key, footer_at, &footer)?;
     let covered = file.len() - CHECKSUM_BYTES;
     let mut hasher = crc32fast::Hasher::new();

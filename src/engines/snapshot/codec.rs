@@ -89,7 +89,11 @@ fn unwrap<'a>(
     if name != kind.codec_name().as_bytes() {
         return Err(at(cursor.error(format!(
             "its codec is `{}`, and `{}` was expected",
-            name.escape_ascii().to_string().chars().take(64).collect::<String>(),
+            name.escape_ascii()
+                .to_string()
+                .chars()
+                .take(64)
+                .collect::<String>(),
             kind.codec_name()
         ))));
     }
@@ -100,7 +104,11 @@ fn unwrap<'a>(
         ))));
     }
     let start = cursor.position();
-    let Some(end) = bytes.len().checked_sub(FOOTER_BYTES).filter(|end| *end >= start) else {
+    let Some(end) = bytes
+        .len()
+        .checked_sub(FOOTER_BYTES)
+        .filter(|end| *end >= start)
+    else {
         return Err(at(cursor.error("the bytes end before the footer")));
     };
     verify_footer(blob, bytes)?;
@@ -138,8 +146,12 @@ pub(crate) fn parse_footer(blob: &str, offset: u64, footer: &[u8]) -> Result<u32
     if magic != FOOTER_MAGIC || algorithm != 0 {
         return Err(at(super::error::DecodeError::new(0, "no codec footer")));
     }
-    u32::try_from(checksum)
-        .map_err(|_| at(super::error::DecodeError::new(8, "the checksum passes 32 bits")))
+    u32::try_from(checksum).map_err(|_| {
+        at(super::error::DecodeError::new(
+            8,
+            "the checksum passes 32 bits",
+        ))
+    })
 }
 
 /// Inflates to the end of the stream; what stands after it is ignored, as writers flush before they finish.

@@ -62,7 +62,9 @@ pub enum SnapshotError {
         shards: u32,
     },
     /// The snapshot says that it could not take this shard (state PARTIAL or FAILED).
-    #[error("snapshot `{snapshot}` holds no copy of shard {shard} of `{index}`: it failed with: {reason}")]
+    #[error(
+        "snapshot `{snapshot}` holds no copy of shard {shard} of `{index}`: it failed with: {reason}"
+    )]
     ShardFailed {
         /// The snapshot.
         snapshot: String,

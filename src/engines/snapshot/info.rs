@@ -79,7 +79,10 @@ impl SnapshotInfo {
                 .and_then(Content::as_u64)
                 .and_then(|shard| u32::try_from(shard).ok());
             let (Some(index), Some(shard)) = (index, shard) else {
-                return Err(field_error("failures", "has an item without index or shard_id"));
+                return Err(field_error(
+                    "failures",
+                    "has an item without index or shard_id",
+                ));
             };
             let reason = failure.get("reason").and_then(Content::as_str);
             failures.push(ShardFailure {
@@ -105,11 +108,12 @@ impl SnapshotInfo {
             total_shards: fields.get("total_shards").and_then(Content::as_u64),
             successful_shards: fields.get("successful_shards").and_then(Content::as_u64),
             failures,
-            indices: texts(fields.get("indices")).ok_or_else(|| {
-                field_error("indices", "is missing or no list of names")
-            })?,
+            indices: texts(fields.get("indices"))
+                .ok_or_else(|| field_error("indices", "is missing or no list of names"))?,
             data_streams: texts(fields.get("data_streams")).unwrap_or_default(),
-            include_global_state: fields.get("include_global_state").and_then(Content::as_bool),
+            include_global_state: fields
+                .get("include_global_state")
+                .and_then(Content::as_bool),
             remote_store_shallow_copy: shallow == Some(true) || pinned.is_some_and(|at| at > 0),
         })
     }

@@ -1,1 +1,49 @@
-//! (being written)
+//! Reads snapshot repositories as Elasticsearch and OpenSearch write them, straight from an object store: no server,
+//! no restore, nothing unpacked to disk.
+//!
+//! The way in is [`Repository::open`]; then [`Repository::snapshot`], and from a [`Snapshot`] the metadata
+//! ([`GlobalMetadata`], [`IndexMetadata`]) and the files of each shard ([`ShardSnapshot`]), which the `lucene` engine
+//! reads. Read and tested: repositories of Elasticsearch 7.10. The other versions from 5.x on differ in details that
+//! the same files handle; 1.x and 2.x have another index at the root and are refused by name.
+//!
+//! Relies on `clients::objects` for the bytes. All bytes are taken as hostile: lengths are checked before anything is
+//! allocated, [`limits`] holds the ceilings, names that come from the repository can't lead out of it.
+//!
+//! Deliberately absent: writing, locking (a repository may grow while it is read; a snapshot does not change) and
+//! any notion of plans.
+
+mod budget;
+mod bytes;
+mod checksum;
+mod codec;
+pub mod content;
+mod error;
+mod global_metadata;
+mod index_metadata;
+mod info;
+mod json;
+mod keys;
+pub mod limits;
+mod numbers;
+mod parts;
+mod repository;
+mod repository_data;
+mod shard;
+mod shard_files;
+pub mod smile;
+#[allow(clippy::module_inception, reason = "the thing itself")]
+mod snapshot;
+mod state;
+mod version_id;
+
+pub use error::SnapshotError;
+pub use global_metadata::GlobalMetadata;
+pub use index_metadata::{IndexMetadata, IndexState, TypeMapping};
+pub use info::{ShardFailure, SnapshotInfo};
+pub use repository::Repository;
+pub use repository_data::SnapshotEntry;
+pub use shard::{ShardFile, ShardSnapshot};
+pub use shard_files::ShardFiles;
+pub use snapshot::{Snapshot, SnapshotIndex};
+pub use state::SnapshotState;
+pub use version_id::{IndexVersion, decode_version_id};

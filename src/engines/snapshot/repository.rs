@@ -188,7 +188,13 @@ mod tests {
         assert_eq!(generation_of("index-10"), Some(10));
         assert_eq!(generation_of("index-0"), Some(0));
         for other in [
-            "index-", "index-01", "index--1", "index-+1", "index-4x", "index.latest", "index",
+            "index-",
+            "index-01",
+            "index--1",
+            "index-+1",
+            "index-4x",
+            "index.latest",
+            "index",
             "index-99999999999999999999",
         ] {
             assert_eq!(generation_of(other), None, "{other}");

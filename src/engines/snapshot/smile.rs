@@ -158,8 +158,8 @@ impl Decoder<'_> {
     fn text(&mut self, bytes: &[u8]) -> Result<String, DecodeError> {
         let at = self.cursor.position();
         self.budget.spend(bytes.len(), at)?;
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| DecodeError::new(at, "a text is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| DecodeError::new(at, "a text is not UTF-8"))?;
         Ok(text.to_owned())
     }
 

@@ -181,10 +181,10 @@ impl Snapshot {
 
     fn read_index_metadata(&self, name: &str, id: &str) -> Result<IndexMetadata, SnapshotError> {
         let index_blob = self.shared.index_blob();
-        let metadata_id =
-            self.shared
-                .data
-                .index_metadata_id(&index_blob, &self.entry.uuid, id)?;
+        let metadata_id = self
+            .shared
+            .data
+            .index_metadata_id(&index_blob, &self.entry.uuid, id)?;
         let blob = format!("indices/{id}/meta-{metadata_id}.dat");
         let content = read(&self.shared, &blob, BlobKind::IndexMetadata)?;
         IndexMetadata::from_content(&blob, name, &content)
@@ -216,7 +216,9 @@ impl Snapshot {
         let directory = format!("indices/{}/{shard}", listed.id);
         let blob = format!("{directory}/snap-{}.dat", self.entry.uuid);
         let content = match read(&self.shared, &blob, BlobKind::Snapshot) {
-            Err(SnapshotError::Store { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(SnapshotError::Store { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
                 return Err(SnapshotError::ShardMissing {
                     snapshot: self.entry.name.clone(),
                     state: self.info.state,
