@@ -1,6 +1,6 @@
 //! What a kind of phase is.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::base::Address;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
+use crate::phases::connections::Connections;
 use crate::plan::model::{Phase, Plan};
 use crate::state::model::{PhaseRecord, SideEffect, State};
 
@@ -81,6 +82,10 @@ pub struct PerformContext<'a> {
     pub progress: &'a (dyn Fn(Progress) + Sync),
     /// Asks to stop.
     pub interrupt: &'a Interrupt,
+    /// The time of this decision, for evidence.
+    pub now: Timestamp,
+    /// Where evidence files go: a directory of the state, made when it is first needed.
+    pub evidence_dir: &'a Path,
 }
 
 /// For `undo`.
@@ -199,11 +204,4 @@ pub enum PhaseError {
         /// What can be done instead.
         help: String,
     },
-}
-
-/// Opened stores and targets, shared by all phases of a run; each is opened once.
-#[derive(Default)]
-pub struct Connections {
-    pub(crate) opened:
-        std::sync::Mutex<std::collections::BTreeMap<String, Arc<dyn std::any::Any + Send + Sync>>>,
 }

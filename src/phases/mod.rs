@@ -4,4 +4,32 @@
 //! `undo`. Relies on `plan`, `diff` and `state` for types, on `engines` and `clients` for work. Deliberately absent: the
 //! order of phases, approvals, locks and the journal's file (all `apply`'s).
 
+pub mod adopt;
+pub mod connections;
+pub mod gate;
 pub mod kind;
+pub mod not_yet;
+
+use crate::diff::observation::Observation;
+use crate::plan::model::PhaseKindName;
+use kind::{ObserveContext, PhaseError, PhaseKind};
+
+/// The implementation of a kind.
+pub fn kind_of(name: PhaseKindName) -> &'static dyn PhaseKind {
+    match name {
+        PhaseKindName::Gate => &gate::Gate,
+        PhaseKindName::Snapshot
+        | PhaseKindName::Metadata
+        | PhaseKindName::Backfill
+        | PhaseKindName::Verify
+        | PhaseKindName::Switchover => &not_yet::NotYet,
+    }
+}
+
+/// Observes a phase, or answers what was recorded for it.
+pub fn observe(cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
+    match cx.connections.recorded_for(&cx.phase.address) {
+        Some(observation) => Ok(observation.clone()),
+        None => kind_of(cx.phase.spec.kind()).observe(cx),
+    }
+}
