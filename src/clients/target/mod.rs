@@ -1,1 +1,250 @@
-//! (being written)
+//! Targets: what documents and metadata are written to and read back from. A directory today; the trait is cut so that a
+//! cluster behind HTTP fits it as well.
+//!
+//! Everything that a phase or an engine needs of a target goes through [`Target`]; nothing above this module knows how a
+//! target keeps its data. Documents are written in *parts*: the run of documents of one work item, written by one writer
+//! at a time, whose [`PartMark`] says up to where the data is durable. Relies on `base` and on the types of observed
+//! facts. Deliberately absent: which documents to write, retries of whole items, leases (the `bulk` engine's).
+
+pub mod batch;
+pub mod directory;
+mod error;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::version::ProductVersion;
+use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
+
+pub use batch::{Batch, BatchDocument};
+pub use directory::DirectoryTarget;
+pub use error::TargetError;
+
+/// A place that takes metadata and documents.
+pub trait Target: Send + Sync {
+    /// Where it is, for messages: never with credentials.
+    fn location(&self) -> String;
+
+    /// The version whose dialect it takes.
+    fn version(&self) -> ProductVersion;
+
+    /// Who it is; `None` while nothing has been made there. Reads only.
+    fn identity(&self) -> Result<Option<TargetIdentity>, TargetError>;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Makes it ready to be written to (a directory with its marker); nothing to do where it is ready. Refuses a place
+    /// that holds what is not ours.
+    fn prepare(&self, made_by_plan: &str) -> Result<TargetIdentity, TargetError>;
+
+    /// Names of the objects of a kind, sorted.
+    fn list(&self, kind: ObjectKind) -> Result<Vec<String>, TargetError>;
+
+    /// An object's body, where it exists.
+    fn get(&self, key: &ObjectKey) -> Result<Option<Value>, TargetError>;
+
+    /// Creates or replaces an object. Replacing an index keeps its uuid and its documents.
+    fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError>;
+
+    /// Removes an object (an index with its documents); says whether there was one.
+    fn delete(&self, key: &ObjectKey) -> Result<bool, TargetError>;
+
+    /// Closes or opens an index; idempotent.
+    fn set_closed(&self, index: &str, closed: bool) -> Result<(), TargetError>;
+
+    /// Whether an index is closed.
+    fn is_closed(&self, index: &str) -> Result<bool, TargetError>;
+
+    /// Identity and quantities of an index, where it exists. `written_docs` is what the work store says that this phase
+    /// wrote there: a cluster counts as foreign what goes beyond; a directory knows by itself.
+    fn index_facts(
+        &self,
+        index: &str,
+        written_docs: u64,
+    ) -> Result<Option<TargetIndexFacts>, TargetError>;
+
+    /// Opens the writer of one part, cut back to `resume` (to nothing where that is `None`). One writer a part at a
+    /// time; a second one gets [`TargetError::Busy`].
+    fn open_part(
+        &self,
+        part: &PartKey,
+        expected_uuid: Option<&str>,
+        resume: Option<&PartMark>,
+    ) -> Result<Box<dyn PartWriter>, TargetError>;
+
+    /// Removes all documents of an index that were written in parts, and keeps the index.
+    fn clear_documents(&self, index: &str) -> Result<(), TargetError>;
+
+    /// What to read one after the other (or in parallel) to see every document of an index once.
+    fn partitions(&self, index: &str) -> Result<Vec<Partition>, TargetError>;
+
+    /// Gives every document of a partition to `visit`, which may break off.
+    fn read_partition(
+        &self,
+        index: &str,
+        partition: &Partition,
+        visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
+    ) -> Result<PartitionRead, TargetError>;
+
+    /// The mark of a switchover, where there is one.
+    fn live(&self) -> Result<Option<LiveMark>, TargetError>;
+
+    /// Marks the target live; replaces an older mark.
+    fn mark_live(&self, mark: &LiveMark) -> Result<(), TargetError>;
+
+    /// Lifts the mark; says whether there was one.
+    fn lift_live(&self) -> Result<bool, TargetError>;
+
+    /// Where the work store of this target's loads is kept.
+    fn work_place(&self) -> WorkPlace;
+}
+
+/// Who a target is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TargetIdentity {
+    /// Made once; a directory that was removed and made again has another.
+    pub uuid: String,
+    /// The version it was made for.
+    pub version: ProductVersion,
+    /// The plan that made it, where the target keeps that.
+    pub made_by_plan: Option<String>,
+}
+
+/// What a target can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A part that is cut back to its mark holds exactly the documents up to the mark: no document twice, none of a dead
+    /// worker. Where this is false, writing again has to be idempotent by `_id` and version.
+    pub exact_parts: bool,
+    /// Tells cheaply whether the content is still what was written.
+    pub content_identity: bool,
+    /// Refuses older versions (`external_gte`) by itself.
+    pub checks_versions: bool,
+    /// Holds closed indices.
+    pub closes_indices: bool,
+    /// Documents can be searched there.
+    pub searches: bool,
+}
+
+/// Where a work store is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkPlace {
+    /// Log files in this directory.
+    Directory(PathBuf),
+    /// Documents in this index of the target.
+    Index(String),
+}
+
+/// Names one part of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PartKey {
+    /// The index on the target.
+    pub index: String,
+    /// Unique within the index, stable over restarts: `0-_3-1024` (shard, segment, first document).
+    pub part: String,
+}
+
+/// Up to where a part is durable. Opaque to the engine, which keeps it in the work store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartMark {
+    /// Bytes of the part's file (zero where the target has none).
+    pub bytes: u64,
+    /// Documents in it.
+    pub docs: u64,
+    /// Order-independent digest of the lines, hexadecimal.
+    pub digest: String,
+}
+
+/// Writes the documents of one part in order.
+pub trait PartWriter: Send {
+    /// Takes a batch and gives back an empty one to fill. May return before the batch is settled.
+    fn submit(&mut self, batch: Batch) -> Result<Batch, TargetError>;
+
+    /// Waits until all that was submitted is settled and durable; says up to where, and what became of the documents
+    /// since the last call.
+    fn checkpoint(&mut self) -> Result<(PartMark, Settled), TargetError>;
+
+    /// As [`Self::checkpoint`], and closes the part.
+    fn finish(self: Box<Self>) -> Result<(PartMark, Settled), TargetError>;
+}
+
+/// What became of documents that were submitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Written.
+    pub written: u64,
+    /// Not written because the target holds a newer version.
+    pub newer_present: u64,
+    /// Refused for good.
+    pub failed: Vec<Refused>,
+}
+
+/// A document that the target refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Lucene document number as given in [`BatchDocument::doc`].
+    pub doc: u32,
+    /// `_id`.
+    pub id: String,
+    /// A class for counting: `mapper_parsing_exception`.
+    pub class: String,
+    /// The target's words.
+    pub reason: String,
+    /// The request's two lines.
+    pub request: Vec<u8>,
+}
+
+/// A part of an index that is read in one go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Partition {
+    /// Unique within the index.
+    pub key: String,
+    /// Bytes that reading it takes.
+    pub bytes: u64,
+    /// Changes when its content may have changed; empty where the target can't tell.
+    pub stamp: String,
+}
+
+/// A document read back.
+#[derive(Clone, Copy, Debug)]
+pub struct TargetDocument<'a> {
+    /// `_id`.
+    pub id: &'a str,
+    /// `routing`, where given.
+    pub routing: Option<&'a str>,
+    /// `version`, where kept.
+    pub version: Option<i64>,
+    /// The source as it stands there.
+    pub source: &'a [u8],
+}
+
+/// What reading a partition did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionRead {
+    /// Documents given to the visitor.
+    pub docs: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// Says that a switchover made the target live: no phase of the plan writes documents there any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LiveMark {
+    /// The plan.
+    pub plan: String,
+    /// The lineage of its state.
+    pub lineage: String,
+    /// The switchover phase.
+    pub phase: String,
+    /// When.
+    pub at: Timestamp,
+}

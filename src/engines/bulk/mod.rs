@@ -1,1 +1,27 @@
-//! (being written)
+//! The bulk engine: moves the documents of a [`DocumentSource`] into a target, exactly once as far as the target allows,
+//! and resumable after a kill at any instant.
+//!
+//! The way in is [`run`]. Workers take items from a [`work_store::WorkStore`], read them in steps, pass each document
+//! through a [`Transform`], gather batches by bytes, and write them as the item's part on the target. A checkpoint makes
+//! the part durable first and notes the cursor afterwards; resuming cuts the part back to what was noted. What can't be
+//! written goes to the stream of failed documents ([`failed`]), and the rest goes on.
+//!
+//! Relies on `clients::target` and `base`. Deliberately absent: plans, state, and the decision whether to write at all.
+
+mod budget;
+pub mod failed;
+mod job;
+mod pipeline;
+pub mod snapshot_source;
+pub mod source;
+mod stop;
+mod transform;
+pub mod work_store;
+mod worker;
+
+pub use budget::{Budget, Rates};
+pub use job::{BulkError, BulkOutcome, BulkProgress, IndexOutcome, Job, Options, limits};
+pub use pipeline::run;
+pub use source::DocumentSource;
+pub use stop::{Stop, StopFn};
+pub use transform::{DocumentView, Identity, Scratch, Transform, Transformed};

@@ -1,0 +1,201 @@
+//! Batches: documents encoded as a `_bulk` body in one reused buffer.
+//!
+//! One encoding for all targets: a directory appends it to a file, a cluster sends it. Sources are copied through; ids
+//! are escaped only where JSON asks for it.
+
+use memchr::memchr2;
+
+/// Where a document stands in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchDocument {
+    /// Lucene document number, for messages.
+    pub doc: u32,
+    /// Where its action line begins; the source line ends where the next document begins.
+    pub start: usize,
+    /// Where its source line begins.
+    pub source: usize,
+}
+
+/// Documents on their way to one part.
+#[derive(Debug, Default)]
+pub struct Batch {
+    body: Vec<u8>,
+    documents: Vec<BatchDocument>,
+}
+
+/// What goes into the action line.
+#[derive(Clone, Copy, Debug)]
+pub struct Action<'a> {
+    /// `_index`.
+    pub index: &'a str,
+    /// `_id`.
+    pub id: &'a str,
+    /// `routing`.
+    pub routing: Option<&'a str>,
+    /// `version`, written with `external_gte`.
+    pub version: Option<i64>,
+}
+
+impl Batch {
+    /// Adds a document; `source` is one line of JSON.
+    pub fn push(&mut self, doc: u32, action: Action<'_>, source: &[u8]) {
+        debug_assert!(
+            memchr2(b'\n', b'\r', source).is_none(),
+            "a source is one line"
+        );
+        let start = self.body.len();
+        write_action(&mut self.body, action);
+        let at = self.body.len();
+        self.body.extend_from_slice(source);
+        self.body.push(b'\n');
+        self.documents.push(BatchDocument {
+            doc,
+            start,
+            source: at,
+        });
+    }
+
+    /// The `_bulk` body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The documents in order.
+    pub fn documents(&self) -> &[BatchDocument] {
+        &self.documents
+    }
+
+    /// Bytes of the body.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
+    /// Makes it empty. Memory that one huge document took is given back beyond `keep` bytes.
+    pub fn clear(&mut self, keep: usize) {
+        self.body.clear();
+        self.documents.clear();
+        if self.body.capacity() > keep {
+            self.body.shrink_to(keep);
+        }
+    }
+
+    /// The two lines of each document.
+    pub fn lines(&self) -> impl Iterator<Item = (BatchDocument, &[u8])> {
+        let ends = self
+            .documents
+            .iter()
+            .skip(1)
+            .map(|next| next.start)
+            .chain(std::iter::once(self.body.len()));
+        self.documents
+            .iter()
+            .zip(ends)
+            .map(|(document, end)| (*document, &self.body[document.start..end]))
+    }
+}
+
+/// Appends an action line.
+pub fn write_action(out: &mut Vec<u8>, action: Action<'_>) {
+    out.extend_from_slice(b"{\"index\":{\"_index\":");
+    write_string(out, action.index);
+    out.extend_from_slice(b",\"_id\":");
+    write_string(out, action.id);
+    if let Some(routing) = action.routing {
+        out.extend_from_slice(b",\"routing\":");
+        write_string(out, routing);
+    }
+    if let Some(version) = action.version {
+        out.extend_from_slice(b",\"version\":");
+        let mut digits = [0_u8; 20];
+        out.extend_from_slice(decimal(version, &mut digits));
+        out.extend_from_slice(b",\"version_type\":\"external_gte\"");
+    }
+    out.extend_from_slice(b"}}\n");
+}
+
+fn decimal(value: i64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut rest = value.unsigned_abs();
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        // A remainder of 10 is one digit.
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    &digits[at..]
+}
+
+/// Appends a JSON string. Texts without quotes, backslashes and control characters are copied as they are.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[copied..at]);
+        copied = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => {
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(other >> 4)]);
+                out.push(HEX[usize::from(other & 15)]);
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn writes_what_bulk_takes() {
+        let mut batch = Batch::default();
+        let action = Action {
+            index: "shop",
+            id: "a\"b\\\u{1}",
+            routing: Some("r"),
+            version: Some(i64::MIN),
+        };
+        batch.push(7, action, b"{}");
+        assert_eq!(
+            String::from_utf8_lossy(batch.body()),
+            "{\"index\":{\"_index\":\"shop\",\"_id\":\"a\\\"b\\\\\\u0001\",\"routing\":\"r\",\
+             \"version\":-9223372036854775808,\"version_type\":\"external_gte\"}}\n{}\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn strings_and_numbers_read_back(text in any::<String>(), version in any::<i64>()) {
+            let mut out = Vec::new();
+            write_string(&mut out, &text);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+            prop_assert_eq!(decimal(version, &mut [0; 20]), version.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What can be wrong with a target. Every text says what and where; [`TargetError::help`] says how to mend it.
+//!
+//! Deliberately absent: recovery. Nothing is removed or overwritten to get past an error.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a target can't be used or does not take what it is given.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The directory holds what `mig` did not put there.
+    #[error("{}: the directory holds `{found}`, which is no part of a mig target", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// The first foreign name.
+        found: String,
+    },
+    /// Nothing has been made there yet.
+    #[error("{}: no mig target there yet", path.display())]
+    NotPrepared {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The target was made for another version.
+    #[error("{}: made for {found}, the plan says {wanted}", path.display())]
+    OtherVersion {
+        /// The directory.
+        path: PathBuf,
+        /// Of the marker.
+        found: String,
+        /// Of the plan.
+        wanted: String,
+    },
+    /// No permission, or a read-only file system.
+    #[error("{}: can't be written: {source}", path.display())]
+    NotWritable {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The file system or the quota is full. What was durable before stays.
+    #[error("{}: no space left: {source}", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// Any other failure of input or output.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A file of the target does not hold what it should.
+    #[error("{}{}: expected {expected}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1, where there are lines.
+        line: Option<u64>,
+        /// What should stand there.
+        expected: String,
+    },
+    /// Documents for an index that does not exist: a target never makes one by itself.
+    #[error("{location}: no index `{index}`")]
+    NoIndex {
+        /// The target.
+        location: String,
+        /// The index.
+        index: String,
+    },
+    /// The index was made anew in between.
+    #[error("{location}: index `{index}` has uuid {found}, not {wanted}: it was made anew in between")]
+    OtherIndex {
+        /// The target.
+        location: String,
+        /// The index.
+        index: String,
+        /// As it is.
+        found: String,
+        /// As it was planned with.
+        wanted: String,
+    },
+    /// Another writer has the part.
+    #[error("{}: another worker is writing here", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A part is shorter than its mark, or holds something else up to it.
+    #[error("{}: {found} bytes, {marked} were durable at the last checkpoint", path.display())]
+    Shortened {
+        /// The file.
+        path: PathBuf,
+        /// Bytes now.
+        found: u64,
+        /// Bytes at the checkpoint.
+        marked: u64,
+    },
+    /// A name or a body that the target can't hold.
+    #[error("{location}: {what}")]
+    Refused {
+        /// The target.
+        location: String,
+        /// What, and why.
+        what: String,
+    },
+}
+
+impl TargetError {
+    /// Sorts a failure of input or output by what the user can do about it.
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full { path, source },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable { path, source }
+            }
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// How to mend it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Foreign { .. } => {
+                "give an empty or a new directory; nothing there was touched"
+            }
+            Self::NotPrepared { .. } => "run the metadata phase first: it makes the target",
+            Self::OtherVersion { .. } => {
+                "set the cluster's `as:` back, or give another directory for the other version"
+            }
+            Self::NotWritable { .. } => {
+                "give write permission to the user that runs mig, or mount the file system writable"
+            }
+            Self::Full { .. } => {
+                "free space (or raise the quota) and run the same command again: it goes on at the last checkpoint"
+            }
+            Self::Io { .. } => "check the file system, then run the same command again",
+            Self::Corrupt { .. } => {
+                "the file was changed from outside; restore it, or redo the phase that writes it"
+            }
+            Self::NoIndex { .. } => "run the metadata phase first: it makes the index",
+            Self::OtherIndex { .. } => "plan again: what was planned rests on the index of before",
+            Self::Busy { .. } => "wait for the other worker, or stop it",
+            Self::Shortened { .. } => {
+                "the file was changed from outside; redo the backfill of this index"
+            }
+            Self::Refused { .. } => "change the plan so that the target can hold it",
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What a load is given, what it tells, and its named limits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::Rates;
+use super::source::{DocumentSource, SegmentKey, SourceError};
+use super::stop::StopFn;
+use super::transform::Transform;
+use super::work_store::{WorkError, WorkStore};
+use crate::clients::target::{Target, TargetError};
+
+/// Limits with names. Memory of a load is about `workers × (BATCH_BYTES + the reader's chunk)`, plus the largest single
+/// document where that is larger than a batch.
+pub mod limits {
+    use std::time::Duration;
+
+    /// A batch is sent when it holds so many bytes. A document that is larger by itself makes a batch of its own.
+    pub const BATCH_BYTES: usize = 10 << 20;
+    /// A batch is sent when it holds so many documents.
+    pub const BATCH_DOCS: usize = 10_000;
+    /// The largest document that is written (the default of `http.max_content_length`); a larger one fails by name.
+    pub const DOCUMENT_BYTES: usize = 100 << 20;
+    /// Time between the checkpoints of an item.
+    pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(3);
+    /// How long a lease holds without a checkpoint.
+    pub const LEASE: Duration = Duration::from_secs(120);
+    /// Workers of one process.
+    pub const WORKERS: u32 = 64;
+    /// Batches on their way over all workers where nothing else is asked for.
+    pub const IN_FLIGHT: u32 = 16;
+}
+
+/// All that a load needs.
+pub struct Job<'a> {
+    /// Documents come from here.
+    pub source: &'a dyn DocumentSource,
+    /// Documents go there.
+    pub target: &'a dyn Target,
+    /// Progress is kept here; items are registered by [`super::run`].
+    pub store: &'a dyn WorkStore,
+    /// Stands between; [`super::Identity`] changes nothing.
+    pub transform: &'a dyn Transform,
+    /// The indices to load (of those that the source has), with the uuid that each has to have on the target.
+    pub indices: BTreeMap<String, Option<String>>,
+    /// How.
+    pub options: Options,
+    /// Asked at every step.
+    pub stop: StopFn<'a>,
+    /// Told a few times a second at most, from any worker.
+    pub progress: &'a (dyn Fn(BulkProgress) + Sync),
+}
+
+/// How a load runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Workers of this process, 1 to [`limits::WORKERS`].
+    pub workers: u32,
+    /// Who takes the leases: has to tell processes apart.
+    pub holder: String,
+    /// Whether `_version` is written as `external_gte`.
+    pub keep_versions: bool,
+    /// The folder of the failed documents; made when there is one.
+    pub failed: PathBuf,
+    /// The load ends when more documents than this failed; `None`: never.
+    pub max_failed: Option<u64>,
+    /// Bytes of a batch.
+    pub batch_bytes: usize,
+    /// Documents of a batch.
+    pub batch_docs: usize,
+    /// Time between checkpoints of an item.
+    pub checkpoint_every: Duration,
+    /// Rates and batches in flight at the start; [`super::Budget`] changes them while it runs.
+    pub rates: Rates,
+}
+
+impl Options {
+    /// With the default limits.
+    pub fn new(holder: impl Into<String>, failed: impl Into<PathBuf>) -> Self {
+        Self {
+            workers: 2,
+            holder: holder.into(),
+            keep_versions: true,
+            failed: failed.into(),
+            max_failed: None,
+            batch_bytes: limits::BATCH_BYTES,
+            batch_docs: limits::BATCH_DOCS,
+            checkpoint_every: limits::CHECKPOINT_EVERY,
+            rates: Rates::default(),
+        }
+    }
+}
+
+/// How far a load is. Counts what earlier runs did too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BulkProgress {
+    /// Documents done (written, newer present, dropped by a rule, or failed).
+    pub docs_done: u64,
+    /// Documents in all, by the second path where there is one.
+    pub docs_total: u64,
+    /// Bytes of the store read.
+    pub bytes_read: u64,
+    /// Bytes of the store in all.
+    pub bytes_total: u64,
+    /// Documents that failed.
+    pub failed: u64,
+    /// Workers at work.
+    pub workers: u32,
+}
+
+/// How a load ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BulkOutcome {
+    /// Whether every item is done. `false`: stopped as asked; a later run goes on.
+    pub finished: bool,
+    /// Whether more documents failed than were tolerated, which ended it.
+    pub too_many_failed: bool,
+    /// By index, over this run and earlier ones.
+    pub indices: BTreeMap<String, IndexOutcome>,
+    /// Failed documents by class, over this run and earlier ones.
+    pub failed_by_class: BTreeMap<String, u64>,
+}
+
+impl BulkOutcome {
+    /// Documents that failed in all indices.
+    pub fn failed(&self) -> u64 {
+        self.indices.values().map(|index| index.failed).sum()
+    }
+}
+
+/// Of one index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IndexOutcome {
+    /// Live root documents by the second path; `None` where a segment has none that is exact.
+    pub expected: Option<u64>,
+    /// Documents that the reader delivered.
+    pub delivered: u64,
+    /// Written.
+    pub written: u64,
+    /// Not written: the target holds a newer version.
+    pub newer_present: u64,
+    /// Left out by a rule.
+    pub dropped: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Items in all.
+    pub items: u64,
+    /// Items that are done.
+    pub items_done: u64,
+}
+
+/// Why a load could not go on. What was durable stays; a later run goes on there.
+#[derive(Debug, thiserror::Error)]
+pub enum BulkError {
+    /// Reading.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Writing.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Noting progress.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// The stream of failed documents.
+    #[error("failed documents {}: {source}", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The reader delivered another number of documents than the segment's bitmaps say.
+    #[error(
+        "{}/{}/{}: {delivered} documents were read, the segment's live documents count {expected}",
+        segment.index, segment.shard, segment.segment
+    )]
+    Count {
+        /// Where.
+        segment: SegmentKey,
+        /// Read.
+        delivered: u64,
+        /// By the second path.
+        expected: u64,
+    },
+    /// Documents that were delivered and neither written nor failed: a fault of a writer.
+    #[error("{item}: {delivered} documents were read and {accounted} are accounted for")]
+    Lost {
+        /// The item.
+        item: String,
+        /// Read.
+        delivered: u64,
+        /// Written, newer present, dropped or failed.
+        accounted: u64,
+    },
+    /// A worker thread ended without a result.
+    #[error("a worker ended unexpectedly: {0}")]
+    Worker(String),
+}
+
+impl BulkError {
+    /// How to mend it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Target(error) => error.help(),
+            Self::Source(_) => "check the snapshot (`mig snapshot status --deep-check`), then run the same command again",
+            Self::Work(WorkError::Other { .. }) => {
+                "give the plan another name, or reset the work store of the other plan"
+            }
+            Self::Work(WorkError::Locked { .. }) => "wait for the other process, or stop it",
+            Self::Work(_) => "run the same command again; if it comes back, reset the backfill",
+            Self::Failed { .. } => "check the file system, then run the same command again",
+            Self::Count { .. } | Self::Lost { .. } | Self::Worker(_) => {
+                "nothing was marked as done; please report it with the segment's name"
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Where documents come from, as the pipeline sees it.
+//!
+//! A source lists its work items, says by a second path how many documents there have to be, and reads an item in steps.
+//! A step ends where reading can begin again (a chunk of stored fields). Deliberately absent: writing, and any knowledge
+//! of snapshots (the adapter in [`super::snapshot_source`] has it).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::work_store::{ItemKey, ItemSpec};
+
+/// A segment of a shard: what expected counts are known for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentKey {
+    /// The index.
+    pub index: String,
+    /// The shard.
+    pub shard: u32,
+    /// The segment.
+    pub segment: String,
+}
+
+impl SegmentKey {
+    /// The segment that an item is a part of.
+    pub fn of(item: &ItemKey) -> Self {
+        Self {
+            index: item.index.clone(),
+            shard: item.shard,
+            segment: item.segment.clone(),
+        }
+    }
+}
+
+/// Why a source can't give its documents.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct SourceError {
+    /// Index, shard, segment, document: as far as known.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One live root document. Borrows from the reader: valid until the visitor returns.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceDocument<'a> {
+    /// Lucene document number within the segment.
+    pub doc: u32,
+    /// `_id`.
+    pub id: &'a str,
+    /// `_routing`.
+    pub routing: Option<&'a str>,
+    /// `_version`.
+    pub version: Option<i64>,
+    /// The source on one line of valid JSON, or why it can't be written.
+    pub source: Result<&'a [u8], Unusable<'a>>,
+}
+
+/// A document that is there and can't be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Unusable<'a> {
+    /// A class for counting: `source-missing`, `source-invalid`.
+    pub class: &'static str,
+    /// What is wrong.
+    pub reason: &'a str,
+    /// The bytes as they are stored.
+    pub raw: &'a [u8],
+}
+
+/// What one step read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// The next Lucene document to read.
+    pub next: u32,
+    /// Live roots given to the visitor.
+    pub delivered: u64,
+    /// Bytes read from the store.
+    pub bytes: u64,
+    /// What [`DocumentSource::check_segment`] needs of this step.
+    pub proof: Option<Value>,
+}
+
+/// Takes documents; an error ends the reading.
+pub type Visit<'v> = dyn FnMut(SourceDocument<'_>) -> Result<(), VisitStopped> + 'v;
+
+/// The visitor wants no more documents. Why, it knows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VisitStopped;
+
+/// Why a step ended early.
+#[derive(Debug)]
+pub enum StepError {
+    /// The source failed.
+    Source(SourceError),
+    /// The visitor stopped it.
+    Stopped,
+}
+
+/// Reads one item in steps.
+pub trait ItemReader {
+    /// Reads on; `None` when the item is at its end.
+    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError>;
+}
+
+/// Gives documents by work items.
+pub trait DocumentSource: Send + Sync {
+    /// The work items of all its indices, the same at every call.
+    fn items(&self) -> Result<Vec<ItemSpec>, SourceError>;
+
+    /// Live root documents of each segment by the second path (bitmaps and counts, not the documents). `None`: that
+    /// segment has no second path that is exact.
+    fn expected(&self) -> Result<BTreeMap<SegmentKey, Option<u64>>, SourceError>;
+
+    /// Begins to read an item at a document where a step ended (or at the item's first).
+    fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError>;
+
+    /// Proves that all bytes of a segment were read as they were written, by the proofs of the steps of all its items.
+    fn check_segment(&self, segment: &SegmentKey, proofs: &[Value]) -> Result<(), SourceError>;
+}

@@ -1,0 +1,108 @@
+//! The work store: which work items there are, who holds them, and how far each is. Progress of documents lives here and
+//! nowhere else.
+//!
+//! A store belongs to one piece of work, named by [`WorkIdentity`]; one that another plan, state or tool left is
+//! recognised by its header and never touched. A worker takes an item by [`WorkStore::acquire`] and gets a [`Lease`] with
+//! a fencing number; every later call with an older number is refused with [`WorkError::Fenced`], so that a worker that
+//! wakes late can't say anything any more. [`local`] keeps it in an append-only log beside a directory target; an index on
+//! a target cluster fits the same trait.
+//!
+//! Deliberately absent: what an item means, and time of its own (a lease's expiry is in the caller's clock).
+
+mod error;
+mod items;
+pub mod local;
+mod log;
+mod table;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::Fingerprint;
+use crate::clients::target::PartMark;
+use crate::diff::observation::WorkFacts;
+
+pub use error::WorkError;
+pub use items::{ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus};
+pub use local::LocalWorkStore;
+
+/// The schema of what a store keeps; another one is refused.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Whose work it is. All of it stands in the store's header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WorkIdentity {
+    /// The plan's name.
+    pub plan: String,
+    /// The lineage of the plan's state.
+    pub lineage: String,
+    /// The phase's address, or any other name that is unique within the plan.
+    pub work: String,
+    /// The snapshot that is read.
+    pub snapshot_uuid: String,
+    /// Of everything else that makes it another work when it changes (indices, transforms, versions kept or dropped).
+    pub digest: Fingerprint,
+}
+
+/// An item that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// The item.
+    pub item: ItemSpec,
+    /// Grows with every taking of the item: the fence.
+    pub attempt: u64,
+    /// How far earlier holders came.
+    pub progress: ItemProgress,
+}
+
+/// What a worker that asks for an item gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acquired {
+    /// An item.
+    Lease(Box<Lease>),
+    /// All that is left is held by others; the first of these leases ends then.
+    Wait(Timestamp),
+    /// Nothing is left to do.
+    Finished,
+}
+
+/// Leases over work items.
+pub trait WorkStore: Send + Sync {
+    /// Whose work it is.
+    fn identity(&self) -> &WorkIdentity;
+
+    /// Puts in the items that are not there yet; items that are there stay as they are. Returns how many were new.
+    fn register(&self, items: &[ItemSpec]) -> Result<u64, WorkError>;
+
+    /// Takes a free item for `holder` until `expires`, in the order in which items were registered.
+    fn acquire(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Acquired, WorkError>;
+
+    /// Notes progress of a held item, durably, and lengthens the lease.
+    fn checkpoint(
+        &self,
+        lease: &Lease,
+        progress: &ItemProgress,
+        expires: Timestamp,
+    ) -> Result<(), WorkError>;
+
+    /// Notes that an item is done, durably.
+    fn complete(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), WorkError>;
+
+    /// Gives an item back with its progress, so that another can take it.
+    fn release(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), WorkError>;
+
+    /// Makes items of an index as if they had never been begun (all indices where `None`).
+    fn reset(&self, index: Option<&str>) -> Result<u64, WorkError>;
+
+    /// All items, in the order in which they were registered.
+    fn items(&self) -> Result<Vec<ItemState>, WorkError>;
+
+    /// In sum.
+    fn facts(&self) -> Result<WorkFacts, WorkError>;
+}
