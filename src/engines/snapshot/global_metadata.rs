@@ -8,7 +8,8 @@ use super::error::SnapshotError;
 /// The cluster-wide metadata of a snapshot. Sections are JSON values by name; an absent one is an empty object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlobalMetadata {
-    /// Legacy index templates (`_template`) by name.
+    /// Legacy index templates (`_template`) by name, in the form of a server's answer: `mappings` is one object,
+    /// within an object of its type's name where that is not `_doc`.
     pub templates: Map<String, Value>,
     /// Component templates (7.8 and later) by name.
     pub component_templates: Map<String, Value>,
@@ -62,7 +63,7 @@ impl GlobalMetadata {
         for (name, section) in fields {
             let json = section.to_json();
             match name.as_str() {
-                "templates" => metadata.templates = by_name(json),
+                "templates" => metadata.templates = templates(json),
                 // Customs wrap their map once more under their own name.
                 "component_template" => {
                     metadata.component_templates = by_name(unwrapped(json, name));
@@ -106,6 +107,23 @@ fn by_name(json: Value) -> Map<String, Value> {
             .collect(),
         _ => Map::new(),
     }
+}
+
+/// Snapshots keep `mappings` as a list with one object a type, `[{"_doc": {…}}]`; it is empty when none was given.
+fn templates(json: Value) -> Map<String, Value> {
+    let mut templates = by_name(json);
+    for template in templates.values_mut() {
+        let Some(mappings) = template.get_mut("mappings") else {
+            continue;
+        };
+        let mut types = by_name(mappings.take());
+        *mappings = if types.len() == 1 {
+            types.remove("_doc").unwrap_or(Value::Object(types))
+        } else {
+            Value::Object(types)
+        };
+    }
+    templates
 }
 
 /// `{"pipeline": [{"id": …, "config": {…}}]}`.

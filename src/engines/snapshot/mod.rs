@@ -14,6 +14,7 @@
 
 mod budget;
 mod bytes;
+pub mod cbor;
 mod checksum;
 mod codec;
 pub mod content;
@@ -33,6 +34,7 @@ mod shard_files;
 pub mod smile;
 #[allow(clippy::module_inception, reason = "the thing itself")]
 mod snapshot;
+pub mod source_format;
 mod state;
 mod version_id;
 

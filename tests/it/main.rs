@@ -1,0 +1,3 @@
+//! Tests of the public surface that need no network.
+
+mod snapshot;
