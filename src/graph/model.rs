@@ -1,5 +1,7 @@
 //! The compiled graph.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::Address;
@@ -40,7 +42,65 @@ pub enum EdgeReason {
     After,
 }
 
+impl EdgeReason {
+    /// Why, in words that fit behind "waits for … :" and on the edge of a drawing.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Reference(field) => format!("named by `{field}`"),
+            Self::SharedTarget(target) => format!("same indices of {target}"),
+            Self::GateOfCluster(cluster) => format!("gate before {cluster} is read"),
+            Self::PreviousHop(hop) => format!("hop {hop} first"),
+            Self::After => "named by `after`".to_owned(),
+        }
+    }
+}
+
+impl Edge {
+    /// All reasons in words.
+    pub fn words(&self) -> String {
+        let words: Vec<String> = self.reasons.iter().map(EdgeReason::words).collect();
+        words.join(", ")
+    }
+}
+
 impl Graph {
+    /// `addresses` and all that they need, directly or not.
+    pub fn with_needs<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = &'a Address>,
+    ) -> BTreeSet<Address> {
+        self.closure(addresses, |edge| (&edge.to, &edge.from))
+    }
+
+    /// `addresses` and all that waits for them, directly or not.
+    pub fn with_dependents<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = &'a Address>,
+    ) -> BTreeSet<Address> {
+        self.closure(addresses, |edge| (&edge.from, &edge.to))
+    }
+
+    fn closure<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = &'a Address>,
+        ends: impl Fn(&Edge) -> (&Address, &Address),
+    ) -> BTreeSet<Address> {
+        let mut open: Vec<Address> = addresses.into_iter().cloned().collect();
+        let mut reached = BTreeSet::new();
+        while let Some(address) = open.pop() {
+            if !reached.insert(address.clone()) {
+                continue;
+            }
+            for edge in &self.edges {
+                let (at, next) = ends(edge);
+                if *at == address {
+                    open.push(next.clone());
+                }
+            }
+        }
+        reached
+    }
+
     /// The phases that `address` directly waits for.
     pub fn needs<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Address> {
         self.edges
