@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::{Address, Fingerprint};
-use crate::plan::model::PhaseKindName;
+use crate::plan::model::{Phase, PhaseKindName};
 
 /// What will be done. One symbol each, the same in text, markdown and JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +85,18 @@ impl Action {
     }
 }
 
+impl ChangeClass {
+    /// As shown behind a change.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Live => "live, nothing is done again",
+            Self::Gated => "needs a new approval",
+            Self::Redo => "runs again",
+            Self::Never => "can't be changed once applied",
+        }
+    }
+}
+
 /// What changing a field does to a phase that was already applied (`x-mig-change` in the schema).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -146,6 +158,34 @@ pub struct PhaseChange {
 }
 
 impl PhaseChange {
+    /// A change of `phase` with nothing but what every change has; the rest by `PhaseChange { items, ..new }`.
+    pub fn new(
+        phase: &Phase,
+        action: Action,
+        reason: &str,
+        title: impl Into<String>,
+        inputs: Fingerprint,
+    ) -> Self {
+        Self {
+            address: phase.address.clone(),
+            previous_address: None,
+            kind: phase.spec.kind(),
+            hop: phase.address.hop().map(str::to_owned),
+            action,
+            action_reason: reason.to_owned(),
+            title: title.into(),
+            fields: Vec::new(),
+            items: Vec::new(),
+            left_out: Vec::new(),
+            effects: Vec::new(),
+            estimate: None,
+            undo: Undo::Nothing,
+            evidence: Vec::new(),
+            provisional: false,
+            inputs,
+        }
+    }
+
     /// Whether it needs a decision by a person before it can be applied.
     pub fn undecided(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| item.decision.is_some())

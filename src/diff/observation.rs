@@ -43,6 +43,53 @@ impl Observation {
     }
 }
 
+impl Observation {
+    /// The identity of its parts, by names that people understand: what moved is told by them.
+    pub fn parts(&self) -> BTreeMap<String, Fingerprint> {
+        let mut parts = BTreeMap::new();
+        let mut add = |name: &str, identity: Fingerprint| {
+            parts.insert(name.to_owned(), identity);
+        };
+        match self {
+            Self::Snapshot(it) => add("the snapshot", Fingerprint::of(&it.identity())),
+            Self::Metadata(it) => {
+                add("the snapshot", Fingerprint::of(&it.snapshot_uuid));
+                add("the target's version", Fingerprint::of(&it.target));
+                add(
+                    "metadata of the source",
+                    Fingerprint::of(&it.source_objects),
+                );
+                add(
+                    "metadata of the target",
+                    Fingerprint::of(&it.target_objects),
+                );
+            }
+            Self::Backfill(it) => {
+                add("the snapshot", Fingerprint::of(&it.snapshot_uuid));
+                add("indices of the target", targets(&it.target));
+            }
+            Self::Verify(it) => {
+                add("the snapshot", Fingerprint::of(&it.snapshot_uuid));
+                add("indices of the target", targets(&it.target));
+            }
+            Self::Nothing => {}
+            Self::Switchover(it) => {
+                add("the target", Fingerprint::of(&it.target));
+                add("whether the target is live", Fingerprint::of(&it.live));
+            }
+        }
+        parts
+    }
+}
+
+fn targets(indices: &BTreeMap<String, TargetIndexFacts>) -> Fingerprint {
+    let identity: Vec<_> = indices
+        .iter()
+        .map(|(name, facts)| (name, &facts.uuid, &facts.content))
+        .collect();
+    Fingerprint::of(&identity)
+}
+
 /// A snapshot as it stands in its repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotFacts {
