@@ -121,7 +121,7 @@ pub enum Access {
 
 /// How `mig` authenticates. Secrets are references only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Auth {
     /// Not at all.
     None,
@@ -182,7 +182,7 @@ pub struct Store {
 
 /// How a store is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum StoreAt {
     /// A directory of this machine; `on_cluster` where the cluster sees it under another path.
     Directory {
@@ -289,7 +289,7 @@ impl PhaseSpec {
 
 /// `snapshot:` takes one of a cluster, or names an existing one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum SnapshotSpec {
     /// `{ of, to, … }`
     Take {

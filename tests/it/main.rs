@@ -1,3 +1,4 @@
 //! Tests of the public surface that need no network.
 
+mod plan;
 mod snapshot;
