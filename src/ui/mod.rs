@@ -1,1 +1,3 @@
-//! (being written)
+//! Renders typed values for people. Pure: nothing here reads, writes or decides.
+
+pub mod inspect;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use mig::clients::objects::{CountingStore, DirectoryStore, Fault, FaultyStore, ObjectStore};
 use mig::engines::lucene::SegmentFiles as _;
+use mig::engines::snapshot::inspect::inspect;
 use mig::engines::snapshot::{IndexState, Repository, Snapshot, SnapshotError, SnapshotState};
+use mig::ui::inspect::inspect_text;
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -346,4 +348,28 @@ fn flipped_bits_in_the_index_never_panic() {
             }
         }
     }
+}
+
+/// Prints what `mig snapshot inspect` prints: `cargo test --test it -- --nocapture inspect`.
+#[test]
+fn inspecting_fits_80_columns_and_tells_what_it_can_not_read() {
+    for (repository, name, _) in SNAPSHOTS {
+        let repository = Repository::open(store(repository)).unwrap();
+        let report = inspect(&repository, Some(name)).unwrap();
+        let text = inspect_text(&report);
+        println!("{text}");
+        let told = text
+            .lines()
+            .skip(1)
+            .take_while(|line| !line.starts_with('!'));
+        for line in told {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        serde_json::to_string(&report).unwrap();
+    }
+    let repository = Repository::open(store("edge")).unwrap();
+    assert!(
+        inspect(&repository, None).unwrap().detail.is_none(),
+        "there are two"
+    );
 }

@@ -75,7 +75,9 @@ pub enum TargetError {
         index: String,
     },
     /// The index was made anew in between.
-    #[error("{location}: index `{index}` has uuid {found}, not {wanted}: it was made anew in between")]
+    #[error(
+        "{location}: index `{index}` has uuid {found}, not {wanted}: it was made anew in between"
+    )]
     OtherIndex {
         /// The target.
         location: String,
@@ -130,9 +132,7 @@ impl TargetError {
     /// How to mend it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Foreign { .. } => {
-                "give an empty or a new directory; nothing there was touched"
-            }
+            Self::Foreign { .. } => "give an empty or a new directory; nothing there was touched",
             Self::NotPrepared { .. } => "run the metadata phase first: it makes the target",
             Self::OtherVersion { .. } => {
                 "set the cluster's `as:` back, or give another directory for the other version"

@@ -132,9 +132,7 @@ impl Budget {
 fn after(at: Instant, count: u64, rate: Option<u64>) -> Instant {
     match rate {
         None => at,
-        Some(rate) => {
-            at + Duration::from_secs_f64((count as f64 / rate.max(1) as f64).min(60.0))
-        }
+        Some(rate) => at + Duration::from_secs_f64((count as f64 / rate.max(1) as f64).min(60.0)),
     }
 }
 

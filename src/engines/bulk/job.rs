@@ -207,7 +207,9 @@ impl BulkError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Target(error) => error.help(),
-            Self::Source(_) => "check the snapshot (`mig snapshot status --deep-check`), then run the same command again",
+            Self::Source(_) => {
+                "check the snapshot (`mig snapshot status --deep-check`), then run the same command again"
+            }
             Self::Work(WorkError::Other { .. }) => {
                 "give the plan another name, or reset the work store of the other plan"
             }

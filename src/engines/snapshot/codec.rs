@@ -196,3 +196,7 @@ pub(crate) fn decode_embedded(blob: &str, bytes: &[u8]) -> Result<Content, Snaps
     }
     decode_body(bytes).map_err(|error| error.in_blob(blob, 0))
 }
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

@@ -255,22 +255,23 @@ fn inspect_shard(snapshot: &Snapshot, index: &str, number: u32) -> ShardReport {
         totals: Counts::failed(),
         error: None,
     };
-    let opened = snapshot.shard(index, number).map_err(|error| error.to_string());
-    let commit = opened.and_then(|shard| {
-        Commit::read(&**shard.files())
-            .map(|commit| (shard, commit))
-            .map_err(|error| error.to_string())
-    });
-    match commit {
-        Err(error) => report.error = Some(error),
-        Ok((shard, commit)) => {
-            report.max_seq_no = commit.max_seq_no;
-            report.segments = commit
-                .segments
-                .iter()
-                .map(|segment| inspect_segment(&shard, segment))
-                .collect();
-            report.totals = Counts::sum(report.segments.iter().map(|segment| &segment.totals));
+    match snapshot.shard(index, number) {
+        Err(error) => report.error = Some(error.to_string()),
+        Ok(shard) => {
+            match Commit::read(&**shard.files()) {
+                Err(error) => report.error = Some(error.to_string()),
+                Ok(commit) => {
+                    report.max_seq_no = commit.max_seq_no;
+                    report.segments = commit
+                        .segments
+                        .iter()
+                        .map(|segment| inspect_segment(&shard, segment))
+                        .collect();
+                    report.totals =
+                        Counts::sum(report.segments.iter().map(|segment| &segment.totals));
+                }
+            }
+            // More than the sum of the segments: the commit itself has a file.
             report.totals.bytes = shard.total_bytes();
         }
     }

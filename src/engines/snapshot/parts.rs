@@ -178,3 +178,7 @@ fn read_part(blob: &dyn ReadAt, key: &str, offset: u64, length: usize) -> io::Re
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+#[path = "parts_tests.rs"]
+mod tests;

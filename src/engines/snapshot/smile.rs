@@ -306,3 +306,7 @@ fn remember(table: &mut Vec<String>, text: &str) {
     }
     table.push(text.to_owned());
 }
+
+#[cfg(test)]
+#[path = "smile_tests.rs"]
+mod tests;

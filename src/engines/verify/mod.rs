@@ -17,6 +17,8 @@ mod report;
 mod side;
 mod stream;
 
-pub use compare::{Comparison, Content, VerifyError, VerifyOptions, VerifyProgress, cost, limits, run};
+pub use compare::{
+    Comparison, Content, VerifyError, VerifyOptions, VerifyProgress, cost, limits, run,
+};
 pub use report::{Difference, DifferenceKind, IndexReport, Report, Verdict};
 pub use side::{DocumentSide, SideDocument, SideError, SourceSide, TargetSide};

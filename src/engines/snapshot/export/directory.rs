@@ -223,11 +223,11 @@ impl Shared<'_> {
                 if !self.request.wants(document.id) {
                     return Ok(());
                 }
-                let taken =
-                    self.left
-                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                            left.checked_sub(1)
-                        });
+                let taken = self
+                    .left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(1)
+                    });
                 if taken.is_err() {
                     return Err(Stop::Limit);
                 }
@@ -311,7 +311,13 @@ mod tests {
         assert!(runs(&[]).is_empty());
         assert_eq!(runs(&[chunk(1)]), [0..1]);
         assert_eq!(
-            runs(&[chunk(1), chunk(5 << 20), chunk(3 << 20), chunk(1 << 20), chunk(7)]),
+            runs(&[
+                chunk(1),
+                chunk(5 << 20),
+                chunk(3 << 20),
+                chunk(1 << 20),
+                chunk(7)
+            ]),
             [0..2, 2..4, 4..5]
         );
     }

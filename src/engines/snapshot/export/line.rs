@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(report.failures[0].id, "a\"b");
         document.source = None;
         let (text, report) = lines(&document, ExportForm::Bulk);
-        assert_eq!((text.as_str(), report.documents, report.without_source), ("", 0, 1));
+        assert_eq!(
+            (text.as_str(), report.documents, report.without_source),
+            ("", 0, 1)
+        );
         let (text, _) = lines(&document, ExportForm::Raw);
         assert!(!text.contains("_source"));
     }
