@@ -1,1 +1,27 @@
-//! (being written)
+//! Translates metadata (index settings and mappings, templates) from one product and version to another, by typed rules.
+//!
+//! The way in is [`translate`]; [`rules`] lists every rule with its code. A rule never changes anything without leaving
+//! an [`Edit`](crate::diff::change::Edit) that names it, and says by itself whether something of the source is lost.
+//! [`differences`] compares what is wanted with what a target holds, in normal form: dynamically grown mappings and
+//! settings that a server adds by itself are no differences.
+//!
+//! Relies on `base` and on the types of `diff`. Deliberately absent: reading and writing of metadata, the plan's words,
+//! and guessing from servers' error messages.
+
+mod built_in;
+mod compare;
+mod draft;
+mod fields;
+mod held_back;
+mod rule;
+mod rules;
+mod settings;
+mod translate;
+
+pub use built_in::built_in;
+pub use compare::{core_fingerprint, differences};
+pub use held_back::{held_back, release};
+pub use rule::{Level, Lines, Rule, Versions};
+pub use rules::rules;
+pub use settings::normal_settings;
+pub use translate::{Finding, Translation, translate};

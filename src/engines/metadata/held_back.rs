@@ -1,0 +1,71 @@
+//! Settings that wait until the documents are proved: reading them out of a body, and putting them in force.
+
+use serde_json::{Map, Value};
+
+use super::draft::is_nested;
+use crate::diff::observation::ObjectKind;
+
+/// The settings that a body holds back; none when nothing waits.
+pub fn held_back(body: &Value) -> Map<String, Value> {
+    match body.pointer("/held_back/settings") {
+        Some(Value::Object(settings)) => settings.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// The body with all that it held back in force.
+pub fn release(kind: ObjectKind, body: &Value) -> Value {
+    let waiting = held_back(body);
+    let mut body = body.clone();
+    let Value::Object(fields) = &mut body else {
+        return body;
+    };
+    fields.remove("held_back");
+    if waiting.is_empty() {
+        return body;
+    }
+    let into = if is_nested(kind) {
+        fields
+            .entry("template")
+            .or_insert_with(|| Value::Object(Map::new()))
+            .as_object_mut()
+    } else {
+        Some(fields)
+    };
+    if let Some(into) = into {
+        let settings = into
+            .entry("settings")
+            .or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(settings) = settings {
+            settings.extend(waiting);
+        }
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_waits_is_put_in_force_once() {
+        let body = json!({"settings": {"index.number_of_shards": "1"}, "mappings": {},
+            "held_back": {"settings": {"index.blocks.write": "true"}}});
+        let released = release(ObjectKind::Index, &body);
+        assert_eq!(
+            released,
+            json!({"settings": {"index.number_of_shards": "1", "index.blocks.write": "true"}, "mappings": {}})
+        );
+        assert_eq!(release(ObjectKind::Index, &released), released);
+    }
+
+    #[test]
+    fn templates_have_it_under_template() {
+        let body = json!({"index_patterns": ["a*"], "held_back": {"settings": {"index.final_pipeline": "p"}}});
+        assert_eq!(
+            release(ObjectKind::IndexTemplate, &body),
+            json!({"index_patterns": ["a*"], "template": {"settings": {"index.final_pipeline": "p"}}})
+        );
+    }
+}

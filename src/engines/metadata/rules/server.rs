@@ -1,0 +1,56 @@
+//! What a server sets by itself and refuses from anyone else.
+
+use serde_json::{Map, Value};
+
+use crate::diff::observation::ObjectKind;
+use crate::engines::metadata::draft::{Change, Draft};
+use crate::engines::metadata::rule::{Level, Lines, Rule, Versions};
+
+/// Settings that only a server sets.
+pub(in crate::engines::metadata) const PRIVATE_SETTINGS: &[&str] = &[
+    "index.uuid",
+    "index.creation_date",
+    "index.creation_date_string",
+    "index.version.*",
+    "index.provided_name",
+    "index.history.uuid",
+    "index.resize.*",
+    "index.shrink.*",
+    "index.split.*",
+    "index.routing.allocation.initial_recovery.*",
+    "index.verified_before_close",
+    "index.recovery.type",
+    "archived.*",
+];
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    code: "MIG101",
+    title: "settings that a server sets by itself are not carried over",
+    source: Lines::ANY,
+    target: Lines::ANY,
+    objects: &[ObjectKind::Index],
+    level: Level::Allow,
+    lossy: false,
+    why: "the target sets these by itself and refuses them in a request",
+    before: r#"{"settings": {"index.number_of_shards": "1", "index.uuid": "nlv2BAfUSciNUL3myIxRYQ",
+        "index.creation_date": "1605700000000", "index.version.created": "7100299"}, "mappings": {}}"#,
+    after: r#"{"settings": {"index.number_of_shards": "1"}, "mappings": {}}"#,
+    apply: drop_private,
+}];
+
+/// One edit for all of them: they are of no interest one by one.
+fn drop_private(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
+    let dropped: Map<String, Value> = draft
+        .take_settings(PRIVATE_SETTINGS)
+        .into_iter()
+        .map(|(key, value)| (key.trim_start_matches("index.").to_owned(), value))
+        .collect();
+    if !dropped.is_empty() {
+        let change = Change {
+            path: "settings.index",
+            before: Some(Value::Object(dropped)),
+            after: None,
+        };
+        draft.note(rule, change);
+    }
+}

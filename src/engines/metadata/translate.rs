@@ -1,0 +1,52 @@
+//! Puts an object through all rules that apply.
+
+use serde_json::Value;
+
+use super::draft::Draft;
+use super::rule::{Rule, Versions};
+use super::rules::rules;
+use crate::diff::change::Edit;
+use crate::diff::observation::ObjectKey;
+
+/// An object as the target is to have it.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// The body; what is held back stands under `held_back`.
+    pub body: Value,
+    /// What was changed on the way, in the order of the rules.
+    pub edits: Vec<Edit>,
+    /// Which rules found something, with the number of their edits.
+    pub findings: Vec<Finding>,
+}
+
+/// A rule that found something.
+#[derive(Clone, Copy, Debug)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How often.
+    pub edits: usize,
+}
+
+/// Translates one object. Pure.
+pub fn translate(key: &ObjectKey, body: &Value, versions: Versions) -> Translation {
+    let mut draft = Draft::new(key, body);
+    let mut findings = Vec::new();
+    for rule in rules() {
+        if !rule.applies(key.kind, versions) {
+            continue;
+        }
+        let before = draft.edits.len();
+        (rule.apply)(rule, &mut draft, versions);
+        let edits = draft.edits.len() - before;
+        if edits > 0 {
+            findings.push(Finding { rule, edits });
+        }
+    }
+    let (body, edits) = draft.into_body();
+    Translation {
+        body,
+        edits,
+        findings,
+    }
+}
