@@ -1,12 +1,19 @@
-//! Opened stores and targets, shared by all phases of a run; each is opened once.
+//! Opened stores, snapshots and targets, shared by all phases of a run; each is opened once.
 //!
 //! Relies on `clients` and `engines` for the opening. Deliberately absent: any decision about what is read or written.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::existing::SnapshotView;
+use super::kind::PhaseError;
 use crate::base::Address;
+use crate::base::version::{Product, ProductVersion};
+use crate::clients::objects::DirectoryStore;
+use crate::clients::target::{DirectoryTarget, Target};
 use crate::diff::observation::Observation;
-use crate::plan::model::{Cluster, Plan, Store};
+use crate::engines::snapshot::Repository;
+use crate::plan::model::{Cluster, ClusterAt, PhaseSpec, Plan, SnapshotSpec, Store, StoreAt};
 
 /// What the phases of one run have opened, or the saved observations that stand in their place.
 #[derive(Default)]
@@ -15,18 +22,31 @@ pub struct Connections {
     lineage: String,
     stores: BTreeMap<Address, Store>,
     clusters: BTreeMap<Address, Cluster>,
+    snapshots: BTreeMap<Address, SnapshotSpec>,
     recorded: BTreeMap<Address, Observation>,
+    opened_stores: Slots<Arc<Repository>>,
+    opened_targets: Slots<Arc<dyn Target>>,
+    opened_snapshots: Slots<Arc<SnapshotView>>,
 }
 
 impl Connections {
     /// For the stores and clusters of a plan; nothing is opened before it is asked for.
     pub fn new(plan: &Plan, lineage: &str) -> Self {
+        let snapshots = plan
+            .phases
+            .iter()
+            .filter_map(|(address, phase)| match &phase.spec {
+                PhaseSpec::Snapshot(spec) => Some((address.clone(), spec.clone())),
+                _ => None,
+            })
+            .collect();
         Self {
             plan: plan.name.clone(),
             lineage: lineage.to_owned(),
             stores: plan.stores.clone(),
             clusters: plan.clusters.clone(),
-            recorded: BTreeMap::new(),
+            snapshots,
+            ..Self::default()
         }
     }
 
@@ -52,13 +72,152 @@ impl Connections {
         &self.lineage
     }
 
-    /// The definition of a store.
-    pub fn store(&self, address: &Address) -> Option<&Store> {
-        self.stores.get(address)
+    /// The repository of a store.
+    pub fn open_store(&self, address: &Address) -> Result<Arc<Repository>, PhaseError> {
+        self.opened_stores.get(address, || {
+            let store = self.stores.get(address).ok_or_else(|| PhaseError::Failed {
+                message: format!("the plan has no store `{address}`"),
+                help: None,
+            })?;
+            match &store.at {
+                StoreAt::Directory { path, .. } => {
+                    let objects = Arc::new(DirectoryStore::new(path.clone()));
+                    let repository =
+                        Repository::open(objects).map_err(|error| PhaseError::Failed {
+                            message: format!("store `{address}`: {error}"),
+                            help: Some(format!("check the directory of `stores.{address}`")),
+                        })?;
+                    Ok(Arc::new(repository))
+                }
+                StoreAt::S3 { uri, .. } => Err(PhaseError::NotYet {
+                    message: format!(
+                        "store `{address}`: this version does not read `{uri}` by itself"
+                    ),
+                    help: "copy the repository to a directory and give `directory:`".into(),
+                }),
+            }
+        })
     }
 
-    /// The definition of a cluster.
-    pub fn cluster(&self, address: &Address) -> Option<&Cluster> {
-        self.clusters.get(address)
+    /// The snapshot that a snapshot phase names, with what it holds. One that can't be used says so in
+    /// [`SnapshotView::problem`].
+    pub fn open_snapshot(&self, phase: &Address) -> Result<Arc<SnapshotView>, PhaseError> {
+        self.opened_snapshots
+            .get(phase, || match self.snapshots.get(phase) {
+                Some(SnapshotSpec::Existing { store, name, .. }) => {
+                    let repository = self.open_store(&store.value)?;
+                    SnapshotView::open(&store.value, &repository, name).map(Arc::new)
+                }
+                Some(SnapshotSpec::Take { of, .. }) => Err(cluster_not_yet(&of.value)),
+                None => Err(PhaseError::Failed {
+                    message: format!("the plan has no snapshot phase `{phase}`"),
+                    help: None,
+                }),
+            })
+    }
+
+    /// The snapshot of a phase where it can be used; `None` where it can't, which its own phase says.
+    pub fn usable_snapshot(
+        &self,
+        phase: &Address,
+    ) -> Result<Option<Arc<SnapshotView>>, PhaseError> {
+        match self.open_snapshot(phase) {
+            Ok(view) if view.problem.is_none() => Ok(Some(view)),
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// A target.
+    pub fn open_target(&self, address: &Address) -> Result<Arc<dyn Target>, PhaseError> {
+        self.opened_targets.get(address, || {
+            let cluster = self
+                .clusters
+                .get(address)
+                .ok_or_else(|| PhaseError::Failed {
+                    message: format!("the plan has no cluster `{address}`"),
+                    help: None,
+                })?;
+            match &cluster.at {
+                ClusterAt::Directory(path) => {
+                    let version = version_of(address, cluster)?;
+                    let target = DirectoryTarget::open(path.clone(), version).map_err(|error| {
+                        PhaseError::Failed {
+                            message: format!("target `{address}`: {error}"),
+                            help: Some(error.help().to_owned()),
+                        }
+                    })?;
+                    Ok(Arc::new(target) as Arc<dyn Target>)
+                }
+                ClusterAt::Endpoint(_) => Err(cluster_not_yet(address)),
+            }
+        })
+    }
+
+    /// The version that a cluster is asserted to have.
+    pub fn version_of(&self, address: &Address) -> Result<ProductVersion, PhaseError> {
+        let cluster = self
+            .clusters
+            .get(address)
+            .ok_or_else(|| PhaseError::Failed {
+                message: format!("the plan has no cluster `{address}`"),
+                help: None,
+            })?;
+        version_of(address, cluster)
+    }
+}
+
+/// A version without a product is of the product that had it: OpenSearch numbers from 1 to 3, where Elasticsearch is no
+/// target any more.
+fn version_of(address: &Address, cluster: &Cluster) -> Result<ProductVersion, PhaseError> {
+    let version = cluster.version.ok_or_else(|| PhaseError::Failed {
+        message: format!("cluster `{address}` has no version"),
+        help: Some("give `as: \"2.19\"` beside `directory:`".into()),
+    })?;
+    let product = cluster.product.unwrap_or(if version.major <= 3 {
+        Product::OpenSearch
+    } else {
+        Product::Elasticsearch
+    });
+    Ok(ProductVersion { product, version })
+}
+
+fn cluster_not_yet(address: &Address) -> PhaseError {
+    PhaseError::NotYet {
+        message: format!("cluster `{address}`: this version does not reach clusters over the network yet"),
+        help: "use an existing snapshot (`snapshot: { existing: { store, name } }`) as the source, and a directory \
+               (`directory: ./preview, as: \"2.19\"`) as the target"
+            .into(),
+    }
+}
+
+/// Things that are opened once each. A failure is not kept: the next one who asks tries again.
+struct Slots<T>(Mutex<BTreeMap<Address, Slot<T>>>);
+
+type Slot<T> = Arc<Mutex<Option<T>>>;
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+}
+
+impl<T: Clone> Slots<T> {
+    fn get(
+        &self,
+        address: &Address,
+        open: impl FnOnce() -> Result<T, PhaseError>,
+    ) -> Result<T, PhaseError> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(address.clone()).or_default())
+        };
+        // Only those that want the same thing wait for its opening.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = &*slot {
+            return Ok(opened.clone());
+        }
+        let opened = open()?;
+        *slot = Some(opened.clone());
+        Ok(opened)
     }
 }

@@ -5,10 +5,14 @@
 //! order of phases, approvals, locks and the journal's file (all `apply`'s).
 
 pub mod adopt;
+mod common;
 pub mod connections;
+pub mod existing;
 pub mod gate;
 pub mod kind;
+pub mod metadata;
 pub mod not_yet;
+pub mod snapshot;
 
 use crate::diff::observation::Observation;
 use crate::plan::model::PhaseKindName;
@@ -18,11 +22,11 @@ use kind::{ObserveContext, PhaseError, PhaseKind};
 pub fn kind_of(name: PhaseKindName) -> &'static dyn PhaseKind {
     match name {
         PhaseKindName::Gate => &gate::Gate,
-        PhaseKindName::Snapshot
-        | PhaseKindName::Metadata
-        | PhaseKindName::Backfill
-        | PhaseKindName::Verify
-        | PhaseKindName::Switchover => &not_yet::NotYet,
+        PhaseKindName::Snapshot => &snapshot::Snapshot,
+        PhaseKindName::Metadata => &metadata::Metadata,
+        PhaseKindName::Backfill | PhaseKindName::Verify | PhaseKindName::Switchover => {
+            &not_yet::NotYet
+        }
     }
 }
 

@@ -1,0 +1,183 @@
+//! What several kinds of phases need: their records, what changed in their fields, and why names are left out.
+
+use serde_json::{Value, json};
+
+use super::kind::{DecideContext, Interrupt, PhaseError};
+use crate::base::{Address, Fingerprint};
+use crate::clients::target::TargetError;
+use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut};
+use crate::diff::spec_changes;
+use crate::engines::bulk::Stop;
+use crate::plan::model::{Phase, Plan};
+use crate::plan::selector::{LeftOutReason, Selector};
+use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect, State};
+
+/// The record of a phase that was not taken back.
+pub(super) fn record<'a>(state: &'a State, address: &Address) -> Option<&'a PhaseRecord> {
+    state
+        .phases
+        .get(address)
+        .filter(|record| record.status != PhaseStatus::RolledBack)
+}
+
+/// The record of a phase that ended well.
+pub(super) fn done<'a>(state: &'a State, address: &Address) -> Option<&'a PhaseRecord> {
+    record(state, address).filter(|record| record.status == PhaseStatus::Done)
+}
+
+/// The fields that differ from what was applied.
+pub(super) fn fields(
+    cx: &DecideContext<'_>,
+    class: fn(crate::plan::model::PhaseKindName, &str) -> ChangeClass,
+) -> Vec<FieldChange> {
+    let Some(record) = record(cx.state, &cx.phase.address) else {
+        return Vec::new();
+    };
+    let recorded = record.spec.get("spec").unwrap_or(&record.spec);
+    spec_changes(cx.phase.spec.kind(), recorded, &spec(cx.phase), class)
+}
+
+/// The phase's own fields as JSON.
+pub(super) fn spec(phase: &Phase) -> Value {
+    serde_json::to_value(&phase.spec).unwrap_or(Value::Null)
+}
+
+/// Identity of what a decision rests on: the phase's own fields and what was observed.
+pub(super) fn inputs(cx: &DecideContext<'_>, observed: &impl serde::Serialize) -> Fingerprint {
+    Fingerprint::of(&(spec(cx.phase), observed))
+}
+
+/// Why a name is not chosen, in words; `None` when it is.
+pub(super) fn left_out(selector: &Selector, object: &str, name: &str) -> Option<LeftOut> {
+    let reason = match selector.left_out(name)? {
+        LeftOutReason::SystemIndex => "system index: name it (or `.*`) to take it along".to_owned(),
+        LeftOutReason::Excluded(pattern) => format!("excluded by `{pattern}`"),
+        LeftOutReason::NotSelected => "no pattern chooses it".to_owned(),
+    };
+    Some(LeftOut {
+        object: object.to_owned(),
+        name: name.to_owned(),
+        reason,
+    })
+}
+
+/// An item with nothing but what every item has.
+pub(super) fn item(action: Action, object: &str, name: impl Into<String>) -> Item {
+    Item {
+        action,
+        object: object.to_owned(),
+        name: name.into(),
+        note: String::new(),
+        edits: Vec::new(),
+        docs: None,
+        bytes: None,
+        decision: None,
+    }
+}
+
+/// An item that asks.
+pub(super) fn question(
+    object: &str,
+    name: impl Into<String>,
+    code: &str,
+    question: impl Into<String>,
+    answers: Vec<String>,
+) -> Item {
+    let mut item = item(Action::Decide, object, name);
+    item.decision = Some(Decision {
+        code: code.to_owned(),
+        question: question.into(),
+        answers,
+    });
+    item
+}
+
+/// An error of a target, with its help.
+pub(super) fn target_error(address: &Address, error: &TargetError) -> PhaseError {
+    PhaseError::Failed {
+        message: format!("target `{address}`: {error}"),
+        help: Some(error.help().to_owned()),
+    }
+}
+
+/// A side effect without details.
+pub(super) fn effect(on: &Address, what: &str, name: &str) -> SideEffect {
+    SideEffect {
+        on: on.clone(),
+        what: what.to_owned(),
+        name: name.to_owned(),
+        detail: Value::Null,
+    }
+}
+
+/// A side effect with details.
+pub(super) fn effect_with(on: &Address, what: &str, name: &str, detail: Value) -> SideEffect {
+    SideEffect {
+        detail,
+        ..effect(on, what, name)
+    }
+}
+
+/// A text field of a record's outputs.
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+/// `name` as one part of a JSON pointer.
+pub(super) fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// What engines are asked to do when a run is interrupted.
+pub(super) fn stop(interrupt: &Interrupt) -> Stop {
+    if interrupt.stopping() {
+        Stop::Now
+    } else if interrupt.draining() {
+        Stop::Drain
+    } else {
+        Stop::No
+    }
+}
+
+/// The first names of many: `a, b, c and 4 more`.
+pub(super) fn few(names: &[&str]) -> String {
+    const NAMED_MAX: usize = 3;
+    let mut text = names
+        .iter()
+        .take(NAMED_MAX)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > NAMED_MAX {
+        text.push_str(&format!(" and {} more", names.len() - NAMED_MAX));
+    }
+    text
+}
+
+/// `1 index`, `14 indices`.
+pub(super) fn indices(count: usize) -> String {
+    let noun = if count == 1 { "index" } else { "indices" };
+    format!("{} {noun}", crate::base::units::human_count(count as u64))
+}
+
+/// Identity of the fields of all phases that were decided before: what an approval is given for.
+pub(super) fn ground_of_approval(cx: &DecideContext<'_>, plan: &Plan) -> Fingerprint {
+    let earlier: Vec<Value> = cx
+        .earlier
+        .iter()
+        .filter_map(|change| {
+            let phase = plan.phases.get(&change.address)?;
+            // A snapshot's inputs are its identity and never move by what mig does itself.
+            let identity = (change.kind == crate::plan::model::PhaseKindName::Snapshot)
+                .then(|| change.inputs.clone());
+            Some(json!([change.address, spec(phase), identity]))
+        })
+        .collect();
+    Fingerprint::of(&(spec(cx.phase), earlier))
+}
+
+/// What changing a field does to a phase that was applied.
+pub(super) fn class_of(kind: crate::plan::model::PhaseKindName, path: &str) -> ChangeClass {
+    let _ = (kind, path);
+    ChangeClass::Redo
+}

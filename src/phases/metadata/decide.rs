@@ -1,0 +1,293 @@
+//! What a metadata phase would do. Pure.
+
+use super::super::common;
+use super::super::kind::DecideContext;
+use super::super::snapshot::mismatch;
+use super::{Desired, desired, spec};
+use crate::base::units::human_count;
+use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
+use crate::diff::observation::{MetadataObservation, ObjectKind, Observation};
+use crate::engines::metadata::{differences, held_back};
+use crate::plan::model::MetadataSpec;
+
+/// An object that is on the target and differs.
+const DIFFERS: &str = "MIG081";
+/// An answer that is none.
+const BAD_ANSWER: &str = "MIG082";
+
+/// The answers to `decide:`.
+pub(super) const KEEP: &str = "keep-target";
+pub(super) const REPLACE: &str = "replace";
+pub(super) const ACCEPT: &str = "accept";
+
+/// What becomes of one object.
+pub(super) enum Fate {
+    /// It is there and equal, or the plan keeps what is there.
+    Equal,
+    /// It is made.
+    Create,
+    /// It takes the place of what is there.
+    Replace(Vec<Edit>),
+    /// A person has to decide.
+    Ask(Item),
+}
+
+pub(super) fn fate(spec: &MetadataSpec, observed: &MetadataObservation, wanted: &Desired) -> Fate {
+    let object = wanted.key.kind.as_str();
+    let name = wanted.key.name.as_str();
+    let key = format!("{object} {name}");
+    let answer = spec.decide.get(&key).map(|answer| answer.value.as_str());
+    let found = observed
+        .target_objects
+        .iter()
+        .find(|(key, _)| *key == wanted.key)
+        .map(|(_, body)| body);
+    if let Some(found) = found {
+        let edits = differences(wanted.key.kind, &wanted.body, found);
+        if edits.is_empty() {
+            return Fate::Equal;
+        }
+        match answer {
+            Some(KEEP) => return Fate::Equal,
+            Some(REPLACE) => return Fate::Replace(edits),
+            _ => {}
+        }
+        let mut item = common::question(
+            object,
+            name,
+            DIFFERS,
+            format!("{key} is on {} already and differs. What is to become of it?", spec.to.value),
+            vec![
+                format!("decide: {{ \"{key}\": {KEEP} }}"),
+                format!("decide: {{ \"{key}\": {REPLACE} }}"),
+            ],
+        );
+        item.edits = edits;
+        item.note = "exists and differs".into();
+        return Fate::Ask(item);
+    }
+    if !wanted.denied.is_empty() && answer != Some(ACCEPT) {
+        let codes: Vec<&str> = wanted.denied.iter().map(|rule| rule.code).collect();
+        let why: Vec<&str> = wanted.denied.iter().map(|rule| rule.title).collect();
+        let mut item = common::question(
+            object,
+            name,
+            codes.first().copied().unwrap_or(BAD_ANSWER),
+            format!("{key}: {}. Is that accepted?", why.join("; ")),
+            vec![
+                format!("decide: {{ \"{key}\": {ACCEPT} }}"),
+                format!("rules: {{ {}: allow }}", codes.join(": allow, ")),
+                format!("include: {{ {}: [\"*\", \"!{name}\"] }}", section(wanted.key.kind)),
+            ],
+        );
+        item.edits.clone_from(&wanted.edits);
+        return Fate::Ask(item);
+    }
+    Fate::Create
+}
+
+fn section(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Index => "indices",
+        ObjectKind::ComponentTemplate => "component-templates",
+        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => "templates",
+        ObjectKind::Alias => "aliases",
+    }
+}
+
+pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
+    let (Observation::Metadata(observed), Ok(spec)) = (cx.observation, spec(cx.phase)) else {
+        return mismatch(cx);
+    };
+    let (wanted, left_out) = desired(spec, observed);
+    let mut items = Vec::new();
+    let mut equal: Vec<&Desired> = Vec::new();
+    for object in &wanted {
+        match fate(spec, observed, object) {
+            Fate::Equal => equal.push(object),
+            Fate::Create => items.push(created(object)),
+            Fate::Replace(edits) => {
+                items.push(Item {
+                    edits,
+                    note: "replaces what is there".into(),
+                    ..common::item(Action::Replace, object.key.kind.as_str(), object.key.name.clone())
+                });
+            }
+            Fate::Ask(item) => items.push(item),
+        }
+    }
+    items.extend(unknown_answers(spec, &wanted));
+    let provisional = observed.snapshot_uuid.is_none();
+    let recorded = common::done(cx.state, &cx.phase.address).is_some();
+    let undecided = items.iter().any(|item| item.decision.is_some());
+    let replaces = items.iter().any(|item| item.action == Action::Replace);
+    let (action, reason) = match () {
+        () if provisional => (Action::Create, "input-not-there-yet"),
+        () if undecided => (Action::Decide, "decision-missing"),
+        () if replaces => (Action::Replace, "told-to-replace"),
+        () if !items.is_empty() && recorded => (Action::Create, "drift"),
+        () if !items.is_empty() => (Action::Create, "not-applied-yet"),
+        () if recorded => (Action::UpToDate, "equal"),
+        () => (Action::UpToDate, "equal-already"),
+    };
+    let title = format!("{} → {}", counts(&wanted), spec.to.value);
+    let inputs = common::inputs(cx, &cx.observation.fingerprint());
+    let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
+    change.fields = common::fields(cx, common::class_of);
+    change.left_out = left_out;
+    change.provisional = provisional;
+    if action == Action::UpToDate {
+        change.evidence = evidence(spec, &equal);
+    } else {
+        change.effects = effects(spec, &items);
+        change.estimate = Some(Estimate {
+            low_s: 1,
+            high_s: 1 + items.len() as u64 / 2,
+            basis: "at two objects a second, not measured".into(),
+        });
+        let removed = items
+            .iter()
+            .filter(|item| item.action == Action::Create)
+            .count();
+        change.undo = Undo::Rollback(format!(
+            "removes the {} that it creates, restores what it replaces",
+            objects(removed)
+        ));
+    }
+    change.items = items;
+    change
+}
+
+fn created(object: &Desired) -> Item {
+    let mut notes = Vec::new();
+    let waiting = held_back(&object.body).len();
+    if waiting > 0 {
+        let noun = if waiting == 1 { "setting" } else { "settings" };
+        notes.push(format!("{waiting} {noun} held back until verified"));
+    }
+    if object.closed {
+        notes.push("closed once verified".to_owned());
+    }
+    Item {
+        edits: object.edits.clone(),
+        note: notes.join(", "),
+        ..common::item(
+            Action::Create,
+            object.key.kind.as_str(),
+            object.key.name.clone(),
+        )
+    }
+}
+
+/// An answer to a question that nobody asks is a typing error more often than not.
+fn unknown_answers<'a>(
+    spec: &'a MetadataSpec,
+    wanted: &'a [Desired],
+) -> impl Iterator<Item = Item> + 'a {
+    spec.decide.iter().filter_map(|(key, answer)| {
+        let known = wanted
+            .iter()
+            .any(|object| *key == format!("{} {}", object.key.kind.as_str(), object.key.name));
+        let valid = [KEEP, REPLACE, ACCEPT].contains(&answer.value.as_str());
+        if known && valid {
+            return None;
+        }
+        let question = if known {
+            format!("`{}` is no answer for {key}", answer.value)
+        } else {
+            format!("`decide:` names {key}, which is not among what is moved")
+        };
+        Some(common::question(
+            "answer",
+            key.clone(),
+            BAD_ANSWER,
+            question,
+            vec![format!("decide: {{ \"{key}\": {KEEP} }}   # or {REPLACE}, {ACCEPT}")],
+        ))
+    })
+}
+
+/// `11 indices, 2 templates`.
+fn counts(wanted: &[Desired]) -> String {
+    let kinds = [
+        (ObjectKind::Index, "index", "indices"),
+        (ObjectKind::LegacyTemplate, "legacy template", "legacy templates"),
+        (ObjectKind::IndexTemplate, "index template", "index templates"),
+        (ObjectKind::ComponentTemplate, "component template", "component templates"),
+        (ObjectKind::Alias, "alias", "aliases"),
+    ];
+    let parts: Vec<String> = kinds
+        .into_iter()
+        .filter_map(|(kind, one, many)| {
+            let count = wanted.iter().filter(|object| object.key.kind == kind).count();
+            let noun = if count == 1 { one } else { many };
+            (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
+        })
+        .collect();
+    if parts.is_empty() {
+        "nothing".into()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn objects(count: usize) -> String {
+    crate::base::units::plural(count as u64, "object")
+}
+
+fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
+    let on = spec.to.value.clone();
+    let mut effects = Vec::new();
+    let created = |object: &str| {
+        items
+            .iter()
+            .filter(|item| item.action == Action::Create && item.object == object)
+            .count()
+    };
+    let made = created("index");
+    if made > 0 {
+        effects.push(Effect {
+            on: on.clone(),
+            text: format!("creates {}", common::indices(made)),
+            destroys: false,
+        });
+    }
+    let others = items
+        .iter()
+        .filter(|item| item.action == Action::Create && item.object != "index")
+        .count();
+    if others > 0 {
+        effects.push(Effect {
+            on: on.clone(),
+            text: format!(
+                "creates {}",
+                crate::base::units::plural(others as u64, "template or alias")
+                    .replace("template or aliass", "templates and aliases")
+            ),
+            destroys: false,
+        });
+    }
+    let replaced: Vec<&str> = items
+        .iter()
+        .filter(|item| item.action == Action::Replace)
+        .map(|item| item.name.as_str())
+        .collect();
+    if !replaced.is_empty() {
+        effects.push(Effect {
+            on,
+            text: format!("replaces {}", common::few(&replaced)),
+            destroys: true,
+        });
+    }
+    effects
+}
+
+fn evidence(spec: &MetadataSpec, equal: &[&Desired]) -> Vec<String> {
+    let identity: Vec<_> = equal.iter().map(|object| (&object.key, &object.body)).collect();
+    vec![format!(
+        "{} on {} are equal to the snapshot's after translation (digest {})",
+        objects(equal.len()),
+        spec.to.value,
+        crate::base::Fingerprint::of(&identity).short()
+    )]
+}

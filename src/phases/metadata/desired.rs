@@ -1,0 +1,140 @@
+//! What the target is to have: the selected objects of the snapshot, translated. Pure.
+
+use serde_json::{Map, Value, json};
+
+use super::super::common;
+use crate::base::version::{Product, ProductVersion, Version};
+use crate::diff::change::{Edit, LeftOut};
+use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
+use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
+use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
+
+/// One object that the target is to have.
+pub(in crate::phases) struct Desired {
+    /// Which.
+    pub(in crate::phases) key: ObjectKey,
+    /// Its body, with what is held back.
+    pub(in crate::phases) body: Value,
+    /// What the rules changed.
+    pub(in crate::phases) edits: Vec<Edit>,
+    /// Rules that found something and stand as `deny`.
+    pub(in crate::phases) denied: Vec<&'static Rule>,
+    /// Whether it is closed at the end.
+    pub(in crate::phases) closed: bool,
+}
+
+/// What stands behind a level in the plan, or the rule's own.
+fn level(spec: &MetadataSpec, rule: &Rule) -> Level {
+    match spec.rules.get(rule.code) {
+        Some(RuleLevel::Allow) => Level::Allow,
+        Some(RuleLevel::Warn) => Level::Warn,
+        Some(RuleLevel::Deny) => Level::Deny,
+        None => rule.level,
+    }
+}
+
+/// The objects in the order of their creation, and those that are left out with the reason.
+pub(in crate::phases) fn desired(
+    spec: &MetadataSpec,
+    observed: &MetadataObservation,
+) -> (Vec<Desired>, Vec<LeftOut>) {
+    let source = observed.source.unwrap_or(ProductVersion {
+        product: Product::Elasticsearch,
+        version: Version::new(7, 10, 2),
+    });
+    let versions = Versions {
+        source,
+        target: observed.target,
+    };
+    let mut wanted = Vec::new();
+    let mut left_out = Vec::new();
+    for (key, body) in &observed.source_objects {
+        if let Some(reason) = reason_to_leave_out(spec, key, body) {
+            left_out.push(reason);
+            continue;
+        }
+        let mut body = body.clone();
+        if key.kind == ObjectKind::Alias && !keep_selected_indices(spec, observed, &mut body) {
+            left_out.push(LeftOut {
+                object: key.kind.as_str().to_owned(),
+                name: key.name.clone(),
+                reason: "none of its indices is selected".into(),
+            });
+            continue;
+        }
+        let closed = match body.as_object_mut() {
+            Some(fields) => fields.remove("closed") == Some(json!(true)),
+            None => false,
+        };
+        let translation = translate(key, &body, versions);
+        let denied = translation
+            .findings
+            .iter()
+            .map(|finding| finding.rule)
+            .filter(|rule| level(spec, rule) == Level::Deny)
+            .collect();
+        wanted.push(Desired {
+            key: key.clone(),
+            body: translation.body,
+            edits: translation.edits,
+            denied,
+            closed,
+        });
+    }
+    left_out.sort();
+    (wanted, left_out)
+}
+
+fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {
+    let object = key.kind.as_str();
+    let leave = |reason: &str| {
+        Some(LeftOut {
+            object: object.to_owned(),
+            name: key.name.clone(),
+            reason: reason.to_owned(),
+        })
+    };
+    let selector = match key.kind {
+        ObjectKind::Index => &spec.include.indices,
+        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &spec.include.templates,
+        ObjectKind::ComponentTemplate => &spec.include.component_templates,
+        ObjectKind::Alias => &spec.include.aliases,
+    };
+    let named = selector.patterns().any(|pattern| pattern == key.name);
+    if let Some(reason) = built_in(key, body)
+        && !named
+    {
+        return leave(reason);
+    }
+    if let Some(left_out) = common::left_out(selector, object, &key.name) {
+        return Some(left_out);
+    }
+    if spec.closed == Closed::Skip && body.get("closed") == Some(&json!(true)) {
+        return leave("closed, and the plan says `closed: skip`");
+    }
+    None
+}
+
+/// An alias is made over those of its indices that are moved.
+fn keep_selected_indices(
+    spec: &MetadataSpec,
+    observed: &MetadataObservation,
+    body: &mut Value,
+) -> bool {
+    let Some(Value::Object(indices)) = body.get_mut("indices") else {
+        return false;
+    };
+    let kept: Map<String, Value> = indices
+        .iter()
+        .filter(|(name, _)| {
+            observed.source_objects.iter().any(|(key, body)| {
+                key.kind == ObjectKind::Index
+                    && key.name == **name
+                    && reason_to_leave_out(spec, key, body).is_none()
+            })
+        })
+        .map(|(name, definition)| (name.clone(), definition.clone()))
+        .collect();
+    *indices = kept;
+    !indices.is_empty()
+}

@@ -1,0 +1,107 @@
+//! Creates what is missing. Each object is looked at again just before it is written.
+
+use serde_json::json;
+
+use super::super::common;
+use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
+use super::decide::{Fate, fate};
+use super::{desired, spec};
+use crate::base::failpoint;
+use crate::diff::change::Edit;
+use crate::diff::observation::{ObjectKind, Observation};
+use crate::engines::metadata::{core_fingerprint, differences, held_back};
+
+pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+    let Observation::Metadata(observed) = cx.observation else {
+        return Err(PhaseError::Stale("the observation is of another kind".into()));
+    };
+    let spec = spec(cx.phase)?;
+    let on = &spec.to.value;
+    let target = cx.connections.open_target(on)?;
+    let target_error = |error| common::target_error(on, &error);
+    target
+        .prepare(cx.connections.plan_name())
+        .map_err(target_error)?;
+    let (wanted, _) = desired(spec, observed);
+    let total = wanted.len() as u64;
+    let mut created = Vec::new();
+    let mut waiting = serde_json::Map::new();
+    let mut closed_last = Vec::new();
+    for (done, object) in wanted.iter().enumerate() {
+        if cx.interrupt.draining() {
+            return Ok(Performed::Interrupted);
+        }
+        (cx.progress)(Progress {
+            unit: "objects".into(),
+            done: done as u64,
+            total,
+            bytes: 0,
+            failed: 0,
+            workers: 1,
+        });
+        let kind = object.key.kind.as_str();
+        let name = object.key.name.as_str();
+        let held = held_back(&object.body);
+        if !held.is_empty() {
+            waiting.insert(format!("{kind} {name}"), serde_json::Value::Object(held));
+        }
+        if object.closed {
+            closed_last.push(name);
+        }
+        let before = target.get(&object.key).map_err(target_error)?;
+        let replace = match fate(spec, observed, object) {
+            Fate::Equal => continue,
+            Fate::Ask(_) => {
+                return Err(PhaseError::Stale(format!("{kind} {name} needs a decision")));
+            }
+            Fate::Create => false,
+            Fate::Replace(_) => true,
+        };
+        let equal = before.as_ref().is_some_and(|before| {
+            let edits: Vec<Edit> = differences(object.key.kind, &object.body, before);
+            edits.is_empty()
+        });
+        if equal {
+            continue; // an earlier run got so far
+        }
+        if before.is_some() && !replace {
+            return Err(PhaseError::Stale(format!(
+                "{kind} {name} appeared on {on} since the plan was made"
+            )));
+        }
+        let what = if replace { "replace-object" } else { "create-object" };
+        let detail = json!({
+            "object": object.key,
+            "existed": before.is_some(),
+            "before": before,
+            "core": core_fingerprint(object.key.kind, &object.body),
+        });
+        let label = format!("{kind} {name}");
+        (cx.announce)(common::effect_with(on, what, &label, detail))?;
+        failpoint::hit("metadata.put.before");
+        target
+            .put(&object.key, &object.body)
+            .map_err(target_error)?;
+        failpoint::hit("metadata.put.after");
+        created.push(label);
+    }
+    let indices: Vec<&str> = wanted
+        .iter()
+        .filter(|object| object.key.kind == ObjectKind::Index)
+        .map(|object| object.key.name.as_str())
+        .collect();
+    let evidence = vec![format!(
+        "{} of {} on {on} made, all equal to the snapshot's after translation",
+        created.len(),
+        crate::base::units::plural(total, "object"),
+    )];
+    Ok(Performed::Done {
+        outputs: json!({
+            "snapshot-uuid": observed.snapshot_uuid,
+            "indices": indices,
+            "held-back": waiting,
+            "closed-last": closed_last,
+        }),
+        evidence,
+    })
+}

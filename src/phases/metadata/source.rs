@@ -1,0 +1,98 @@
+//! The metadata of a snapshot as objects in one form.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::super::existing::SnapshotView;
+use super::super::kind::PhaseError;
+use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::metadata::normal_settings;
+use crate::engines::snapshot::IndexState;
+
+/// All objects, in the order in which they are created.
+pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, PhaseError> {
+    let Some(snapshot) = &view.snapshot else {
+        return Ok(Vec::new());
+    };
+    let global = snapshot
+        .global_metadata()
+        .map_err(|error| PhaseError::Failed {
+            message: error.to_string(),
+            help: Some("check the store".into()),
+        })?;
+    let mut objects = Vec::new();
+    let mut add = |kind: ObjectKind, name: &str, body: Value| {
+        let name = name.to_owned();
+        objects.push((ObjectKey { kind, name }, body));
+    };
+    for (name, body) in &global.component_templates {
+        add(ObjectKind::ComponentTemplate, name, template(body, true));
+    }
+    for (name, body) in &global.index_templates {
+        add(ObjectKind::IndexTemplate, name, template(body, true));
+    }
+    for (name, body) in &global.templates {
+        add(ObjectKind::LegacyTemplate, name, template(body, false));
+    }
+    let mut aliases: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for (name, index) in &view.metadata {
+        let mut body = Map::new();
+        body.insert("settings".into(), Value::Object(index.settings.clone()));
+        let mapping = match index.legacy_type() {
+            Some(type_name) => json!({ type_name: index.mapping() }),
+            None => index.mapping(),
+        };
+        body.insert("mappings".into(), mapping);
+        if let Some(shards) = index.routing_num_shards {
+            body.insert("routing_num_shards".into(), json!(shards));
+        }
+        if index.state == IndexState::Close {
+            body.insert("closed".into(), json!(true));
+        }
+        add(ObjectKind::Index, name, Value::Object(body));
+        for (alias, definition) in &index.aliases {
+            aliases
+                .entry(alias)
+                .or_default()
+                .insert(name.clone(), definition.clone());
+        }
+    }
+    for (name, indices) in aliases {
+        add(ObjectKind::Alias, name, json!({ "indices": indices }));
+    }
+    objects.sort_by(|left, right| left.0.cmp(&right.0));
+    Ok(objects)
+}
+
+/// A template as `PUT` takes it: one mapping (the cluster keeps a list of them) and settings in normal form.
+fn template(body: &Value, nested: bool) -> Value {
+    let mut body = body.clone();
+    let section = if nested {
+        body.get_mut("template")
+    } else {
+        Some(&mut body)
+    };
+    if let Some(Value::Object(section)) = section {
+        if let Some(settings) = section.get_mut("settings") {
+            *settings = Value::Object(normal_settings(settings));
+        }
+        if let Some(mappings) = section.get_mut("mappings")
+            && let Value::Array(list) = mappings
+        {
+            *mappings = list.first().cloned().unwrap_or_else(|| json!({}));
+        }
+        if let Some(aliases) = section.get_mut("aliases")
+            && let Value::Array(list) = aliases
+        {
+            let merged: Map<String, Value> = list
+                .iter()
+                .filter_map(Value::as_object)
+                .flatten()
+                .map(|(name, body)| (name.clone(), body.clone()))
+                .collect();
+            *aliases = Value::Object(merged);
+        }
+    }
+    body
+}

@@ -1,0 +1,132 @@
+//! Takes back what a metadata phase made: only what its recorded effects say, and only where nobody changed it since.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::common;
+use super::super::kind::{PhaseError, UndoContext, UndoPlan};
+use crate::base::Address;
+use crate::clients::target::Target;
+use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::metadata::core_fingerprint;
+use crate::state::model::{PhaseRecord, SideEffect};
+
+/// An object as an effect tells of it.
+struct Made {
+    on: Address,
+    key: ObjectKey,
+    /// What stood there before.
+    before: Option<Value>,
+    /// Identity of what was written, the last time.
+    core: Option<String>,
+}
+
+fn made(effect: &SideEffect) -> Option<Made> {
+    if !matches!(effect.what.as_str(), "create-object" | "replace-object") {
+        return None;
+    }
+    let key = serde_json::from_value(effect.detail.get("object")?.clone()).ok()?;
+    let before = effect.detail.get("before").filter(|it| !it.is_null()).cloned();
+    let core = common::text(&effect.detail, "/core").map(str::to_owned);
+    Some(Made {
+        on: effect.on.clone(),
+        key,
+        before,
+        core,
+    })
+}
+
+/// Last made first; where an object was written more than once, the first effect knows what was there before and the last
+/// what was written.
+fn all_made(record: &PhaseRecord) -> Vec<Made> {
+    let mut order: Vec<Made> = Vec::new();
+    let mut at: BTreeMap<ObjectKey, usize> = BTreeMap::new();
+    for made in record.effects.iter().filter_map(made) {
+        if let Some(known) = at.get(&made.key) {
+            order[*known].core = made.core;
+        } else {
+            at.insert(made.key.clone(), order.len());
+            order.push(made);
+        }
+    }
+    order.reverse();
+    order
+}
+
+pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
+    let mut plan = UndoPlan::default();
+    for made in all_made(record) {
+        let verb = if made.before.is_some() {
+            "restores"
+        } else {
+            "removes"
+        };
+        plan.removes.push(format!(
+            "{verb} {} {} on {}",
+            made.key.kind.as_str(),
+            made.key.name,
+            made.on
+        ));
+    }
+    plan
+}
+
+pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
+    let mut refused = Vec::new();
+    for made in all_made(cx.record) {
+        let target = cx.connections.open_target(&made.on)?;
+        let error = |error| common::target_error(&made.on, &error);
+        let Some(found) = target.get(&made.key).map_err(error)? else {
+            if let Some(before) = &made.before {
+                target.put(&made.key, before).map_err(error)?;
+            }
+            continue;
+        };
+        if made.before.as_ref() == Some(&found) {
+            continue; // it was taken back already, or never written
+        }
+        if let Some(why) = not_ours(&*target, &made, &found)? {
+            refused.push(format!("{} {}: {why}", made.key.kind.as_str(), made.key.name));
+            continue;
+        }
+        match &made.before {
+            Some(before) => target.put(&made.key, before).map_err(error)?,
+            None => {
+                target.delete(&made.key).map_err(error)?;
+            }
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(PhaseError::Failed {
+        message: format!("not removed, because it changed since: {}", refused.join("; ")),
+        help: Some("remove these by hand if they are not needed, then roll back again".into()),
+    })
+}
+
+fn not_ours(
+    target: &dyn Target,
+    made: &Made,
+    found: &Value,
+) -> Result<Option<String>, PhaseError> {
+    let core = core_fingerprint(made.key.kind, found);
+    if made.core.as_deref().is_some_and(|written| written != core.as_str()) {
+        return Ok(Some("its settings or mappings are not those that were written".into()));
+    }
+    if made.key.kind == ObjectKind::Index && made.before.is_none() {
+        let facts = target
+            .index_facts(&made.key.name, 0)
+            .map_err(|error| common::target_error(&made.on, &error))?;
+        if let Some(facts) = facts
+            && facts.docs > 0
+        {
+            return Ok(Some(format!(
+                "it holds {}: roll back the backfill first",
+                crate::base::units::plural(facts.docs, "document")
+            )));
+        }
+    }
+    Ok(None)
+}
