@@ -26,15 +26,12 @@ pub(super) fn done<'a>(state: &'a State, address: &Address) -> Option<&'a PhaseR
 }
 
 /// The fields that differ from what was applied.
-pub(super) fn fields(
-    cx: &DecideContext<'_>,
-    class: fn(crate::plan::model::PhaseKindName, &str) -> ChangeClass,
-) -> Vec<FieldChange> {
+pub(super) fn fields(cx: &DecideContext<'_>) -> Vec<FieldChange> {
     let Some(record) = record(cx.state, &cx.phase.address) else {
         return Vec::new();
     };
     let recorded = record.spec.get("spec").unwrap_or(&record.spec);
-    spec_changes(cx.phase.spec.kind(), recorded, &spec(cx.phase), class)
+    spec_changes(cx.phase.spec.kind(), recorded, &spec(cx.phase), class_of)
 }
 
 /// The phase's own fields as JSON.
@@ -176,8 +173,13 @@ pub(super) fn ground_of_approval(cx: &DecideContext<'_>, plan: &Plan) -> Fingerp
     Fingerprint::of(&(spec(cx.phase), earlier))
 }
 
-/// What changing a field does to a phase that was applied.
-pub(super) fn class_of(kind: crate::plan::model::PhaseKindName, path: &str) -> ChangeClass {
-    let _ = (kind, path);
-    ChangeClass::Redo
+/// The class of a field, as `diff` knows it.
+fn class_of(kind: crate::plan::model::PhaseKindName, path: &str) -> ChangeClass {
+    use crate::plan::ChangeClass as Declared;
+    match crate::plan::change_class(kind, path) {
+        Declared::Live => ChangeClass::Live,
+        Declared::Gated => ChangeClass::Gated,
+        Declared::Redo => ChangeClass::Redo,
+        Declared::Never => ChangeClass::Never,
+    }
 }

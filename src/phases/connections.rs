@@ -146,7 +146,8 @@ impl Connections {
                             help: Some(error.help().to_owned()),
                         }
                     })?;
-                    Ok(Arc::new(target) as Arc<dyn Target>)
+                    let _ = target;
+                    Err(cluster_not_yet(address))
                 }
                 ClusterAt::Endpoint(_) => Err(cluster_not_yet(address)),
             }

@@ -52,7 +52,7 @@ impl PhaseKind for Snapshot {
                 format!("{problem}. Which snapshot is to be used?"),
                 vec![format!("name: {name}   # of a snapshot that is complete")],
             )];
-            change.fields = common::fields(cx, common::class_of);
+            change.fields = common::fields(cx);
             return change;
         }
         let Some(found) = &observed.found else {
@@ -88,7 +88,7 @@ impl PhaseKind for Snapshot {
             change.items.clear();
             change.evidence = vec![evidence(found)];
         }
-        change.fields = common::fields(cx, common::class_of);
+        change.fields = common::fields(cx);
         change.undo = Undo::Nothing;
         change
     }

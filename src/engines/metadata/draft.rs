@@ -8,7 +8,7 @@ use crate::diff::change::Edit;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 /// Settings and mappings of one object, and all that it has besides.
-pub struct Draft {
+pub(super) struct Draft {
     pub(super) kind: ObjectKind,
     pub(super) settings: Map<String, Value>,
     pub(super) mappings: Value,

@@ -33,7 +33,7 @@ pub struct Versions {
 
 /// The versions of one product that a rule is for: `since` and newer, below `before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     pub(super) product: Product,
     pub(super) since: (u16, u16),
     pub(super) before: Option<(u16, u16)>,

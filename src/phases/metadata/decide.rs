@@ -133,7 +133,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let title = format!("{} → {}", counts(&wanted), spec.to.value);
     let inputs = common::inputs(cx, &cx.observation.fingerprint());
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
-    change.fields = common::fields(cx, common::class_of);
+    change.fields = common::fields(cx);
     change.left_out = left_out;
     change.provisional = provisional;
     if action == Action::UpToDate {
