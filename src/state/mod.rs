@@ -1,5 +1,18 @@
 //! What `mig` remembers: an append-only journal written before each side effect is the truth, the state is derived.
 //!
-//! Progress of documents is not in here: it lives in the work store beside the documents.
+//! Relies on `base` and on the phase kinds' names of `plan`. Deliberately absent: what to write when (only the dispatcher
+//! of `apply` decides that), and the progress of documents, which lives in the work store beside the documents.
 
+pub mod error;
+mod fold;
+mod journal;
+mod local;
+mod lock;
 pub mod model;
+mod open;
+pub mod store;
+
+pub use error::StateError;
+pub use journal::{JournalLine, Notice};
+pub use open::{adopt_entries, new_state, open};
+pub use store::{Holder, LoadedState, LockedState, StateStore};

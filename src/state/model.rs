@@ -26,6 +26,22 @@ pub struct State {
     pub approvals: BTreeMap<Address, Approval>,
     /// Targets that a switchover made live: no phase writes documents there any more.
     pub live_targets: BTreeMap<Address, Timestamp>,
+    /// The last apply.
+    #[serde(default)]
+    pub last_run: Option<LastRun>,
+}
+
+/// The last apply, for `mig status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Who ran it.
+    pub who: String,
+    /// The digest of its plan.
+    pub plan_digest: Fingerprint,
+    /// How it ended; absent while it runs, or when it was killed.
+    pub outcome: Option<String>,
 }
 
 /// What is known of one phase.
@@ -151,6 +167,9 @@ pub enum Entry {
         address: Address,
         /// Why.
         error: String,
+        /// What it found before it failed, kept as evidence.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        outputs: Value,
     },
     /// A phase that was up to date has new values of fields that take effect live.
     SpecUpdated {
@@ -158,6 +177,8 @@ pub enum Entry {
         address: Address,
         /// As it is now.
         spec: Value,
+        /// What it rests on, with the new values.
+        inputs: Fingerprint,
     },
     /// A person approved.
     Approved {

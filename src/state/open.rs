@@ -1,0 +1,50 @@
+//! Opening a state by its location, and the first entries of a new or adopted one.
+
+use std::path::Path;
+
+use super::error::StateError;
+use super::fold::FORMAT;
+use super::local::LocalStore;
+use super::model::{Entry, PhaseRecord};
+use super::store::StateStore;
+use crate::base::Address;
+use crate::plan::model::StateLocation;
+
+/// The store at a location; a relative directory starts from `base`.
+pub fn open(location: &StateLocation, base: &Path) -> Result<Box<dyn StateStore>, StateError> {
+    match location {
+        StateLocation::Directory(directory) => {
+            Ok(Box::new(LocalStore::new(base.join(directory))))
+        }
+        StateLocation::S3(uri) => Err(StateError::NotYet(uri.clone())),
+    }
+}
+
+/// The entry that a new state begins with.
+pub fn new_state(plan: &str) -> Entry {
+    Entry::Opened {
+        version: FORMAT,
+        lineage: uuid::Uuid::new_v4().to_string(),
+        plan: plan.to_owned(),
+        adopted: false,
+    }
+}
+
+/// The entries that a state begins with which is rebuilt from what a lost one left.
+pub fn adopt_entries(
+    plan: &str,
+    lineage: &str,
+    records: Vec<(Address, PhaseRecord)>,
+) -> Vec<Entry> {
+    let opened = Entry::Opened {
+        version: FORMAT,
+        lineage: lineage.to_owned(),
+        plan: plan.to_owned(),
+        adopted: true,
+    };
+    let adopted = records.into_iter().map(|(address, record)| Entry::Adopted {
+        address,
+        record: Box::new(record),
+    });
+    std::iter::once(opened).chain(adopted).collect()
+}
