@@ -1,1 +1,27 @@
-//! (being written)
+//! The life of an apply: survey (observe and decide), approve, and run the phases in the order of the graph.
+//!
+//! Three parts joined by the typed [`event::Event`]: the dispatcher owns all state and is the only place that changes it;
+//! the executor runs phases on threads; reporters consume events. Relies on `phases`, `state`, `graph`, `diff`, `plan`.
+//! Deliberately absent: how anything looks (`ui`), where arguments come from (`cli`), what a kind does (`phases`).
+
+mod approved;
+mod dispatcher;
+pub mod event;
+mod executor;
+pub mod gates;
+pub mod interrupt;
+mod nodes;
+mod rate;
+pub mod recorded;
+pub mod rollback;
+pub mod session;
+pub mod survey;
+
+pub use dispatcher::{Job, run};
+pub use event::{Event, Tally};
+
+use crate::phases::kind::PhaseKind;
+use crate::plan::model::PhaseKindName;
+
+/// Where the implementation of a kind comes from; tests bring their own.
+pub type Kinds = fn(PhaseKindName) -> &'static dyn PhaseKind;

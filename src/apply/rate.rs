@@ -1,0 +1,58 @@
+//! Rates of running phases: over what this run did, smoothed so that an estimate does not jump.
+
+use std::time::{Duration, Instant};
+
+use crate::phases::kind::Progress;
+
+const WINDOW: Duration = Duration::from_secs(30);
+/// Events for one phase come no closer than this.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Measures one phase.
+pub(super) struct RateMeter {
+    started: Instant,
+    from: Option<u64>,
+    told: Option<Instant>,
+    last: (Instant, u64),
+    rate: f64,
+}
+
+impl RateMeter {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            started: now,
+            from: None,
+            told: None,
+            last: (now, 0),
+            rate: 0.0,
+        }
+    }
+
+    /// Takes a report in. The rate and the seconds left, where it is time to tell them.
+    pub(super) fn take(&mut self, now: Instant, progress: &Progress) -> Option<(f64, Option<u64>)> {
+        let from = *self.from.get_or_insert(progress.done);
+        let first = self.told.is_none();
+        let last_one = progress.done >= progress.total;
+        if self.told.is_some_and(|told| now - told < EVERY) && !last_one {
+            return None;
+        }
+        let since_last = (now - self.last.0).as_secs_f64();
+        if !first && since_last > 0.0 {
+            let current = progress.done.saturating_sub(self.last.1) as f64 / since_last;
+            let age = (now - self.started).as_secs_f64();
+            let overall = progress.done.saturating_sub(from) as f64 / age.max(0.001);
+            let weight = (since_last / WINDOW.as_secs_f64()).min(1.0);
+            self.rate = if age < WINDOW.as_secs_f64() {
+                overall
+            } else {
+                self.rate + (current - self.rate) * weight
+            };
+        }
+        self.told = Some(now);
+        self.last = (now, progress.done);
+        let left = progress.total.saturating_sub(progress.done);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate, never negative
+        let eta = (self.rate > 0.0).then(|| (left as f64 / self.rate).ceil() as u64);
+        Some((self.rate, eta))
+    }
+}
