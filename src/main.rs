@@ -1,3 +1,5 @@
 //! The `mig` binary: everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    mig::cli::main().into()
+}

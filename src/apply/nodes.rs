@@ -77,10 +77,17 @@ impl<'a> Nodes<'a> {
 
     /// Whether a phase that it needs was run by this run.
     pub(super) fn behind_a_run(&self, address: &Address) -> bool {
-        self.graph
-            .with_needs([address])
-            .iter()
-            .any(|need| need != address && self.nodes.get(need) == Some(&Node::Done))
+        let mut open: Vec<&Address> = self.graph.needs(address).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(need) = open.pop() {
+            if self.nodes.get(need) == Some(&Node::Done) {
+                return true;
+            }
+            if seen.insert(need) {
+                open.extend(self.graph.needs(need));
+            }
+        }
+        false
     }
 
     /// Pending phases that can't begin in this run any more, with the reason, and those that may begin now.

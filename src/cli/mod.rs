@@ -1,1 +1,22 @@
-//! (being written)
+//! Arguments in, exit code out: one file a command, each with its arguments and a plain function.
+//!
+//! Relies on `apply`, `diff`, `graph`, `plan`, `state` for the work and on `ui` for how it looks. Deliberately absent:
+//! decisions about phases, and anything that a library user would need.
+
+mod apply;
+mod approve;
+pub(crate) mod args;
+mod completions;
+pub(crate) mod error;
+pub(crate) mod environment;
+mod help;
+pub(crate) mod load;
+pub(crate) mod printer;
+mod root;
+mod rollback;
+mod settings;
+mod state;
+mod status;
+pub(crate) mod who;
+
+pub use root::main;

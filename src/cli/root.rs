@@ -1,0 +1,74 @@
+//! The command line as a whole: parsing, dispatch, and the end of the process.
+
+use clap::{Parser, Subcommand};
+
+use super::environment::MIG_LOG;
+use super::error::{CliError, CliResult};
+use super::printer::{ColorChoice, Printer};
+use super::{apply, approve, completions, help, plan, rollback, state, status};
+use crate::base::ExitCode;
+
+/// Plan, apply and prove migrations of Elasticsearch and OpenSearch clusters
+#[derive(Debug, Parser)]
+#[command(name = "mig", version, disable_help_subcommand = true, max_term_width = 80)]
+pub(super) struct Cli {
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plan(plan::PlanCommand),
+    Apply(apply::ApplyCommand),
+    Approve(approve::ApproveCommand),
+    Status(status::StatusCommand),
+    State(state::StateCommand),
+    Rollback(rollback::RollbackCommand),
+    Completions(completions::CompletionsArgs),
+    Help(help::HelpArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let helped = !error.use_stderr();
+            drop(error.print());
+            return if helped { ExitCode::Success } else { ExitCode::Error };
+        }
+    };
+    if let Ok(filter) = std::env::var(MIG_LOG) {
+        let filter = tracing_subscriber::EnvFilter::new(filter);
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
+        drop(subscriber.with_writer(std::io::stderr).try_init());
+    }
+    let printer = Printer::new(cli.color);
+    match dispatch(cli.command.as_ref(), printer) {
+        Ok(code) => code,
+        Err(error) => {
+            printer.error(&error);
+            error.code()
+        }
+    }
+}
+
+fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
+    let Some(command) = command else {
+        printer.data(help::BARE).map_err(CliError::from)?;
+        return Ok(ExitCode::Success);
+    };
+    match command {
+        Command::Plan(args) => plan::run(args, printer),
+        Command::Apply(args) => apply::run(args, printer),
+        Command::Approve(args) => approve::run(args, printer),
+        Command::Status(args) => status::run(args, printer),
+        Command::State(args) => state::run(args, printer),
+        Command::Rollback(args) => rollback::run(args, printer),
+        Command::Completions(args) => completions::run(args, printer),
+        Command::Help(args) => help::run(args, printer),
+    }
+}

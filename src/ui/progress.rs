@@ -1,0 +1,222 @@
+//! The events of an apply for people: live lines on a terminal, a plain line each ten seconds elsewhere.
+//!
+//! Relies on the event type alone. Deliberately absent: any clock but the one that spaces the lines.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::Style;
+
+use crate::apply::event::{Event, Tally};
+use crate::base::Address;
+use crate::base::units::{human_count, plural};
+
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Renders events as they come.
+pub struct ProgressReporter<'a> {
+    write: Box<dyn FnMut(&str) + 'a>,
+    live: Option<MultiProgress>,
+    bars: BTreeMap<Address, ProgressBar>,
+    lines: BTreeMap<Address, Instant>,
+}
+
+impl<'a> ProgressReporter<'a> {
+    /// `write` takes one message; `live` draws lines that move as well.
+    pub fn new(live: bool, write: impl FnMut(&str) + 'a) -> Self {
+        Self {
+            write: Box::new(write),
+            live: live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8))),
+            bars: BTreeMap::new(),
+            lines: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one event.
+    pub fn take(&mut self, event: &Event) {
+        if let Event::PhaseProgress { address, done, total, .. } = event {
+            let line = progress_line(event);
+            if let Some(live) = &self.live {
+                let bar = self.bars.entry(address.clone()).or_insert_with(|| {
+                    let style = ProgressStyle::with_template("{msg} {wide_bar:.cyan}")
+                        .unwrap_or_else(|_| ProgressStyle::default_bar());
+                    live.add(ProgressBar::new(*total).with_style(style))
+                });
+                bar.set_length(*total);
+                bar.set_position(*done);
+                bar.set_message(line);
+                return;
+            }
+            let now = Instant::now();
+            // The first line after ten seconds: a short phase says enough by its end.
+            let due = *self.lines.entry(address.clone()).or_insert(now) + LINE_EVERY;
+            if now >= due {
+                self.lines.insert(address.clone(), now);
+                (self.write)(&line);
+            }
+            return;
+        }
+        if let Event::PhaseComplete { address, .. }
+        | Event::PhaseFailed { address, .. }
+        | Event::Checkpoint { address, .. } = event
+            && let Some(bar) = self.bars.remove(address)
+        {
+            bar.finish_and_clear();
+        }
+        if let Some(text) = words(event) {
+            match &self.live {
+                Some(live) => live.suspend(|| (self.write)(&text)),
+                None => (self.write)(&text),
+            }
+        }
+    }
+}
+
+/// `docs: 412 600 of 1 210 000 documents (34%), 51 900/s, 0 failed, 2 workers, 4h 18m left`
+fn progress_line(event: &Event) -> String {
+    let Event::PhaseProgress {
+        address,
+        done,
+        total,
+        unit,
+        rate,
+        eta_s,
+        failed,
+        workers,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
+    let unit = if unit == "docs" { "documents" } else { unit };
+    let percent = (done * 100).checked_div(*total).unwrap_or(100);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rate is never negative
+    let rate = human_count(*rate as u64);
+    let mut text = format!(
+        "{address}: {} of {} {unit} ({percent}%), {rate}/s, {} failed",
+        human_count(*done),
+        human_count(*total),
+        human_count(*failed),
+    );
+    if *workers > 0 {
+        text.push_str(&format!(", {}", plural(u64::from(*workers), "worker")));
+    }
+    if let Some(seconds) = eta_s {
+        text.push_str(&format!(", {} left", duration(*seconds as f64)));
+    }
+    text
+}
+
+/// Seconds for people: `4h 18m`, `2m 5s`, `0.4s`.
+pub fn duration(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{seconds:.1}s");
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at least 10
+    let whole = seconds.round() as u64;
+    match (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60, whole % 60) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m {s}s"),
+        (0, h, m, _) => format!("{h}h {m}m"),
+        (d, h, _, _) => format!("{d}d {h}h"),
+    }
+}
+
+fn words(event: &Event) -> Option<String> {
+    let good = Style::new().green();
+    let bad = Style::new().red().bold();
+    let mild = Style::new().yellow();
+    let indented = |lines: &[String]| -> String {
+        lines.iter().map(|line| format!("\n  {line}")).collect()
+    };
+    Some(match event {
+        Event::Version { .. } | Event::PlanSummary { .. } | Event::PhaseProgress { .. } => return None,
+        Event::Summary(tally) => return Some(summary(tally)),
+        Event::CheckResult { passed: true, .. } => return None,
+        Event::CheckResult { address, findings, .. } => {
+            format!("{address}: {}{}", bad.style("the check failed"), indented(findings))
+        }
+        Event::PhaseStart { address, kind, title, .. } if title.is_empty() => {
+            format!("{address}: {} begins", kind.as_str())
+        }
+        Event::PhaseStart { address, kind, title, .. } => {
+            format!("{address}: {}: {title}", kind.as_str())
+        }
+        Event::Checkpoint { address, reason } => {
+            format!("{address}: {} ({reason})", mild.style("stopped at a checkpoint"))
+        }
+        Event::GateWaiting { address, title, lapsed, command } => {
+            let lapsed = if *lapsed {
+                "\n  the approval has lapsed: what it was given for has changed"
+            } else {
+                ""
+            };
+            format!(
+                "{address}: {}: {title}{lapsed}\n  to let it go on: {command}",
+                mild.style("waits for approval")
+            )
+        }
+        Event::GatePassed { address, who, approved_at } => {
+            format!("{address}: approved by {who} at {approved_at}")
+        }
+        Event::PhaseComplete { address, seconds, evidence, .. } => format!(
+            "{address}: {} in {}{}",
+            good.style("done"),
+            duration(*seconds),
+            indented(evidence)
+        ),
+        Event::PhaseFailed { address, error, help } => {
+            let mut lines = error.lines();
+            let mut text = format!(
+                "{address}: {} {}",
+                bad.style("failed:"),
+                lines.next().unwrap_or_default()
+            );
+            for line in lines {
+                text.push_str(&format!("\n  {line}"));
+            }
+            if let Some(help) = help {
+                text.push_str(&format!("\n  {} {help}", Style::new().cyan().style("help:")));
+            }
+            text
+        }
+        Event::PhaseSkipped { address, because } => format!("{address}: not begun: {because}"),
+        Event::Diagnostic { severity, message } if *severity == "note" => message.clone(),
+        Event::Diagnostic { severity, message } => {
+            format!("{} {message}", mild.style(format!("{severity}:")))
+        }
+    })
+}
+
+/// The last words of an apply.
+pub fn summary(tally: &Tally) -> String {
+    let count = |list: &[Address], word: &str| {
+        (!list.is_empty()).then(|| format!("{} {word}", list.len()))
+    };
+    let parts: Vec<String> = [
+        count(&tally.done, "done"),
+        count(&tally.up_to_date, "up to date"),
+        count(&tally.failed, "failed"),
+        count(&tally.waiting, "waiting for approval"),
+        count(&tally.interrupted, "interrupted"),
+        (!tally.skipped.is_empty()).then(|| format!("{} not begun", tally.skipped.len())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let what = if parts.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    let mut text = format!("\nApply: {what}, in {}.", duration(tally.seconds));
+    if tally.exit_code != 0 {
+        text.push_str(&format!(
+            "\nExit code {}: {}.",
+            tally.exit_code,
+            tally.code().meaning()
+        ));
+    }
+    text
+}
