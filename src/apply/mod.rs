@@ -14,6 +14,7 @@ mod nodes;
 mod rate;
 pub mod recorded;
 pub mod rollback;
+pub mod session;
 pub mod survey;
 
 pub use dispatcher::{Job, run};

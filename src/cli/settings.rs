@@ -39,3 +39,12 @@ pub(crate) fn selection(args: &SelectionArgs) -> Selection {
         redo: args.redo.clone(),
     }
 }
+
+/// ` -f FILE` for a command that is shown, where it is needed.
+pub(crate) fn dash_f(file: &Path) -> String {
+    if file == Path::new(DEFAULT_PLAN) {
+        String::new()
+    } else {
+        format!(" -f {}", file.display())
+    }
+}

@@ -12,7 +12,7 @@ pub(super) const FORMAT: u32 = 1;
 
 impl State {
     /// Takes one entry in. An error says why the entry can't follow what came before it.
-    pub(super) fn fold(&mut self, at: Timestamp, entry: &Entry) -> Result<(), String> {
+    pub(crate) fn fold(&mut self, at: Timestamp, entry: &Entry) -> Result<(), String> {
         let first = self.serial == 0;
         if first != matches!(entry, Entry::Opened { .. }) {
             return Err(if first {

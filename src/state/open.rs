@@ -1,7 +1,5 @@
 //! Opening a state by its location, and the first entries of a new or adopted one.
 
-use std::path::Path;
-
 use super::error::StateError;
 use super::fold::FORMAT;
 use super::local::LocalStore;
@@ -10,12 +8,10 @@ use super::store::StateStore;
 use crate::base::Address;
 use crate::plan::model::StateLocation;
 
-/// The store at a location; a relative directory starts from `base`.
-pub fn open(location: &StateLocation, base: &Path) -> Result<Box<dyn StateStore>, StateError> {
+/// The store at a location.
+pub fn open(location: &StateLocation) -> Result<Box<dyn StateStore>, StateError> {
     match location {
-        StateLocation::Directory(directory) => {
-            Ok(Box::new(LocalStore::new(base.join(directory))))
-        }
+        StateLocation::Directory(directory) => Ok(Box::new(LocalStore::new(directory.clone()))),
         StateLocation::S3(uri) => Err(StateError::NotYet(uri.clone())),
     }
 }

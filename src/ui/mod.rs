@@ -1,3 +1,4 @@
-//! Renders typed values for people. Pure: nothing here reads, writes or decides.
+//! How things look: renders typed values and decides nothing.
 
-pub mod inspect;
+pub mod diagnostics;
+pub mod progress;

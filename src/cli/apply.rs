@@ -1,0 +1,292 @@
+//! `mig apply`
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::error::{CliError, CliResult};
+use super::load::{Loaded, choose, load_plan, options, state_directory};
+use super::printer::Printer;
+use super::settings::{plan_file, selection};
+use super::who::{holder, who};
+use super::{plan, saved};
+use crate::apply::event::{EVENTS_VERSION, Event, Tally};
+use crate::apply::interrupt::Signals;
+use crate::apply::recorded::{self, Recorded};
+use crate::apply::session::{Made, Planning, open_locked};
+use crate::apply::survey::Ground;
+use crate::apply::{Job, run as run_job};
+use crate::base::units::Span;
+use crate::base::{Address, ExitCode};
+use crate::diff::change::PhaseChange;
+use crate::diff::{Selected, exit_code};
+use crate::phases::kind_of;
+use crate::state::LockedState;
+use crate::ui::progress::{ProgressReporter, summary};
+
+/// Do what the plan says; after any interruption, do the rest
+#[derive(clap::Args, Debug)]
+pub(super) struct ApplyCommand {
+    /// The plan file [default: plan.yaml], or a plan saved by `mig plan --out`
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    args: PlanArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
+    parallel: ParallelArgs,
+    #[command(flatten)]
+    lock: LockArgs,
+    /// Do not ask before applying; gates are still asked for by `mig approve`
+    #[arg(long)]
+    auto_approve: bool,
+    /// Stop at a checkpoint after this time; the next apply goes on
+    #[arg(long, value_name = "TIME")]
+    max_duration: Option<Span>,
+    /// Write what happens as JSON lines to a file, or to standard output with `-`
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
+    let file = plan_file(command.plan.as_deref(), &command.args)?;
+    let saved = saved::read_if_saved(&file)?;
+    let (loaded, selected) = match &saved {
+        Some(saved) => {
+            refuse_planning_options(command)?;
+            saved.reload(printer)?
+        }
+        None => {
+            let loaded = load_plan(&file, &options(&command.args), printer)?;
+            let selected = choose(&loaded.graph, &selection(&command.selection))?;
+            (loaded, selected)
+        }
+    };
+    let mut events = EventSink::open(command.events.as_deref())?;
+    let signals = Signals::listen()
+        .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
+    let store = crate::state::open(&loaded.plan.state)?;
+    let mut locked = store.lock(&holder("apply"), command.lock.lock_timeout.0, &mut |other| {
+        printer.message(&format!("Waiting for the state, which is locked by {other}"));
+    })?;
+    for notice in locked.notices() {
+        printer.warn(&notice.to_string());
+    }
+    if open_locked(&mut *locked, &*store, &loaded.plan)? {
+        printer.warn("the state was lost; what an earlier run left on the targets was adopted");
+    }
+    let state = locked.state().clone();
+    let parallelism = usize::from(command.parallel.parallelism);
+    let made = plan::make(&loaded, &state, &selected, command.show.refresh, parallelism, printer)?;
+    printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
+    keep_observations(&loaded, &made);
+    let approved = match &saved {
+        Some(saved) => saved.approved(&state, &made, &selected)?,
+        None => {
+            show(command, &made, &events, printer)?;
+            if exit_code(&made.planned, false) == ExitCode::PlanInvalid {
+                return Err(plan::undecided(&made.planned));
+            }
+            made.survey.changes.clone()
+        }
+    };
+    refuse_unmet(&selected, &approved)?;
+    let chosen: BTreeSet<Address> = selected.phases.iter().cloned().collect();
+    let nothing_to_do = approved
+        .iter()
+        .filter(|change| chosen.contains(&change.address))
+        .all(|change| change.action.is_noop() && change.fields.is_empty());
+    if nothing_to_do {
+        let tally = Tally {
+            up_to_date: selected.phases.clone(),
+            ..Tally::default()
+        };
+        events.write(&Event::Summary(tally))?;
+        if saved.is_some() {
+            printer.message("Nothing to do.");
+        }
+        return Ok(ExitCode::Success);
+    }
+    if saved.is_none() && !command.auto_approve {
+        confirm(printer)?;
+    }
+    let plan_file = loaded.plan.files.first().map(|file| file.name.clone());
+    let evidence_dir = state_directory(&loaded.plan).join("evidence");
+    let planning = Planning {
+        plan: &loaded.plan,
+        graph: &loaded.graph,
+        findings: &loaded.findings,
+        state: &state,
+        selected: &selected,
+        parallelism,
+        kinds: kind_of,
+        now: Timestamp::now(),
+    };
+    let connections = planning.connections(None);
+    let who = who();
+    let job = Job {
+        ground: Ground {
+            plan: &loaded.plan,
+            graph: &loaded.graph,
+            connections: &connections,
+            kinds: kind_of,
+        },
+        approved: &approved,
+        selected: &chosen,
+        redo: &selected.redo,
+        parallelism,
+        max_duration: command.max_duration.map(|span| span.0),
+        evidence_dir: &evidence_dir,
+        plan_file: plan_file.as_deref(),
+        who: &who,
+        signals: &signals,
+    };
+    let tally = perform(&job, &mut *locked, &made, &mut events, printer)?;
+    if !events.to_stdout {
+        printer.data(&format!("{}\n", summary(&tally)))?;
+    }
+    Ok(tally.code())
+}
+
+fn perform(
+    job: &Job<'_>,
+    locked: &mut dyn LockedState,
+    made: &Made,
+    events: &mut EventSink,
+    printer: Printer,
+) -> Result<Tally, CliError> {
+    let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| printer.message(text));
+    let mut lost = None;
+    let mut report = |event: Event| {
+        if let Err(error) = events.write(&event) {
+            // The work is worth more than its log: said once, at the end.
+            lost.get_or_insert(error);
+        }
+        if !matches!(event, Event::Summary(_)) {
+            reporter.take(&event);
+        }
+    };
+    report(Event::Version {
+        events: EVENTS_VERSION,
+        mig: env!("CARGO_PKG_VERSION"),
+    });
+    let mut actions = std::collections::BTreeMap::new();
+    for change in made.planned.phases() {
+        *actions.entry(change.action).or_insert(0) += 1;
+    }
+    report(Event::PlanSummary {
+        plan: job.ground.plan.name.clone(),
+        plan_digest: job.ground.plan.digest(),
+        actions,
+    });
+    let tally = run_job(job, locked, &mut report)?;
+    if let Some(CliError::Told(told)) = lost {
+        printer.warn(&format!("events are missing: {}", told.message));
+    }
+    Ok(tally)
+}
+
+fn show(
+    command: &ApplyCommand,
+    made: &Made,
+    events: &EventSink,
+    printer: Printer,
+) -> Result<(), CliError> {
+    if events.to_stdout {
+        return Ok(());
+    }
+    printer.planned(&made.planned, command.show.format, command.show.max_bytes)
+}
+
+fn confirm(printer: Printer) -> Result<(), CliError> {
+    match printer.ask("\nApply this? Only `yes` is taken for an answer:") {
+        Some(answer) if answer == "yes" => Ok(()),
+        Some(_) => Err(CliError::error("not applied: nothing was changed")),
+        None => Err(
+            CliError::error("there is no terminal to ask on, so nothing was applied")
+                .help("`mig apply --auto-approve` applies without asking")
+                .help("or review first: `mig plan --out plan.json`, then `mig apply plan.json`"),
+        ),
+    }
+}
+
+fn refuse_planning_options(command: &ApplyCommand) -> Result<(), CliError> {
+    let chosen = &command.selection;
+    let lists = [&chosen.only, &chosen.until, &chosen.from, &chosen.redo];
+    let given = lists.iter().any(|list| !list.is_empty())
+        || !command.args.vars.is_empty()
+        || !command.args.var_files.is_empty()
+        || !command.show.refresh;
+    if !given {
+        return Ok(());
+    }
+    Err(
+        CliError::error("a saved plan is applied as it is: variables and phases were chosen when it was made")
+            .help("give these options to `mig plan --out` instead"),
+    )
+}
+
+/// A chosen phase whose need is neither chosen nor up to date can't run.
+fn refuse_unmet(selected: &Selected, approved: &[PhaseChange]) -> Result<(), CliError> {
+    let change = |address: &Address| approved.iter().find(|change| change.address == *address);
+    for (waits, needed) in &selected.unmet {
+        let works = change(waits).is_some_and(|change| !change.action.is_noop());
+        let fulfilled = change(needed).is_some_and(|change| change.action.is_noop());
+        if works && !fulfilled {
+            return Err(CliError::error(format!(
+                "`{waits}` needs `{needed}`, which is not up to date and was not chosen"
+            ))
+            .help(format!("`--until {waits}` takes along all that it needs")));
+        }
+    }
+    Ok(())
+}
+
+fn keep_observations(loaded: &Loaded, made: &Made) {
+    let recorded = Recorded {
+        at: Timestamp::now(),
+        plan_digest: loaded.plan.digest(),
+        observations: made.survey.observations.clone(),
+    };
+    // Only a convenience for `--refresh=false`.
+    drop(recorded::save(&state_directory(&loaded.plan), &recorded));
+}
+
+/// Where event lines go.
+struct EventSink {
+    out: Option<Box<dyn Write>>,
+    to_stdout: bool,
+}
+
+impl EventSink {
+    fn open(path: Option<&Path>) -> Result<Self, CliError> {
+        let out: Option<Box<dyn Write>> = match path {
+            None => None,
+            Some(path) if path == Path::new("-") => Some(Box::new(std::io::stdout())),
+            Some(path) => {
+                let file = std::fs::File::create(path).map_err(|error| {
+                    CliError::error(format!("can't write events to {}: {error}", path.display()))
+                })?;
+                Some(Box::new(file))
+            }
+        };
+        Ok(Self {
+            out,
+            to_stdout: path == Some(Path::new("-")),
+        })
+    }
+
+    fn write(&mut self, event: &Event) -> Result<(), CliError> {
+        if let Some(out) = &mut self.out {
+            out.write_all(event.to_line(Timestamp::now()).as_bytes())?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+}

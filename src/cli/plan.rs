@@ -1,0 +1,213 @@
+//! `mig plan`
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::args::{Format, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::error::{CliError, CliResult};
+use super::load::{Loaded, choose, load_plan, options, state_directory};
+use super::printer::Printer;
+use super::settings::{plan_file, selection};
+use crate::apply::recorded::{self, Recorded};
+use crate::apply::session::{Made, Planning, RememberError, remember};
+use crate::apply::survey::SurveyError;
+use crate::base::ExitCode;
+use crate::base::fs::write_atomic;
+use crate::diff::{PlannedChanges, Selected, compare_plans, exit_code};
+use crate::phases::kind_of;
+use crate::state::model::State;
+
+/// Show what an apply would do; changes nothing anywhere
+#[derive(clap::Args, Debug)]
+pub(super) struct PlanCommand {
+    /// The plan file [default: plan.yaml]
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    args: PlanArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
+    parallel: ParallelArgs,
+    /// Save the plan for `mig apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 2 when there are changes, 3 when some destroy or can't be undone
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Show what this plan file changes against another one, without looking at clusters
+    #[arg(long, value_name = "OLD")]
+    base: Option<PathBuf>,
+}
+
+pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
+    let file = plan_file(command.plan.as_deref(), &command.args)?;
+    let options = options(&command.args);
+    let loaded = load_plan(&file, &options, printer)?;
+    if let Some(old) = &command.base {
+        let old = load_plan(old, &options, printer)?;
+        let comparison = compare_plans(&old.plan, &loaded.plan, class_of);
+        let text = printer.comparison(&comparison, command.show.format)?;
+        printer.data(&text)?;
+        let changed = command.detailed_exitcode && !comparison.parts.is_empty();
+        return Ok(if changed {
+            ExitCode::Changes
+        } else {
+            ExitCode::Success
+        });
+    }
+    let selected = choose(&loaded.graph, &selection(&command.selection))?;
+    let store = crate::state::open(&loaded.plan.state)?;
+    let remembered = remember(&*store, &loaded.plan)?;
+    for notice in &remembered.notices {
+        printer.warn(&notice.to_string());
+    }
+    if remembered.adopted {
+        printer.warn(&format!(
+            "no state in {}: planned with what an earlier run left on the targets; `mig apply` adopts it",
+            store.location()
+        ));
+    }
+    let made = make(
+        &loaded,
+        &remembered.state,
+        &selected,
+        command.show.refresh,
+        usize::from(command.parallel.parallelism),
+        printer,
+    )?;
+    printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
+    printer.planned(&made.planned, command.show.format, command.show.max_bytes)?;
+    if let Some(out) = &command.out {
+        write_atomic(out, made.planned.to_json().as_bytes()).map_err(|error| {
+            CliError::error(format!("can't save the plan as {}: {error}", out.display()))
+        })?;
+        printer.message(&format!(
+            "\nSaved. `mig apply {}` does exactly this, or refuses.",
+            out.display()
+        ));
+    }
+    let code = exit_code(&made.planned, command.detailed_exitcode);
+    if code == ExitCode::PlanInvalid {
+        return Err(undecided(&made.planned));
+    }
+    Ok(code)
+}
+
+/// Plans with what is remembered.
+pub(super) fn make(
+    loaded: &Loaded,
+    state: &State,
+    selected: &Selected,
+    refresh: bool,
+    parallelism: usize,
+    printer: Printer,
+) -> Result<Made, CliError> {
+    let planning = Planning {
+        plan: &loaded.plan,
+        graph: &loaded.graph,
+        findings: &loaded.findings,
+        state,
+        selected,
+        parallelism,
+        kinds: kind_of,
+        now: Timestamp::now(),
+    };
+    let recorded = if refresh {
+        None
+    } else {
+        Some(last_observations(loaded, printer)?)
+    };
+    let connections = planning.connections(recorded);
+    planning.make(&connections).map_err(survey_error)
+}
+
+fn last_observations(loaded: &Loaded, printer: Printer) -> Result<Recorded, CliError> {
+    let recorded = recorded::load(&state_directory(&loaded.plan))
+        .filter(|recorded| recorded.plan_digest == loaded.plan.digest())
+        .ok_or_else(|| {
+            CliError::error("nothing was observed for this plan yet, so there is nothing to plan with")
+                .help("leave `--refresh=false` out; `mig apply` keeps what it observes")
+        })?;
+    printer.warn(&format!(
+        "planned with what was observed at {}, not with how things are now",
+        recorded.at
+    ));
+    Ok(recorded)
+}
+
+/// All phases that could not be observed, as one error.
+pub(super) fn survey_error(error: SurveyError) -> CliError {
+    let mut code = ExitCode::Success;
+    let mut lines = Vec::new();
+    let mut helps = Vec::new();
+    for (address, error) in error.0 {
+        lines.push(format!("{address}: {error}"));
+        if let CliError::Told(told) = CliError::from(error) {
+            code = code.worst(told.code);
+            for help in told.help {
+                if !helps.contains(&help) {
+                    helps.push(help);
+                }
+            }
+        }
+    }
+    let message = match lines.as_slice() {
+        [one] => format!("can't look at {one}"),
+        many => format!("can't look at {} phases:\n  {}", many.len(), many.join("\n  ")),
+    };
+    helps
+        .into_iter()
+        .fold(CliError::new(code, message), CliError::help)
+}
+
+/// What is said where decisions are missing.
+pub(super) fn undecided(planned: &PlannedChanges) -> CliError {
+    let count = planned.summary.decisions_missing;
+    let mut error = CliError::new(
+        ExitCode::PlanInvalid,
+        match count {
+            0 => "the plan can't be applied: see the errors above".to_owned(),
+            1 => "1 decision is missing: the plan can't be applied".to_owned(),
+            _ => format!("{count} decisions are missing: the plan can't be applied"),
+        },
+    );
+    for phase in planned.phases() {
+        for decision in phase.undecided().filter_map(|item| item.decision.as_ref()) {
+            error = error.help(format!(
+                "phase `{}`: {} Write one of: {}",
+                phase.address,
+                decision.question,
+                decision.answers.join("  or  ")
+            ));
+        }
+    }
+    error
+}
+
+/// What changing a field does, for `--base`.
+fn class_of(
+    kind: crate::plan::model::PhaseKindName,
+    path: &str,
+) -> crate::diff::change::ChangeClass {
+    printer_class(kind, path)
+}
+
+fn printer_class(
+    _kind: crate::plan::model::PhaseKindName,
+    _path: &str,
+) -> crate::diff::change::ChangeClass {
+    crate::diff::change::ChangeClass::Redo
+}
+
+impl From<RememberError> for CliError {
+    fn from(error: RememberError) -> Self {
+        match error {
+            RememberError::State(error) => error.into(),
+            RememberError::Adopt(error) => error.into(),
+        }
+    }
+}
