@@ -23,10 +23,19 @@ pub(super) fn beyond(approved: &PhaseChange, fresh: &PhaseChange) -> Vec<String>
     if fresh.is_destructive() && !approved.is_destructive() {
         beyond.push("it would now destroy something or could not be undone".into());
     }
-    let shown: BTreeSet<_> = approved.items.iter().map(|item| key(item, approved.provisional)).collect();
+    let shown: BTreeSet<_> = approved
+        .items
+        .iter()
+        .map(|item| key(item, approved.provisional))
+        .collect();
     for item in &fresh.items {
         if !item.action.is_noop() && !shown.contains(&key(item, approved.provisional)) {
-            beyond.push(format!("{} {} {}", item.action.symbol(), item.object, item.name));
+            beyond.push(format!(
+                "{} {} {}",
+                item.action.symbol(),
+                item.object,
+                item.name
+            ));
         }
     }
     let codes = |change: &PhaseChange| -> BTreeSet<String> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::approved;
 use super::event::{Event, Tally};
 use super::executor::{self, Go, Message};
 use super::gates::{self, Word};
@@ -17,7 +18,6 @@ use super::interrupt::Signals;
 use super::nodes::{Node, Nodes};
 use super::rate::RateMeter;
 use super::survey::Ground;
-use super::approved;
 use crate::base::{Address, ExitCode};
 use crate::diff::change::{Action, PhaseChange};
 use crate::diff::observation::Observation;
@@ -425,7 +425,10 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             }
             Ok(Performed::CheckFailed { findings, outputs }) => {
                 self.code = self.code.worst(ExitCode::CheckFailed);
-                let first = findings.first().cloned().unwrap_or_else(|| "the check failed".into());
+                let first = findings
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| "the check failed".into());
                 self.journal_failure(address, &first, outputs)?;
                 (self.report)(Event::CheckResult {
                     address: address.clone(),
@@ -453,10 +456,16 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         Ok(())
     }
 
-    fn done(&mut self, phase: &Phase, outputs: Value, evidence: Vec<String>) -> Result<(), StateError> {
+    fn done(
+        &mut self,
+        phase: &Phase,
+        outputs: Value,
+        evidence: Vec<String>,
+    ) -> Result<(), StateError> {
         if let PhaseSpec::Switchover(spec) = &phase.spec {
             let target = spec.to.value.clone();
-            self.state.append(Timestamp::now(), &Entry::WentLive { target })?;
+            self.state
+                .append(Timestamp::now(), &Entry::WentLive { target })?;
         }
         self.state.append(
             Timestamp::now(),
@@ -468,7 +477,12 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         )
     }
 
-    fn journal_failure(&mut self, address: &Address, error: &str, outputs: Value) -> Result<(), StateError> {
+    fn journal_failure(
+        &mut self,
+        address: &Address,
+        error: &str,
+        outputs: Value,
+    ) -> Result<(), StateError> {
         self.state.append(
             Timestamp::now(),
             &Entry::PhaseFailed {

@@ -113,7 +113,10 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, PhaseError>) -> Result<T, PhaseEr
             .unwrap_or("no message");
         Err(PhaseError::Failed {
             message: format!("a fault of mig itself: {text}"),
-            help: Some("please report it with the lines above; nothing is lost, `mig apply` goes on".into()),
+            help: Some(
+                "please report it with the lines above; nothing is lost, `mig apply` goes on"
+                    .into(),
+            ),
         })
     })
 }

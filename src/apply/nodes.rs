@@ -67,7 +67,10 @@ impl<'a> Nodes<'a> {
     }
 
     pub(super) fn active(&self) -> usize {
-        self.nodes.values().filter(|node| **node == Node::Active).count()
+        self.nodes
+            .values()
+            .filter(|node| **node == Node::Active)
+            .count()
     }
 
     pub(super) fn pending(&self) -> Vec<Address> {
@@ -110,7 +113,9 @@ impl<'a> Nodes<'a> {
                     Node::Interrupted => because = Some(format!("`{need}` was interrupted")),
                     Node::Skipped(_) => because = Some(format!("`{need}` was not done")),
                     Node::Outside { fulfilled: false } => {
-                        because = Some(format!("`{need}` is not up to date and not part of this run"));
+                        because = Some(format!(
+                            "`{need}` is not up to date and not part of this run"
+                        ));
                     }
                 }
             }

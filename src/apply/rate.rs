@@ -51,7 +51,8 @@ impl RateMeter {
         self.told = Some(now);
         self.last = (now, progress.done);
         let left = progress.total.saturating_sub(progress.done);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate, never negative
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // an estimate, never negative
         let eta = (self.rate > 0.0).then(|| (left as f64 / self.rate).ceil() as u64);
         Some((self.rate, eta))
     }

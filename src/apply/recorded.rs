@@ -7,8 +7,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Address, Fingerprint};
 use crate::base::fs::write_atomic;
+use crate::base::{Address, Fingerprint};
 use crate::diff::observation::Observation;
 
 const FILE: &str = "observations.json";

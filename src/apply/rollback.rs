@@ -29,10 +29,17 @@ pub fn preview(
             .is_some_and(|record| record.status != PhaseStatus::RolledBack)
     };
     // Phases that the plan has no more come first: nothing in the plan can need them.
-    let gone = state.phases.keys().filter(|address| !graph.order.contains(address));
+    let gone = state
+        .phases
+        .keys()
+        .filter(|address| !graph.order.contains(address));
     gone.chain(graph.order.iter().rev())
         .filter(|address| known(address))
-        .filter(|address| chosen.as_ref().is_none_or(|chosen| chosen.contains(*address)))
+        .filter(|address| {
+            chosen
+                .as_ref()
+                .is_none_or(|chosen| chosen.contains(*address))
+        })
         .filter_map(|address| {
             let record = state.phases.get(address)?;
             Some((address.clone(), kinds(record.kind).undo_plan(record)))

@@ -102,13 +102,17 @@ impl Ground<'_> {
                 scope.spawn(|| {
                     while let Some(phase) = phases.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let observed = self.observe(phase, state);
-                        let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        let mut results = results
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner);
                         results.insert(phase.address.clone(), observed);
                     }
                 });
             }
         });
-        let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let results = results
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut survey = Survey::default();
         let mut failed = Vec::new();
         for (address, result) in results {

@@ -72,9 +72,15 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     let signals = Signals::listen()
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
-    let mut locked = store.lock(&holder("apply"), command.lock.lock_timeout.0, &mut |other| {
-        printer.message(&format!("Waiting for the state, which is locked by {other}"));
-    })?;
+    let mut locked = store.lock(
+        &holder("apply"),
+        command.lock.lock_timeout.0,
+        &mut |other| {
+            printer.message(&format!(
+                "Waiting for the state, which is locked by {other}"
+            ));
+        },
+    )?;
     for notice in locked.notices() {
         printer.warn(&notice.to_string());
     }
@@ -83,7 +89,14 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     }
     let state = locked.state().clone();
     let parallelism = usize::from(command.parallel.parallelism);
-    let made = plan::make(&loaded, &state, &selected, command.show.refresh, parallelism, printer)?;
+    let made = plan::make(
+        &loaded,
+        &state,
+        &selected,
+        command.show.refresh,
+        parallelism,
+        printer,
+    )?;
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
     keep_observations(&loaded, &made);
     let approved = match &saved {
@@ -161,7 +174,9 @@ fn perform(
     events: &mut EventSink,
     printer: Printer,
 ) -> Result<Tally, CliError> {
-    let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| printer.message(text));
+    let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| {
+        printer.message(text)
+    });
     let mut lost = None;
     let mut report = |event: Event| {
         if let Err(error) = events.write(&event) {
@@ -226,10 +241,10 @@ fn refuse_planning_options(command: &ApplyCommand) -> Result<(), CliError> {
     if !given {
         return Ok(());
     }
-    Err(
-        CliError::error("a saved plan is applied as it is: variables and phases were chosen when it was made")
-            .help("give these options to `mig plan --out` instead"),
+    Err(CliError::error(
+        "a saved plan is applied as it is: variables and phases were chosen when it was made",
     )
+    .help("give these options to `mig plan --out` instead"))
 }
 
 /// A chosen phase whose need is neither chosen nor up to date can't run.

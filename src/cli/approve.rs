@@ -50,7 +50,9 @@ pub(super) fn run(command: &ApproveCommand, printer: Printer) -> CliResult {
             let waits = change.action == Action::Wait;
             let title = gates::title(&loaded.plan, change);
             let says = match gates::word(&remembered.state, change) {
-                Word::Given(approval) if waits => format!("approved by {} at {}", approval.who, approval.at),
+                Word::Given(approval) if waits => {
+                    format!("approved by {} at {}", approval.who, approval.at)
+                }
                 Word::Lapsed(approval) if waits => format!(
                     "waits: the approval by {} has lapsed, what it was given for has changed",
                     approval.who
@@ -75,21 +77,34 @@ pub(super) fn run(command: &ApproveCommand, printer: Printer) -> CliResult {
             None => error.help("`mig approve --list` shows what waits"),
         });
     }
-    let mut locked = store.lock(&holder("approve"), command.lock.lock_timeout.0, &mut |other| {
-        printer.message(&format!("Waiting for the state, which is locked by {other}"));
-    })?;
+    let mut locked = store.lock(
+        &holder("approve"),
+        command.lock.lock_timeout.0,
+        &mut |other| {
+            printer.message(&format!(
+                "Waiting for the state, which is locked by {other}"
+            ));
+        },
+    )?;
     open_locked(&mut *locked, &*store, &loaded.plan)?;
     let state = locked.state().clone();
     let made = plan::make(&loaded, &state, &selected, true, 4, printer)?;
-    let change = made.survey.changes.iter().find(|change| change.address == address);
-    let change = change.ok_or_else(|| CliError::error(format!("`{address}` could not be looked at")))?;
+    let change = made
+        .survey
+        .changes
+        .iter()
+        .find(|change| change.address == address);
+    let change =
+        change.ok_or_else(|| CliError::error(format!("`{address}` could not be looked at")))?;
     if change.action.is_noop() {
         printer.data(&format!("{address} is done already: nothing to approve.\n"))?;
         return Ok(ExitCode::Success);
     }
     if change.action != Action::Wait {
-        return Err(CliError::error(format!("`{address}` does not wait for approval"))
-            .help("`mig approve --list` shows what waits"));
+        return Err(
+            CliError::error(format!("`{address}` does not wait for approval"))
+                .help("`mig approve --list` shows what waits"),
+        );
     }
     let approval = Approval {
         who: command.who.clone().unwrap_or_else(who),

@@ -26,8 +26,13 @@ pub(super) fn run(args: &HelpArgs, printer: Printer) -> CliResult {
             let mut found = &mut command;
             for word in words {
                 found = found.find_subcommand_mut(word).ok_or_else(|| {
-                    CliError::error(format!("there is no command or topic `{}`", words.join(" ")))
-                        .help("`mig help` lists the commands; topics are `exit-codes` and `environment`")
+                    CliError::error(format!(
+                        "there is no command or topic `{}`",
+                        words.join(" ")
+                    ))
+                    .help(
+                        "`mig help` lists the commands; topics are `exit-codes` and `environment`",
+                    )
                 })?;
             }
             found.render_long_help().to_string()

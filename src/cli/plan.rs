@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::args::{Format, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::args::{ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options, state_directory};
 use super::printer::Printer;
@@ -14,8 +14,10 @@ use crate::apply::session::{Made, Planning, RememberError, remember};
 use crate::apply::survey::SurveyError;
 use crate::base::ExitCode;
 use crate::base::fs::write_atomic;
+use crate::diff::change::ChangeClass;
 use crate::diff::{PlannedChanges, Selected, compare_plans, exit_code};
 use crate::phases::kind_of;
+use crate::plan::model::PhaseKindName;
 use crate::state::model::State;
 
 /// Show what an apply would do; changes nothing anywhere
@@ -129,8 +131,10 @@ fn last_observations(loaded: &Loaded, printer: Printer) -> Result<Recorded, CliE
     let recorded = recorded::load(&state_directory(&loaded.plan))
         .filter(|recorded| recorded.plan_digest == loaded.plan.digest())
         .ok_or_else(|| {
-            CliError::error("nothing was observed for this plan yet, so there is nothing to plan with")
-                .help("leave `--refresh=false` out; `mig apply` keeps what it observes")
+            CliError::error(
+                "nothing was observed for this plan yet, so there is nothing to plan with",
+            )
+            .help("leave `--refresh=false` out; `mig apply` keeps what it observes")
         })?;
     printer.warn(&format!(
         "planned with what was observed at {}, not with how things are now",
@@ -157,7 +161,11 @@ pub(super) fn survey_error(error: SurveyError) -> CliError {
     }
     let message = match lines.as_slice() {
         [one] => format!("can't look at {one}"),
-        many => format!("can't look at {} phases:\n  {}", many.len(), many.join("\n  ")),
+        many => format!(
+            "can't look at {} phases:\n  {}",
+            many.len(),
+            many.join("\n  ")
+        ),
     };
     helps
         .into_iter()
@@ -189,18 +197,13 @@ pub(super) fn undecided(planned: &PlannedChanges) -> CliError {
 }
 
 /// What changing a field does, for `--base`.
-fn class_of(
-    kind: crate::plan::model::PhaseKindName,
-    path: &str,
-) -> crate::diff::change::ChangeClass {
-    printer_class(kind, path)
-}
-
-fn printer_class(
-    _kind: crate::plan::model::PhaseKindName,
-    _path: &str,
-) -> crate::diff::change::ChangeClass {
-    crate::diff::change::ChangeClass::Redo
+fn class_of(kind: PhaseKindName, path: &str) -> ChangeClass {
+    match crate::plan::change_class(kind, path) {
+        crate::plan::ChangeClass::Live => ChangeClass::Live,
+        crate::plan::ChangeClass::Gated => ChangeClass::Gated,
+        crate::plan::ChangeClass::Redo => ChangeClass::Redo,
+        crate::plan::ChangeClass::Never => ChangeClass::Never,
+    }
 }
 
 impl From<RememberError> for CliError {

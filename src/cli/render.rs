@@ -51,7 +51,14 @@ impl Printer {
             Format::Json => planned.to_json(),
             Format::Text | Format::Markdown => planned
                 .phases()
-                .map(|change| format!("  {:<3} {}  {}\n", change.action.symbol(), change.address, change.title))
+                .map(|change| {
+                    format!(
+                        "  {:<3} {}  {}\n",
+                        change.action.symbol(),
+                        change.address,
+                        change.title
+                    )
+                })
                 .collect(),
         };
         self.data(&text)

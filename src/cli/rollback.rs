@@ -47,9 +47,15 @@ pub(super) fn run(command: &RollbackCommand, printer: Printer) -> CliResult {
     let signals = Signals::listen()
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
-    let mut locked = store.lock(&holder("rollback"), command.lock.lock_timeout.0, &mut |other| {
-        printer.message(&format!("Waiting for the state, which is locked by {other}"));
-    })?;
+    let mut locked = store.lock(
+        &holder("rollback"),
+        command.lock.lock_timeout.0,
+        &mut |other| {
+            printer.message(&format!(
+                "Waiting for the state, which is locked by {other}"
+            ));
+        },
+    )?;
     open_locked(&mut *locked, &*store, &loaded.plan)?;
     let undo = preview(locked.state(), &loaded.graph, kind_of, only.as_ref());
     if undo.is_empty() {
@@ -62,10 +68,10 @@ pub(super) fn run(command: &RollbackCommand, printer: Printer) -> CliResult {
             Some(answer) if answer == "yes" => {}
             Some(_) => return Err(CliError::error("not rolled back: nothing was changed")),
             None => {
-                return Err(
-                    CliError::error("there is no terminal to ask on, so nothing was rolled back")
-                        .help("`mig rollback --auto-approve` does it without asking"),
-                );
+                return Err(CliError::error(
+                    "there is no terminal to ask on, so nothing was rolled back",
+                )
+                .help("`mig rollback --auto-approve` does it without asking"));
             }
         }
     }

@@ -10,7 +10,12 @@ use crate::base::ExitCode;
 
 /// Plan, apply and prove migrations of Elasticsearch and OpenSearch clusters
 #[derive(Debug, Parser)]
-#[command(name = "mig", version, disable_help_subcommand = true, max_term_width = 80)]
+#[command(
+    name = "mig",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 80
+)]
 pub(super) struct Cli {
     /// When to use colours
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
@@ -38,7 +43,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let helped = !error.use_stderr();
             drop(error.print());
-            return if helped { ExitCode::Success } else { ExitCode::Error };
+            return if helped {
+                ExitCode::Success
+            } else {
+                ExitCode::Error
+            };
         }
     };
     if let Ok(filter) = std::env::var(MIG_LOG) {

@@ -11,10 +11,7 @@ use crate::diff::Selection;
 pub(crate) const DEFAULT_PLAN: &str = "plan.yaml";
 
 /// The plan file of a command that takes it as an argument as well.
-pub(crate) fn plan_file(
-    positional: Option<&Path>,
-    args: &PlanArgs,
-) -> Result<PathBuf, CliError> {
+pub(crate) fn plan_file(positional: Option<&Path>, args: &PlanArgs) -> Result<PathBuf, CliError> {
     match (positional, args.file.as_deref()) {
         (Some(one), Some(other)) if one != other => Err(CliError::new(
             ExitCode::Error,

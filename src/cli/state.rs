@@ -58,21 +58,42 @@ pub(super) fn run(command: &StateCommand, printer: Printer) -> CliResult {
 
 fn readable(line: &JournalLine) -> String {
     let what = match &line.entry {
-        Entry::Opened { plan, adopted: false, .. } => format!("state opened for plan {plan}"),
-        Entry::Opened { plan, .. } => format!("state of plan {plan} adopted from what a lost one left"),
-        Entry::RunStarted { plan_digest, who, mig_version } => {
-            format!("apply of plan {} by {who}, mig {mig_version}", plan_digest.short())
+        Entry::Opened {
+            plan,
+            adopted: false,
+            ..
+        } => format!("state opened for plan {plan}"),
+        Entry::Opened { plan, .. } => {
+            format!("state of plan {plan} adopted from what a lost one left")
+        }
+        Entry::RunStarted {
+            plan_digest,
+            who,
+            mig_version,
+        } => {
+            format!(
+                "apply of plan {} by {who}, mig {mig_version}",
+                plan_digest.short()
+            )
         }
         Entry::PhaseStarted { address, kind, .. } => format!("{address}: {} begins", kind.as_str()),
         Entry::Effect { address, effect } => {
-            format!("{address}: {} {} on {}", effect.what, effect.name, effect.on)
+            format!(
+                "{address}: {} {} on {}",
+                effect.what, effect.name, effect.on
+            )
         }
-        Entry::PhaseDone { address, evidence, .. } => match evidence.first() {
+        Entry::PhaseDone {
+            address, evidence, ..
+        } => match evidence.first() {
             Some(first) => format!("{address}: done: {first}"),
             None => format!("{address}: done"),
         },
         Entry::PhaseFailed { address, error, .. } => {
-            format!("{address}: failed: {}", error.lines().next().unwrap_or_default())
+            format!(
+                "{address}: failed: {}",
+                error.lines().next().unwrap_or_default()
+            )
         }
         Entry::SpecUpdated { address, .. } => format!("{address}: new values taken over"),
         Entry::Approved { address, approval } => format!(

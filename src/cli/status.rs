@@ -120,13 +120,17 @@ fn line(phase: &Phase, state: &State, graph: &Graph) -> PhaseLine {
     let reached = graph.needs(address).all(done);
     let (status, says) = match record.map(|record| (record.status, record)) {
         Some((PhaseStatus::Done, record)) => ("done", record.evidence.clone()),
-        Some((PhaseStatus::Started, _)) => ("begun", vec!["interrupted, or running now".to_owned()]),
+        Some((PhaseStatus::Started, _)) => {
+            ("begun", vec!["interrupted, or running now".to_owned()])
+        }
         Some((PhaseStatus::Failed, record)) => {
             let error = record.error.clone().unwrap_or_default();
             ("failed", error.lines().map(str::to_owned).collect())
         }
         Some((PhaseStatus::RolledBack, _)) => ("rolled back", Vec::new()),
-        None if manual && reached && state.approvals.contains_key(address) => ("approved", Vec::new()),
+        None if manual && reached && state.approvals.contains_key(address) => {
+            ("approved", Vec::new())
+        }
         None if manual && reached => ("waiting", vec!["for approval".to_owned()]),
         None => ("to do", Vec::new()),
     };
@@ -139,7 +143,10 @@ fn line(phase: &Phase, state: &State, graph: &Graph) -> PhaseLine {
 }
 
 fn text(status: &Status) -> String {
-    let mut text = format!("{} · state {} serial {}\n\n", status.plan, status.state, status.serial);
+    let mut text = format!(
+        "{} · state {} serial {}\n\n",
+        status.plan, status.state, status.serial
+    );
     let width = |of: fn(&PhaseLine) -> usize| status.phases.iter().map(of).max().unwrap_or(0);
     let names = width(|line| line.address.as_str().chars().count());
     let kinds = width(|line| line.kind.len());

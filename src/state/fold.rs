@@ -54,9 +54,13 @@ impl State {
                 spec,
                 inputs,
             } => {
-                let before = self.phases.remove(address).filter(|record| record.kind == *kind);
-                let (outputs, effects) =
-                    before.map_or((Value::Null, Vec::new()), |record| (record.outputs, record.effects));
+                let before = self
+                    .phases
+                    .remove(address)
+                    .filter(|record| record.kind == *kind);
+                let (outputs, effects) = before.map_or((Value::Null, Vec::new()), |record| {
+                    (record.outputs, record.effects)
+                });
                 let record = PhaseRecord {
                     kind: *kind,
                     status: PhaseStatus::Started,
@@ -75,7 +79,8 @@ impl State {
                 let record = self.record(address)?;
                 // The first announcement knows what was there before; a repetition after a crash would not.
                 let known = record.effects.iter().any(|known| {
-                    (&known.on, &known.what, &known.name) == (&effect.on, &effect.what, &effect.name)
+                    (&known.on, &known.what, &known.name)
+                        == (&effect.on, &effect.what, &effect.name)
                 });
                 if !known {
                     record.effects.push(effect.clone());
@@ -165,6 +170,8 @@ impl State {
 
 /// The target that a switchover names, from its recorded form.
 fn switchover_target(spec: &Value) -> Option<String> {
-    let body = spec.get("switchover").or_else(|| spec.pointer("/spec/switchover"))?;
+    let body = spec
+        .get("switchover")
+        .or_else(|| spec.pointer("/spec/switchover"))?;
     Some(body.get("to")?.as_str()?.to_owned())
 }

@@ -44,7 +44,9 @@ impl std::fmt::Display for Notice {
                 f,
                 "line {line} of the journal was cut off by a crash and is left out; its side effect had not begun"
             ),
-            Self::Rebuilt { why } => write!(f, "state.json was {why}: derived again from the journal"),
+            Self::Rebuilt { why } => {
+                write!(f, "state.json was {why}: derived again from the journal")
+            }
         }
     }
 }
@@ -123,10 +125,7 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<ReadJournal, StateError>
                 known: FORMAT,
             });
         }
-        journal
-            .state
-            .fold(line.at, &line.entry)
-            .map_err(damaged)?;
+        journal.state.fold(line.at, &line.entry).map_err(damaged)?;
         journal.whole_bytes += raw.len() as u64;
         journal.lines.push(line);
     }

@@ -178,7 +178,11 @@ impl LocalState {
         use std::io::Seek as _;
         self.journal.seek(io::SeekFrom::Start(self.whole_bytes))?;
         // In two parts where the points are live, so that a torn line is among what tests survive.
-        let middle = if cfg!(feature = "failpoints") { bytes.len() / 2 } else { bytes.len() };
+        let middle = if cfg!(feature = "failpoints") {
+            bytes.len() / 2
+        } else {
+            bytes.len()
+        };
         self.journal.write_all(&bytes[..middle])?;
         failpoint::hit("journal.append.torn");
         self.journal.write_all(&bytes[middle..])?;
@@ -204,19 +208,19 @@ impl LockedState for LocalState {
         };
         let mut next = self.state.clone();
         let seq = next.serial + 1;
-        next.fold(at, entry).map_err(|problem| StateError::Damaged {
-            path: self.journal_path.clone(),
-            line: seq,
-            problem,
-        })?;
+        next.fold(at, entry)
+            .map_err(|problem| StateError::Damaged {
+                path: self.journal_path.clone(),
+                line: seq,
+                problem,
+            })?;
         let line = JournalLine {
             seq,
             at,
             run: self.run.clone(),
             entry: entry.clone(),
         };
-        let bytes =
-            journal::encode(&line).map_err(|error| io(&self.journal_path, error.into()))?;
+        let bytes = journal::encode(&line).map_err(|error| io(&self.journal_path, error.into()))?;
         failpoint::hit("journal.append.before");
         if let Err(source) = self.write_line(&bytes) {
             // Half a line must not stay before a later whole one; if this fails too, the next lock cuts it off.

@@ -1,4 +1,4 @@
-//! How things look: renders typed values and decides nothing.
+//! Renders typed values for people. Pure: nothing here reads, writes or decides.
 
-pub mod diagnostics;
+pub mod inspect;
 pub mod progress;

@@ -27,7 +27,8 @@ impl<'a> ProgressReporter<'a> {
     pub fn new(live: bool, write: impl FnMut(&str) + 'a) -> Self {
         Self {
             write: Box::new(write),
-            live: live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8))),
+            live: live
+                .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8))),
             bars: BTreeMap::new(),
             lines: BTreeMap::new(),
         }
@@ -35,7 +36,13 @@ impl<'a> ProgressReporter<'a> {
 
     /// Takes one event.
     pub fn take(&mut self, event: &Event) {
-        if let Event::PhaseProgress { address, done, total, .. } = event {
+        if let Event::PhaseProgress {
+            address,
+            done,
+            total,
+            ..
+        } = event
+        {
             let line = progress_line(event);
             if let Some(live) = &self.live {
                 let bar = self.bars.entry(address.clone()).or_insert_with(|| {
@@ -115,7 +122,12 @@ pub fn duration(seconds: f64) -> String {
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at least 10
     let whole = seconds.round() as u64;
-    match (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60, whole % 60) {
+    match (
+        whole / 86_400,
+        whole / 3_600 % 24,
+        whole / 60 % 60,
+        whole % 60,
+    ) {
         (0, 0, 0, s) => format!("{s}s"),
         (0, 0, m, s) => format!("{m}m {s}s"),
         (0, h, m, _) => format!("{h}h {m}m"),
@@ -127,26 +139,51 @@ fn words(event: &Event) -> Option<String> {
     let good = Style::new().green();
     let bad = Style::new().red().bold();
     let mild = Style::new().yellow();
-    let indented = |lines: &[String]| -> String {
-        lines.iter().map(|line| format!("\n  {line}")).collect()
-    };
+    let indented =
+        |lines: &[String]| -> String { lines.iter().map(|line| format!("\n  {line}")).collect() };
     Some(match event {
-        Event::Version { .. } | Event::PlanSummary { .. } | Event::PhaseProgress { .. } => return None,
+        Event::Version { .. } | Event::PlanSummary { .. } | Event::PhaseProgress { .. } => {
+            return None;
+        }
         Event::Summary(tally) => return Some(summary(tally)),
         Event::CheckResult { passed: true, .. } => return None,
-        Event::CheckResult { address, findings, .. } => {
-            format!("{address}: {}{}", bad.style("the check failed"), indented(findings))
+        Event::CheckResult {
+            address, findings, ..
+        } => {
+            format!(
+                "{address}: {}{}",
+                bad.style("the check failed"),
+                indented(findings)
+            )
         }
-        Event::PhaseStart { address, kind, title, .. } if title.is_empty() => {
+        Event::PhaseStart {
+            address,
+            kind,
+            title,
+            ..
+        } if title.is_empty() => {
             format!("{address}: {} begins", kind.as_str())
         }
-        Event::PhaseStart { address, kind, title, .. } => {
+        Event::PhaseStart {
+            address,
+            kind,
+            title,
+            ..
+        } => {
             format!("{address}: {}: {title}", kind.as_str())
         }
         Event::Checkpoint { address, reason } => {
-            format!("{address}: {} ({reason})", mild.style("stopped at a checkpoint"))
+            format!(
+                "{address}: {} ({reason})",
+                mild.style("stopped at a checkpoint")
+            )
         }
-        Event::GateWaiting { address, title, lapsed, command } => {
+        Event::GateWaiting {
+            address,
+            title,
+            lapsed,
+            command,
+        } => {
             let lapsed = if *lapsed {
                 "\n  the approval has lapsed: what it was given for has changed"
             } else {
@@ -157,16 +194,29 @@ fn words(event: &Event) -> Option<String> {
                 mild.style("waits for approval")
             )
         }
-        Event::GatePassed { address, who, approved_at } => {
+        Event::GatePassed {
+            address,
+            who,
+            approved_at,
+        } => {
             format!("{address}: approved by {who} at {approved_at}")
         }
-        Event::PhaseComplete { address, seconds, evidence, .. } => format!(
+        Event::PhaseComplete {
+            address,
+            seconds,
+            evidence,
+            ..
+        } => format!(
             "{address}: {} in {}{}",
             good.style("done"),
             duration(*seconds),
             indented(evidence)
         ),
-        Event::PhaseFailed { address, error, help } => {
+        Event::PhaseFailed {
+            address,
+            error,
+            help,
+        } => {
             let mut lines = error.lines();
             let mut text = format!(
                 "{address}: {} {}",
@@ -177,7 +227,10 @@ fn words(event: &Event) -> Option<String> {
                 text.push_str(&format!("\n  {line}"));
             }
             if let Some(help) = help {
-                text.push_str(&format!("\n  {} {help}", Style::new().cyan().style("help:")));
+                text.push_str(&format!(
+                    "\n  {} {help}",
+                    Style::new().cyan().style("help:")
+                ));
             }
             text
         }
@@ -191,9 +244,8 @@ fn words(event: &Event) -> Option<String> {
 
 /// The last words of an apply.
 pub fn summary(tally: &Tally) -> String {
-    let count = |list: &[Address], word: &str| {
-        (!list.is_empty()).then(|| format!("{} {word}", list.len()))
-    };
+    let count =
+        |list: &[Address], word: &str| (!list.is_empty()).then(|| format!("{} {word}", list.len()));
     let parts: Vec<String> = [
         count(&tally.done, "done"),
         count(&tally.up_to_date, "up to date"),
