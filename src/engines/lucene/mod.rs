@@ -8,9 +8,31 @@
 //! Deliberately absent: postings, points, norms, vectors, term vectors (never opened, so unknown codecs in them do not
 //! matter), writing, searching, and rebuilding of documents whose `_source` was not stored.
 
+// Casts here follow checks, or are Lucene's own arithmetic; offsets within memory are `usize`, and files of more than
+// that are read by ranges.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
+mod bits;
+mod codec;
+mod compound;
+mod directory;
+mod doc_values;
+mod documents;
 mod error;
+mod field_infos;
+mod input;
+mod limits;
+mod live_docs;
+mod packed;
 mod segment;
+mod segment_info;
 mod segments_n;
+mod stored_fields;
+mod uid;
 
 use std::sync::Arc;
 
@@ -18,6 +40,7 @@ use crate::base::ReadAt;
 
 pub use error::{LuceneError, ReadError};
 pub use segment::{ChecksumSpan, ChunkRef, Document, ReadStats, Scratch, Segment, SegmentCounts};
+pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
 
 /// The files of one commit of one shard, by Lucene file name.

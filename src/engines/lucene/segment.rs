@@ -1,9 +1,23 @@
-//! One segment: its counts, its chunks and its documents.
+//! One opened segment: its counts, its chunks and its checksums. Documents are read by `documents`.
+//!
+//! What catches a flipped bit: in small files (`.si`, `.cfe`, `.fnm`, `.fdm`, `.fdx`, `.liv`, `.dvm`, and `.dvd` up to
+//! 32 MiB) the CRC when the segment is opened; in a larger `.dvd` the counts of documents and `verify_checksum`; in `.fdt`
+//! the layout of chunks and documents where the flip breaks it, and for every other flip (within the text of a document)
+//! the CRC: `check_spans` after reading, or `verify_stored_fields_checksum` before. Documents count as read when one of
+//! the two has passed.
 
-use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{LuceneError, LuceneVersion, ReadError, SegmentCommit, SegmentFiles};
+use super::bits::Bits;
+use super::directory::Directory;
+use super::doc_values::{DocValues, Numeric, Presence};
+use super::field_infos::FieldInfos;
+use super::stored_fields::StoredFields;
+use super::stored_fields::fields::Wanted;
+use super::{
+    LuceneError, LuceneVersion, SegmentCommit, SegmentFiles, codec, live_docs, segment_info,
+};
 
 /// How many documents a segment has, by its metadata alone: the path to an expected count that does not read documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,51 +48,6 @@ pub struct ChunkRef {
     pub docs: u32,
 }
 
-/// One live root document. Borrows from the reader's scratch: valid until the visitor returns.
-#[derive(Clone, Copy, Debug)]
-pub struct Document<'a> {
-    /// Lucene document number within the segment.
-    pub doc: u32,
-    /// `_id`, decoded.
-    pub id: &'a str,
-    /// `_routing`, when the document was given one.
-    pub routing: Option<&'a str>,
-    /// `_source` as it is stored: JSON, or SMILE, CBOR or YAML where the client sent that.
-    pub source: Option<&'a [u8]>,
-    /// `_recovery_source`: the original where `_source` was disabled or filtered. Never put in `source`: the owner may
-    /// have left fields out on purpose.
-    pub recovery_source: Option<&'a [u8]>,
-    /// `_version`.
-    pub version: Option<i64>,
-    /// `_seq_no`.
-    pub seq_no: Option<i64>,
-    /// `_primary_term`.
-    pub primary_term: Option<i64>,
-    /// The mapping type of indices created before Elasticsearch 6, which is part of the identity there.
-    pub legacy_type: Option<&'a str>,
-}
-
-/// What one call of [`Segment::read_documents`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReadStats {
-    /// Lucene documents in the chunks.
-    pub docs: u64,
-    /// Live roots given to the visitor.
-    pub live_roots: u64,
-    /// Of these, without `_source`.
-    pub without_source: u64,
-    /// Hard- or soft-deleted.
-    pub dead: u64,
-    /// Live nested children: they have no stored `_id`.
-    pub nested: u64,
-    /// Bytes of the chunks in the file.
-    pub compressed_bytes: u64,
-    /// Bytes after decompression.
-    pub decompressed_bytes: u64,
-    /// The CRC of the bytes that were read.
-    pub span: ChecksumSpan,
-}
-
 /// The CRC-32 over the bytes of a run of chunks. Spans that cover all chunks of a segment are combined and compared
 /// with the footer by [`Segment::check_spans`], so that ranges read in parallel or before a restart still prove the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -91,32 +60,100 @@ pub struct ChecksumSpan {
     pub crc: u32,
 }
 
-/// Buffers that reading reuses; one per thread.
-#[derive(Default)]
-pub struct Scratch {}
-
 /// One opened segment: metadata in memory, documents read by chunks. Shared by threads.
+///
+/// Of a segment of 6 million documents it holds the chunk table (24 bytes a chunk), a bitmap of live documents if some
+/// are dead, and for each doc values field that not every document has another bitmap: some megabytes.
 pub struct Segment {
-    name: String,
+    directory: Directory,
     lucene_version: LuceneVersion,
-    stored_format: String,
     counts: SegmentCounts,
-    chunks: Vec<ChunkRef>,
+    pub(super) stored: StoredFields,
+    pub(super) wanted: Wanted,
+    /// `None`: all live.
+    pub(super) live: Option<Bits>,
+    pub(super) version: Option<Numeric>,
+    pub(super) seq_no: Option<Numeric>,
+    pub(super) primary_term: Option<Numeric>,
+    values_unread: Vec<&'static str>,
+    unverified: Vec<String>,
+    /// Tells a scratch whose values it holds.
+    pub(super) token: u64,
 }
 
 impl Segment {
     /// Reads the segment's metadata and checks it: ids, checksums of the small files, counts of deletions, and that
     /// chunks are contiguous and hold `max_doc` documents.
+    ///
+    /// # Errors
+    /// [`LuceneError`]: what is damaged, missing, or of an unknown format.
     pub fn open(files: Arc<dyn SegmentFiles>, commit: &SegmentCommit) -> Result<Self, LuceneError> {
-        let _ = files;
-        Err(LuceneError::Missing {
-            file: commit.name.clone(),
+        static TOKENS: AtomicU64 = AtomicU64::new(1);
+        let mut directory = Directory::new(files, &commit.name, commit.id);
+        let (name, bytes) = directory.read("", ".si")?;
+        let info = segment_info::parse(&name, &bytes, commit.id)?;
+        if info.compound {
+            directory.use_compound()?;
+        }
+        let max_doc = info.max_doc;
+        let fields = FieldInfos::read(&directory, commit.field_infos_gen)?;
+        let stored = StoredFields::open(&directory, max_doc)?;
+        let mut live = live_docs::read(&directory, commit, max_doc)?;
+        let mut values = DocValues::new(&directory, &fields, max_doc);
+        if commit.soft_del_count > 0 {
+            let soft = values.numeric("__soft_deletes")?;
+            live = Some(without_soft(&name, commit, max_doc, live, soft.as_ref())?);
+        }
+        let mut values_unread = Vec::new();
+        let mut column = |name| match values.numeric(name) {
+            // Identity and content do not depend on these; that they can't be read is said by `values_unread`.
+            Err(LuceneError::Unsupported { .. }) => {
+                values_unread.push(name);
+                Ok(None)
+            }
+            result => result,
+        };
+        let version = column("_version")?;
+        let seq_no = column("_seq_no")?;
+        let primary_term = column("_primary_term")?;
+        let mut unverified = values.unverified;
+        unverified.insert(0, stored.file.clone());
+        let wanted = Wanted::new(&fields);
+        let count = live.as_ref().map_or(max_doc, Bits::count);
+        let roots_live = primary_term
+            .as_ref()
+            .filter(|_| !wanted.legacy())
+            .map(|term| roots(term.presence(), live.as_ref(), max_doc));
+        Ok(Self {
+            lucene_version: info.lucene_version,
+            counts: SegmentCounts {
+                max_doc,
+                live: count,
+                hard_deleted: commit.del_count,
+                soft_deleted: commit.soft_del_count,
+                roots_live,
+            },
+            stored,
+            wanted,
+            live,
+            version,
+            seq_no,
+            primary_term,
+            values_unread,
+            unverified,
+            token: TOKENS.fetch_add(1, Ordering::Relaxed),
+            directory,
         })
     }
 
     /// `_0`.
     pub fn name(&self) -> &str {
-        &self.name
+        self.directory.segment()
+    }
+
+    /// The 16 bytes that name the segment wherever it is copied: equal ids mean equal documents.
+    pub fn id(&self) -> [u8; 16] {
+        self.directory.id()
     }
 
     /// The version of Lucene that wrote the segment.
@@ -126,7 +163,7 @@ impl Segment {
 
     /// Codec name and version of the stored fields: `Lucene87StoredFieldsFastData 3`.
     pub fn stored_format(&self) -> &str {
-        &self.stored_format
+        &self.stored.format_name
     }
 
     /// Counts by metadata.
@@ -136,40 +173,137 @@ impl Segment {
 
     /// The chunks in order of documents.
     pub fn chunks(&self) -> &[ChunkRef] {
-        &self.chunks
+        &self.stored.chunks
     }
 
-    /// Decodes the chunks of `range` and gives each live root document to `visit`.
-    pub fn read_documents<E>(
-        &self,
-        range: Range<usize>,
-        scratch: &mut Scratch,
-        mut visit: impl FnMut(Document<'_>) -> Result<(), E>,
-    ) -> Result<ReadStats, ReadError<E>> {
-        let _ = (range, scratch, &mut visit);
-        Ok(ReadStats::default())
+    /// Which of `_version`, `_seq_no`, `_primary_term` stand in a format that is not known: documents come without.
+    pub fn values_unread(&self) -> &[&'static str] {
+        &self.values_unread
     }
 
-    /// Compares the combined CRC of spans that cover all chunks with the footer of the `.fdt` file.
+    /// Compares the combined CRC of spans that cover all chunks with the footer of the `.fdt` file. The spans may come
+    /// in any order. Reads the header of the file and what is behind the last chunk, some hundred bytes.
+    ///
+    /// # Errors
+    /// [`LuceneError::Checksum`] when a byte of the file was not as it was written: documents that were read are not
+    /// to be trusted. [`LuceneError::Corrupt`] when the spans do not cover each chunk once.
     pub fn check_spans(&self, spans: &[ChecksumSpan]) -> Result<(), LuceneError> {
-        let _ = spans;
-        Ok(())
+        let StoredFields {
+            file, data, chunks, ..
+        } = &self.stored;
+        let uncovered = |chunk: u64| LuceneError::Corrupt {
+            file: file.clone(),
+            offset: chunk,
+            expected: format!("spans that cover each chunk once, up to {}", chunks.len()),
+        };
+        let pointer = |chunk: u64| {
+            let at = usize::try_from(chunk).ok()?;
+            match chunks.get(at) {
+                Some(chunk) => Some(chunk.pointer),
+                None if at == chunks.len() => Some(self.chunks_end()),
+                None => None,
+            }
+        };
+        let mut spans: Vec<ChecksumSpan> = spans.to_vec();
+        spans.retain(|span| span.first_chunk != span.end_chunk);
+        spans.sort_unstable_by_key(|span| span.first_chunk);
+        let first = pointer(0).unwrap_or(0);
+        let mut hasher = codec::crc_of(file, data.as_ref(), 0, first)?;
+        let mut next = 0;
+        for span in &spans {
+            let ends = pointer(span.first_chunk).zip(pointer(span.end_chunk));
+            let length = ends.and_then(|(start, end)| end.checked_sub(start));
+            let length = length
+                .filter(|_| span.first_chunk == next)
+                .ok_or_else(|| uncovered(span.first_chunk))?;
+            hasher.combine(&crc32fast::Hasher::new_with_initial_len(span.crc, length));
+            next = span.end_chunk;
+        }
+        if next != chunks.len() as u64 {
+            return Err(uncovered(next));
+        }
+        let covered = codec::covered(data.as_ref());
+        hasher.combine(&codec::crc_of(
+            file,
+            data.as_ref(),
+            self.chunks_end(),
+            covered,
+        )?);
+        codec::Footer::read(file, data.as_ref())?.compare(file, hasher.finalize())
     }
 
-    /// Reads the `.fdt` file from end to end and compares its CRC: costs one read of the file and about 0.12 ms of one
-    /// core a megabyte. Not needed where [`Self::check_spans`] is called after reading.
+    fn chunks_end(&self) -> u64 {
+        let last = self.stored.chunks.last();
+        last.map_or(0, |chunk| chunk.pointer + u64::from(chunk.length))
+    }
+
+    /// Reads the `.fdt` file from end to end and compares its CRC: one more read of the file, and about 0.12 ms of one
+    /// core a megabyte. Not needed where [`Self::check_spans`] is called after reading, which costs no read.
     pub fn verify_stored_fields_checksum(&self) -> Result<(), LuceneError> {
-        Ok(())
+        codec::verify_large(&self.stored.file, self.stored.data.as_ref())
     }
 
-    /// Files whose checksum [`Self::open`] did not verify because of their size: `.fdt`, large `.dvd`.
+    /// Files whose checksum [`Self::open`] did not verify because of their size: the `.fdt` first, then `.dvd` files of
+    /// more than 32 MiB.
     pub fn unverified_files(&self) -> &[String] {
-        &[]
+        &self.unverified
     }
 
-    /// Reads one file of the segment from end to end and compares its CRC.
+    /// Reads one file of the segment, also within its compound file, from end to end and compares its CRC. `file` is a
+    /// full name, such as `_0.fdt`.
     pub fn verify_checksum(&self, file: &str) -> Result<(), LuceneError> {
-        let _ = file;
-        Ok(())
+        let rest = file.strip_prefix(self.name());
+        let rest = rest.ok_or_else(|| LuceneError::Missing {
+            file: file.to_owned(),
+        })?;
+        let (name, data) = self.directory.open("", rest)?;
+        codec::verify_large(&name, data.as_ref())
     }
+
+    #[inline]
+    pub(super) fn is_live(&self, doc: u32) -> bool {
+        self.live.as_ref().is_none_or(|live| live.contains(doc))
+    }
+}
+
+/// Live documents without those that are soft-deleted, held to the count of the commit.
+fn without_soft(
+    file: &str,
+    commit: &SegmentCommit,
+    max_doc: u32,
+    live: Option<Bits>,
+    soft: Option<&Numeric>,
+) -> Result<Bits, LuceneError> {
+    let mut live = live.unwrap_or_else(|| Bits::new(max_doc).complement());
+    let removed = match soft.map(Numeric::presence) {
+        None | Some(Presence::None) => 0,
+        Some(Presence::All) => {
+            let removed = live.count();
+            live = Bits::new(max_doc);
+            removed
+        }
+        Some(Presence::Some(ranked)) => live.remove_all(ranked.bits()),
+    };
+    if removed != commit.soft_del_count {
+        return Err(LuceneError::Corrupt {
+            file: file.to_owned(),
+            offset: 0,
+            expected: format!(
+                "{} soft-deleted documents in {}, as the commit says, not {removed}",
+                commit.soft_del_count, commit.name
+            ),
+        });
+    }
+    Ok(live)
+}
+
+/// Live documents that have a primary term.
+fn roots(term: &Presence, live: Option<&Bits>, max_doc: u32) -> u64 {
+    u64::from(match (term, live) {
+        (Presence::None, _) => 0,
+        (Presence::All, None) => max_doc,
+        (Presence::All, Some(live)) => live.count(),
+        (Presence::Some(ranked), None) => ranked.bits().count(),
+        (Presence::Some(ranked), Some(live)) => ranked.bits().count_both(live),
+    })
 }

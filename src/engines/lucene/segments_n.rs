@@ -1,12 +1,21 @@
-//! `segments_N`: which segments make up a commit.
+//! `segments_N`: which segments make up a commit. Formats 5 (Lucene 5.1) to 10 (8.6 and later); fixed-width numbers are
+//! big-endian in all of them.
+//!
+//! Deliberately absent: formats before 5, whose lists have another form, and the lists of files, which the
+//! snapshot gives already.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::codec;
+use super::input::Input;
 use super::{LuceneError, SegmentFiles};
 
+const FORMAT_MIN: u32 = 5;
+const FORMAT_MAX: u32 = 10;
+
 /// A version of Lucene, as the files state it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LuceneVersion {
     /// `8` of 8.7.0.
     pub major: u32,
@@ -27,9 +36,9 @@ impl fmt::Display for LuceneVersion {
 pub struct Commit {
     /// `segments_N`.
     pub file: String,
-    /// The header's format version: 6 (Lucene 5.3) … 10 (8.6 and later).
+    /// The header's format version: 5 (Lucene 5.1) … 10 (8.6 and later).
     pub format: u32,
-    /// The version that wrote the commit.
+    /// The version that wrote the commit; 0.0.0 before format 6, which does not say.
     pub lucene_version: LuceneVersion,
     /// Major version of Lucene that created the index, from format 7.
     pub created_major: Option<u32>,
@@ -47,7 +56,7 @@ pub struct SegmentCommit {
     /// `_0`, `_a3`.
     pub name: String,
     /// The 16 bytes that stand in the header of every file of the segment.
-    pub id: Option<[u8; 16]>,
+    pub id: [u8; 16],
     /// Codec name, for information: files are dispatched on their own headers.
     pub codec: String,
     /// Generation of the `.liv` file; `None` without hard deletes.
@@ -65,8 +74,227 @@ pub struct SegmentCommit {
 impl Commit {
     /// Reads the one `segments_N` of `files`, with its checksum.
     pub fn read(files: &dyn SegmentFiles) -> Result<Self, LuceneError> {
-        Err(LuceneError::Missing {
-            file: files.names().join(","),
+        let mut names = files.names();
+        names.retain(|name| name.starts_with("segments_"));
+        let [file] = names.as_slice() else {
+            return Err(LuceneError::Missing {
+                file: format!("segments_N (one, not {})", names.len()),
+            });
+        };
+        let reader = files.open(file)?;
+        let bytes = codec::read_verified(file, reader.as_ref())?;
+        Self::parse(file, &bytes)
+    }
+
+    /// Parses the bytes before the footer.
+    fn parse(file: &str, bytes: &[u8]) -> Result<Self, LuceneError> {
+        let mut input = Input::new(file, bytes);
+        let header = codec::index_header(&mut input)?;
+        if header.codec != "segments" || !(FORMAT_MIN..=FORMAT_MAX).contains(&header.version) {
+            return Err(header.unsupported(&input));
+        }
+        header.check_suffix(&input, file.strip_prefix("segments_").unwrap_or_default())?;
+        let format = header.version;
+        let lucene_version = if format >= 6 {
+            version(&mut input)?
+        } else {
+            LuceneVersion::default()
+        };
+        let created_major = (format >= 7).then(|| input.vint()).transpose()?;
+        input.be_u64()?; // the version of the infos, which counts changes
+        if format > 7 {
+            input.vlong()?;
+        } else {
+            input.be_u32()?;
+        }
+        let count = input.be_count("a number of segments")?;
+        if format >= 6 && count > 0 {
+            version(&mut input)?;
+        }
+        let mut segments: Vec<SegmentCommit> = Vec::new();
+        for _ in 0..count {
+            let segment = SegmentCommit::parse(&mut input, format)?;
+            if segments
+                .iter()
+                .rev()
+                .take(8)
+                .any(|other| other.name == segment.name)
+            {
+                return Err(input.corrupt(format!("segment {} once", segment.name)));
+            }
+            segments.push(segment);
+        }
+        let user_data = input.map()?;
+        if input.remaining() > 0 {
+            return Err(input.corrupt("the footer"));
+        }
+        let max_seq_no = match user_data.get("max_seq_no") {
+            None => None,
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| input.corrupt("a number as max_seq_no in the user data"))?,
+            ),
+        };
+        Ok(Self {
+            file: file.to_owned(),
+            format,
+            lucene_version,
+            created_major,
+            segments,
+            user_data,
+            max_seq_no,
         })
+    }
+}
+
+impl SegmentCommit {
+    fn parse(input: &mut Input<'_>, format: u32) -> Result<Self, LuceneError> {
+        let name = input.string()?.to_owned();
+        let well_formed = name.len() > 1
+            && name.starts_with('_')
+            && name[1..].bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !well_formed {
+            return Err(input.corrupt(format!("a segment name before this byte, not `{name}`")));
+        }
+        if format < 7 {
+            let marker = input.u8()?;
+            if marker != 1 {
+                return Err(input.corrupt("a segment id before this byte"));
+            }
+        }
+        let id = id(input)?;
+        let codec = input.string()?.to_owned();
+        let del_gen = input.generation(true)?;
+        let del_count = input.be_count("a number of deletions")?;
+        let field_infos_gen = input.generation(true)?;
+        let doc_values_gen = input.generation(true)?;
+        let soft_del_count = if format > 8 {
+            input.be_count("a number of soft deletions")?
+        } else {
+            0
+        };
+        if format > 9 {
+            match input.u8()? {
+                0 => {}
+                1 => drop(id(input)?),
+                _ => return Err(input.corrupt("0 or 1 before an id")),
+            }
+        }
+        input.skip_set()?;
+        for _ in 0..input.be_count("a number of fields")? {
+            input.be_u32()?;
+            input.skip_set()?;
+        }
+        Ok(Self {
+            name,
+            id,
+            codec,
+            del_gen,
+            del_count,
+            field_infos_gen,
+            doc_values_gen,
+            soft_del_count,
+        })
+    }
+}
+
+fn version(input: &mut Input<'_>) -> Result<LuceneVersion, LuceneError> {
+    Ok(LuceneVersion {
+        major: input.vint()?,
+        minor: input.vint()?,
+        bugfix: input.vint()?,
+    })
+}
+
+fn id(input: &mut Input<'_>) -> Result<[u8; 16], LuceneError> {
+    let mut id = [0; 16];
+    id.copy_from_slice(input.take(16)?);
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::encode;
+    use super::*;
+
+    /// Segments as (name, deletions, soft deletions).
+    fn file(format: u32, segments: &[(&str, u32, u32)]) -> Vec<u8> {
+        let mut out = encode::header("segments", format, [1; 16], "3");
+        if format >= 6 {
+            out.extend([8, 7, 0]);
+        }
+        if format >= 7 {
+            out.push(8);
+        }
+        out.extend(9_u64.to_be_bytes());
+        if format > 7 {
+            encode::vlong(&mut out, 300);
+        } else {
+            out.extend(300_u32.to_be_bytes());
+        }
+        out.extend((segments.len() as u32).to_be_bytes());
+        if format >= 6 && !segments.is_empty() {
+            out.extend([8, 0, 0]);
+        }
+        for (name, deleted, soft) in segments {
+            encode::string(&mut out, name);
+            if format < 7 {
+                out.push(1);
+            }
+            out.extend([9; 16]);
+            encode::string(&mut out, "Lucene87");
+            let generation: i64 = if *deleted > 0 { 2 } else { -1 };
+            out.extend(generation.to_be_bytes());
+            out.extend(deleted.to_be_bytes());
+            out.extend((-1_i64).to_be_bytes());
+            out.extend((-1_i64).to_be_bytes());
+            if format > 8 {
+                out.extend(soft.to_be_bytes());
+            }
+            if format > 9 {
+                out.push(1);
+                out.extend([4; 16]);
+            }
+            out.push(0);
+            out.extend(1_u32.to_be_bytes());
+            out.extend(5_u32.to_be_bytes());
+            out.push(1);
+            encode::string(&mut out, "_0_1_Lucene80_0.dvd");
+        }
+        out.push(1);
+        encode::string(&mut out, "max_seq_no");
+        encode::string(&mut out, "41");
+        out
+    }
+
+    #[test]
+    fn every_format_from_5_3_on_is_read() {
+        for format in 5..=10 {
+            let bytes = file(format, &[("_0", 0, 0), ("_a1", 3, 2)]);
+            let commit = Commit::parse("segments_3", &bytes).unwrap();
+            assert_eq!(commit.max_seq_no, Some(41), "format {format}");
+            assert_eq!(commit.segments.len(), 2);
+            let second = &commit.segments[1];
+            assert_eq!((second.del_gen, second.del_count), (Some(2), 3));
+            assert_eq!(second.id, [9; 16]);
+            assert_eq!(second.soft_del_count, if format > 8 { 2 } else { 0 });
+        }
+        assert!(
+            Commit::parse("segments_3", &file(10, &[]))
+                .unwrap()
+                .segments
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn truncation_and_foreign_names_are_errors() {
+        let bytes = file(10, &[("_0", 1, 1)]);
+        for length in 0..bytes.len() {
+            assert!(Commit::parse("segments_3", &bytes[..length]).is_err());
+        }
+        assert!(Commit::parse("segments_4", &bytes).is_err());
+        assert!(Commit::parse("segments_3", &file(11, &[])).is_err());
+        assert!(Commit::parse("segments_3", &file(10, &[("../x", 0, 0)])).is_err());
     }
 }

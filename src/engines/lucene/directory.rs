@@ -1,0 +1,157 @@
+//! The files of one segment by name, whether they stand alone or within its compound file.
+//!
+//! Deliberately absent: caching. What is needed more than once is kept by whoever parsed it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::codec::{self, Header};
+use super::compound;
+use super::input::Input;
+use super::{LuceneError, ReadAt, SegmentFiles};
+
+/// Opens the files of one segment and holds them to its id.
+pub(super) struct Directory {
+    files: Arc<dyn SegmentFiles>,
+    segment: String,
+    id: [u8; 16],
+    /// The `.cfs` file and where each file stands in it, by extension with the dot or suffix before it.
+    compound: Option<(Arc<dyn ReadAt>, BTreeMap<String, (u64, u64)>)>,
+}
+
+impl Directory {
+    pub(super) fn new(files: Arc<dyn SegmentFiles>, segment: &str, id: [u8; 16]) -> Self {
+        Self {
+            files,
+            segment: segment.to_owned(),
+            id,
+            compound: None,
+        }
+    }
+
+    /// From here on, files are looked up in the compound file first.
+    pub(super) fn use_compound(&mut self) -> Result<(), LuceneError> {
+        let (name, bytes) = self.read("", ".cfe")?;
+        let data = self.files.open(&self.name("", ".cfs"))?;
+        let entries = compound::entries(&name, &bytes, self.id, data.len())?;
+        self.compound = Some((data, entries));
+        Ok(())
+    }
+
+    pub(super) fn segment(&self) -> &str {
+        &self.segment
+    }
+
+    pub(super) fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// `<segment><middle><extension>`, such as `_0`, `_1_Lucene80_0`, `.dvd`.
+    pub(super) fn name(&self, middle: &str, extension: &str) -> String {
+        format!("{}{middle}{extension}", self.segment)
+    }
+
+    /// Whether the segment has the file.
+    pub(super) fn has(&self, middle: &str, extension: &str) -> bool {
+        let within = format!("{middle}{extension}");
+        let name = self.name(middle, extension);
+        self.compound
+            .as_ref()
+            .is_some_and(|(_, entries)| entries.contains_key(&within))
+            || self.files.names().contains(&name)
+    }
+
+    /// Opens a file for ranged reads, with its full name.
+    pub(super) fn open(
+        &self,
+        middle: &str,
+        extension: &str,
+    ) -> Result<(String, Arc<dyn ReadAt>), LuceneError> {
+        let name = self.name(middle, extension);
+        if let Some((whole, entries)) = &self.compound
+            && let Some(&(offset, length)) = entries.get(&format!("{middle}{extension}"))
+        {
+            let part = Part {
+                whole: Arc::clone(whole),
+                offset,
+                length,
+            };
+            return Ok((name, Arc::new(part)));
+        }
+        let file = self.files.open(&name)?;
+        Ok((name, file))
+    }
+
+    /// A small file whole without its footer, checksum verified, with its full name.
+    pub(super) fn read(
+        &self,
+        middle: &str,
+        extension: &str,
+    ) -> Result<(String, Bytes), LuceneError> {
+        let (name, file) = self.open(middle, extension)?;
+        let bytes = codec::read_verified(&name, file.as_ref())?;
+        Ok((name, bytes))
+    }
+
+    /// The header of one of this segment's files, its id and suffix checked.
+    pub(super) fn header<'a>(
+        &self,
+        input: &mut Input<'a>,
+        suffix: &str,
+    ) -> Result<Header<'a>, LuceneError> {
+        let header = codec::index_header(input)?;
+        header.check_id(input, self.id)?;
+        header.check_suffix(input, suffix)?;
+        Ok(header)
+    }
+}
+
+/// The digits of generations and counters in file names.
+pub(super) fn base36(mut value: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        let digit = u32::try_from(value % 36).unwrap_or_default();
+        digits.push(char::from_digit(digit, 36).unwrap_or('0'));
+        value /= 36;
+        if value == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}
+
+/// One file within a compound file. Its range was checked against the whole when the entries were read.
+struct Part {
+    whole: Arc<dyn ReadAt>,
+    offset: u64,
+    length: u64,
+}
+
+impl ReadAt for Part {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let end = offset.checked_add(length as u64);
+        if end.is_none_or(|end| end > self.length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.whole.read_at(self.offset + offset, length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base36;
+
+    #[test]
+    fn generations_are_written_as_lucene_does() {
+        assert_eq!(base36(0), "0");
+        assert_eq!(base36(35), "z");
+        assert_eq!(base36(36), "10");
+        assert_eq!(base36(u64::MAX), "3w5e11264sgsf");
+    }
+}

@@ -1,0 +1,189 @@
+//! Sets of documents in `.dvd` (`IndexedDISI`): blocks of 65,536 documents, each a list, a bitset, or full.
+
+use super::super::bits::{Bits, RankedBits};
+use super::super::input::Input;
+use super::super::{LuceneError, ReadAt, codec};
+use super::entries::DocSet;
+
+/// The block number that ends a set.
+const END: u16 = 0x7fff;
+const BLOCK_DOCS: u32 = 1 << 16;
+/// A block of more documents than this is a bitset.
+const MAX_LIST: u32 = 4095;
+
+/// Which documents have a value.
+#[derive(Debug)]
+pub(in super::super) enum Presence {
+    /// No document.
+    None,
+    /// Every document: the value of document n is value n.
+    All,
+    /// These, in order.
+    Some(RankedBits),
+}
+
+impl Presence {
+    pub(super) fn read(
+        file: &str,
+        data: &dyn ReadAt,
+        docs: DocSet,
+        max_doc: u32,
+    ) -> Result<Self, LuceneError> {
+        let offset = match docs.offset {
+            -2 => return Ok(Self::None),
+            -1 => return Ok(Self::All),
+            offset => offset.unsigned_abs(),
+        };
+        // A block has at most its bitset, ranks of half of it, and what its jump entry takes.
+        let blocks = u64::from(max_doc.div_ceil(BLOCK_DOCS)) + 1;
+        let limit = blocks * (8192 + 4096 + 16) + 64;
+        if docs.length > limit {
+            return Err(LuceneError::Limit {
+                file: file.to_owned(),
+                offset,
+                what: "the length of a set of documents",
+                value: docs.length,
+                limit,
+            });
+        }
+        let bytes = codec::read(file, data, offset, docs.length)?;
+        let mut input = Input::at_offset(file, offset, &bytes);
+        parse(&mut input, docs.rank_power, max_doc).map(|bits| Self::Some(RankedBits::new(bits)))
+    }
+
+    /// How many documents have a value.
+    pub(super) fn count(&self, max_doc: u32) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::All => max_doc,
+            Self::Some(ranked) => ranked.bits().count(),
+        }
+    }
+
+    pub(in super::super) fn contains(&self, doc: u32) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Some(ranked) => ranked.bits().contains(doc),
+        }
+    }
+}
+
+fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, LuceneError> {
+    let mut bits = Bits::new(max_doc);
+    let mut next_block = 0;
+    loop {
+        let block = input.u16()?;
+        let count = u32::from(input.u16()?) + 1;
+        if block == END {
+            return Ok(bits);
+        }
+        if block < next_block {
+            return Err(input.corrupt("blocks that rise"));
+        }
+        next_block = block + 1;
+        let base = u32::from(block) * BLOCK_DOCS;
+        let behind = || format!("no document behind {max_doc}");
+        if count == BLOCK_DOCS {
+            for doc in base..base + BLOCK_DOCS {
+                if !bits.insert(doc) {
+                    return Err(input.corrupt(behind()));
+                }
+            }
+        } else if count > MAX_LIST {
+            if let Some(power) = rank {
+                input.skip(u64::from(1024_u32 >> (power - 7)))?;
+            }
+            let mut found = 0;
+            for (at, byte) in (0..).zip(input.take(8192)?) {
+                found += byte.count_ones();
+                let mut rest = *byte;
+                while rest != 0 {
+                    let bit = rest.trailing_zeros();
+                    // Words of 64 documents are big-endian: the first byte has the highest eight.
+                    let doc = base + at / 8 * 64 + (7 - at % 8) * 8 + bit;
+                    if !bits.insert(doc) {
+                        return Err(input.corrupt(behind()));
+                    }
+                    rest &= rest - 1;
+                }
+            }
+            if found != count {
+                return Err(input.corrupt(format!("{count} documents in a block, not {found}")));
+            }
+        } else {
+            let mut next = base;
+            for _ in 0..count {
+                let doc = base + u32::from(input.u16()?);
+                if doc < next {
+                    return Err(input.corrupt("documents that rise in a block"));
+                }
+                next = doc + 1;
+                if !bits.insert(doc) {
+                    return Err(input.corrupt(behind()));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod encode {
+    /// Writes a set as Lucene does, without jump tables.
+    pub(crate) fn disi(docs: &[u32], rank: Option<u8>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for block in docs.chunk_by(|a, b| a >> 16 == b >> 16) {
+            out.extend(((block[0] >> 16) as u16).to_be_bytes());
+            out.extend(((block.len() - 1) as u16).to_be_bytes());
+            if block.len() == 65536 {
+            } else if block.len() > 4095 {
+                if let Some(power) = rank {
+                    out.extend(vec![0; 1024 >> (power - 7)]);
+                }
+                let mut words = vec![0_u64; 1024];
+                for doc in block {
+                    words[(*doc & 0xffff) as usize / 64] |= 1 << (doc % 64);
+                }
+                out.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+            } else {
+                out.extend(block.iter().flat_map(|doc| (*doc as u16).to_be_bytes()));
+            }
+        }
+        out.extend([0x7f, 0xff, 0, 0, 0xff, 0xff]);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode::disi;
+    use super::*;
+
+    #[test]
+    fn lists_bitsets_and_full_blocks_are_read() {
+        let mut docs: Vec<u32> = vec![0, 5, 65_535];
+        docs.extend(65_536..131_072);
+        docs.extend((131_072..196_608).filter(|doc| doc % 3 == 0));
+        docs.push(400_000);
+        for rank in [None, Some(9)] {
+            let bytes = disi(&docs, rank);
+            let bits = parse(&mut Input::new("f", &bytes), rank, 400_001).unwrap();
+            assert_eq!(bits.count() as usize, docs.len());
+            assert!(docs.iter().all(|doc| bits.contains(*doc)));
+            assert!(parse(&mut Input::new("f", &bytes), rank, 400_000).is_err());
+            for cut in [0, 3, 9, 20, bytes.len() - 7] {
+                assert!(parse(&mut Input::new("f", &bytes[..cut]), rank, 400_001).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn order_is_held() {
+        for bytes in [
+            &[0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 5, 0x7f, 0xff, 0, 0][..],
+            &[0, 0, 0, 1, 0, 5, 0, 5, 0x7f, 0xff, 0, 0],
+        ] {
+            assert!(parse(&mut Input::new("f", bytes), None, 100_000).is_err());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Doc values, as far as they say which documents are soft-deleted, which are roots, and their versions: fields of type
+//! NUMERIC in `.dvm` and `.dvd`.
+//!
+//! Relies on `.fnm` for where a field stands. Deliberately absent: the values of all other types, which are parsed only
+//! to step over them.
+
+mod disi;
+mod entries;
+mod lucene70;
+mod lucene80;
+mod numeric;
+
+use std::sync::Arc;
+
+use super::codec;
+use super::directory::{Directory, base36};
+use super::field_infos::{DocValuesKind, FieldInfo, FieldInfos};
+use super::input::Input;
+use super::limits::EAGER_CHECKSUM_BYTES;
+use super::{LuceneError, ReadAt};
+
+pub(super) use disi::Presence;
+pub(super) use numeric::{Column, Numeric, ValuesWindow};
+
+/// What tells one format's entries from another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    /// Sets have a jump table, numbers too; terms state how their blocks are compressed (Lucene 8).
+    jump_tables: bool,
+    /// Whether BINARY and terms may be compressed, by field.
+    compressed: CompressedBinary,
+}
+
+/// Which BINARY fields are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CompressedBinary {
+    Never,
+    Always,
+    /// Where the field's attribute says `BEST_COMPRESSION`.
+    ByAttribute,
+}
+
+/// The doc values of one segment: opens fields by name.
+pub(super) struct DocValues<'a> {
+    directory: &'a Directory,
+    fields: &'a FieldInfos,
+    max_doc: u32,
+    /// `.dvd` files whose checksum was left for later because of their size.
+    pub(super) unverified: Vec<String>,
+    verified: Vec<String>,
+}
+
+impl<'a> DocValues<'a> {
+    pub(super) fn new(directory: &'a Directory, fields: &'a FieldInfos, max_doc: u32) -> Self {
+        Self {
+            directory,
+            fields,
+            max_doc,
+            unverified: Vec::new(),
+            verified: Vec::new(),
+        }
+    }
+
+    /// The numbers of one field. `None` when the segment has no such field or no document a value.
+    pub(super) fn numeric(&mut self, name: &str) -> Result<Option<Numeric>, LuceneError> {
+        let Some(field) = self.fields.by_name(name) else {
+            return Ok(None);
+        };
+        match field.doc_values {
+            DocValuesKind::None => Ok(None),
+            DocValuesKind::Numeric => self.open(field),
+            DocValuesKind::Other => Err(LuceneError::Corrupt {
+                file: self.directory.name("", ".fnm"),
+                offset: 0,
+                expected: format!("numeric doc values for {name}"),
+            }),
+        }
+    }
+
+    fn open(&mut self, field: &FieldInfo) -> Result<Option<Numeric>, LuceneError> {
+        let attribute = |key: &str| {
+            let value = field.attributes.get(key);
+            value.ok_or_else(|| LuceneError::Corrupt {
+                file: self.directory.name("", ".fnm"),
+                offset: 0,
+                expected: format!("attribute {key} of field {}", field.name),
+            })
+        };
+        let format = attribute("PerFieldDocValuesFormat.format")?;
+        let suffix = attribute("PerFieldDocValuesFormat.suffix")?;
+        let suffix = match field.doc_values_gen {
+            None => format!("{format}_{suffix}"),
+            Some(generation) => format!("{}_{format}_{suffix}", base36(generation)),
+        };
+        let middle = format!("_{suffix}");
+        let (name, meta) = self.directory.read(&middle, ".dvm")?;
+        let mut input = Input::new(&name, &meta);
+        let header = self.directory.header(&mut input, &suffix)?;
+        let (layout, data_codec) = lucene70::layout(header.codec, header.version)
+            .or_else(|| lucene80::layout(header.codec, header.version))
+            .ok_or_else(|| header.unsupported(&input))?;
+        let Some(entry) = entries::find(&mut input, layout, self.fields, field.number)? else {
+            return Err(input.corrupt(format!("an entry of field {}", field.name)));
+        };
+        let (name, data) = self.data(&middle, &suffix, data_codec)?;
+        Numeric::open(&name, data, layout, &entry, self.max_doc).map(Some)
+    }
+
+    /// Opens the `.dvd` file and verifies its checksum where that is cheap.
+    fn data(
+        &mut self,
+        middle: &str,
+        suffix: &str,
+        codec_name: &str,
+    ) -> Result<(String, Arc<dyn ReadAt>), LuceneError> {
+        let (name, data) = self.directory.open(middle, ".dvd")?;
+        if self.verified.contains(&name) || self.unverified.contains(&name) {
+            return Ok((name, data));
+        }
+        let head = codec::read(&name, data.as_ref(), 0, data.len().min(512))?;
+        let mut input = Input::new(&name, &head);
+        let header = self.directory.header(&mut input, suffix)?;
+        if header.codec != codec_name {
+            return Err(header.unsupported(&input));
+        }
+        if data.len() <= EAGER_CHECKSUM_BYTES {
+            codec::verify_large(&name, data.as_ref())?;
+            self.verified.push(name.clone());
+        } else {
+            codec::Footer::read(&name, data.as_ref())?;
+            self.unverified.push(name.clone());
+        }
+        Ok((name, data))
+    }
+}

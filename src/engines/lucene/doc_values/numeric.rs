@@ -1,0 +1,496 @@
+//! The values of one NUMERIC field, read for ranges of documents.
+//!
+//! Nothing but the places of the values is held for a segment: values are read by windows as ranges ask for them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::input::Input;
+use super::super::limits::VALUES_WINDOW_BYTES;
+use super::super::packed::{byte_length, value_at};
+use super::super::{LuceneError, ReadAt, codec};
+use super::Layout;
+use super::disi::Presence;
+use super::entries::NumericEntry;
+
+/// Width, smallest value, and length of the packed numbers, before a block.
+const BLOCK_HEADER: u64 = 13;
+
+/// One field of one segment.
+pub(in super::super) struct Numeric {
+    file: String,
+    data: Arc<dyn ReadAt>,
+    presence: Presence,
+    encoding: Encoding,
+    /// Behind the last byte that values stand in.
+    end: u64,
+}
+
+enum Encoding {
+    Constant(i64),
+    Packed {
+        offset: u64,
+        bits: u32,
+        scale: Scale,
+    },
+    Blocks {
+        shift: u32,
+        gcd: i64,
+        offsets: Vec<u64>,
+    },
+}
+
+enum Scale {
+    Linear { min: i64, gcd: i64 },
+    Table(Vec<i64>),
+}
+
+/// Bytes of a field's values that were read last.
+#[derive(Default)]
+pub(in super::super) struct ValuesWindow {
+    offset: u64,
+    bytes: Bytes,
+}
+
+/// The values of one range of documents.
+#[derive(Default)]
+pub(in super::super) struct Column {
+    values: Vec<i64>,
+    /// How many documents of the field stand before the range.
+    before: u32,
+}
+
+impl Numeric {
+    pub(super) fn open(
+        file: &str,
+        data: Arc<dyn ReadAt>,
+        layout: Layout,
+        entry: &NumericEntry,
+        max_doc: u32,
+    ) -> Result<Self, LuceneError> {
+        let corrupt = |expected: String| LuceneError::Corrupt {
+            file: file.to_owned(),
+            offset: entry.offset,
+            expected,
+        };
+        let presence = Presence::read(file, data.as_ref(), entry.docs, max_doc)?;
+        let count = u64::from(presence.count(max_doc));
+        if count != entry.count {
+            return Err(corrupt(format!("{} values, not {count}", entry.count)));
+        }
+        let covered = codec::covered(data.as_ref());
+        let end = entry.offset.checked_add(entry.length);
+        let end = end
+            .filter(|end| *end <= covered)
+            .ok_or_else(|| corrupt(format!("values before the end at {covered}")))?;
+        let encoding = if let Some(shift) = entry.block_shift {
+            let blocks = count.div_ceil(1 << shift);
+            let offsets = match entry.jump_table.filter(|_| layout.jump_tables) {
+                Some(at) => jump_table(file, data.as_ref(), at, blocks)?,
+                None => walk(file, data.as_ref(), entry.offset, end, blocks)?,
+            };
+            if offsets.iter().any(|at| !(entry.offset..end).contains(at)) {
+                return Err(corrupt(format!("blocks before the end at {end}")));
+            }
+            Encoding::Blocks {
+                shift,
+                gcd: entry.gcd,
+                offsets,
+            }
+        } else if entry.bits == 0 {
+            Encoding::Constant(entry.min)
+        } else {
+            let needed = byte_length(count, entry.bits).map(|length| length as u64);
+            if needed.is_none_or(|needed| needed > entry.length) {
+                return Err(corrupt(format!("{count} values of {} bits", entry.bits)));
+            }
+            let scale = if entry.table.is_empty() {
+                Scale::Linear {
+                    min: entry.min,
+                    gcd: entry.gcd,
+                }
+            } else {
+                Scale::Table(entry.table.clone())
+            };
+            Encoding::Packed {
+                offset: entry.offset,
+                bits: entry.bits,
+                scale,
+            }
+        };
+        Ok(Self {
+            file: file.to_owned(),
+            data,
+            presence,
+            encoding,
+            end,
+        })
+    }
+
+    pub(in super::super) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Reads the values of `docs` into `column`.
+    pub(in super::super) fn read(
+        &self,
+        docs: Range<u32>,
+        window: &mut ValuesWindow,
+        column: &mut Column,
+    ) -> Result<(), LuceneError> {
+        column.values.clear();
+        let (start, end) = match &self.presence {
+            Presence::None => return Ok(()),
+            Presence::All => (docs.start, docs.end),
+            Presence::Some(ranked) => (ranked.rank(docs.start), ranked.rank(docs.end)),
+        };
+        column.before = start;
+        match &self.encoding {
+            Encoding::Constant(_) => Ok(()),
+            Encoding::Packed {
+                offset,
+                bits,
+                scale,
+            } => {
+                let range = u64::from(start)..u64::from(end);
+                let (bytes, skip) = self.packed(window, *offset, *bits, range)?;
+                let raw = (skip..).map(|index| value_at(bytes, *bits, index));
+                let raw = raw.take((end - start) as usize);
+                match scale {
+                    Scale::Linear { min, gcd } => column
+                        .values
+                        .extend(raw.map(|raw| gcd.wrapping_mul(raw as i64).wrapping_add(*min))),
+                    Scale::Table(table) => {
+                        for raw in raw {
+                            let value = usize::try_from(raw).ok().and_then(|at| table.get(at));
+                            let value =
+                                value.ok_or_else(|| self.corrupt("a value of the table"))?;
+                            column.values.push(*value);
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Encoding::Blocks {
+                shift,
+                gcd,
+                offsets,
+            } => {
+                let mut at = start;
+                while at < end {
+                    let block = at >> shift;
+                    let first = block << shift;
+                    // In u64: the last block may end behind the largest document number.
+                    let last = u64::from(first) + (1 << shift);
+                    let stop = u64::from(end).min(last);
+                    let offset = offsets.get(block as usize).copied();
+                    let offset = offset.ok_or_else(|| self.corrupt("a block of values"))?;
+                    let within = u64::from(at - first)..stop - u64::from(first);
+                    self.block(window, offset, *gcd, within, column)?;
+                    at = u32::try_from(stop).unwrap_or(end);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn block(
+        &self,
+        window: &mut ValuesWindow,
+        offset: u64,
+        gcd: i64,
+        within: Range<u64>,
+        column: &mut Column,
+    ) -> Result<(), LuceneError> {
+        let header = self.bytes(window, offset, (self.end - offset).min(BLOCK_HEADER))?;
+        let mut input = Input::at_offset(&self.file, offset, header);
+        let bits = u32::from(input.u8()?);
+        let min = input.i64()?;
+        let count = (within.end - within.start) as usize;
+        if bits == 0 {
+            column.values.extend(std::iter::repeat_n(min, count));
+            return Ok(());
+        }
+        let length = u64::from(input.count("a length of packed values")?);
+        let needed = byte_length(within.end, bits).map(|length| length as u64);
+        if bits > 64 || needed.is_none_or(|needed| needed > length) {
+            return Err(input.corrupt("a block of as many values as it states"));
+        }
+        let (bytes, skip) = self.packed(window, offset + BLOCK_HEADER, bits, within)?;
+        let raw = (skip..skip + count).map(|index| value_at(bytes, bits, index));
+        column
+            .values
+            .extend(raw.map(|raw| gcd.wrapping_mul(raw as i64).wrapping_add(min)));
+        Ok(())
+    }
+
+    /// Bytes that hold the values `range` of a stream that begins at `offset`, and which of theirs is the first.
+    fn packed<'w>(
+        &self,
+        window: &'w mut ValuesWindow,
+        offset: u64,
+        bits: u32,
+        range: Range<u64>,
+    ) -> Result<(&'w [u8], usize), LuceneError> {
+        // Eight values of any width end with a byte.
+        let aligned = range.start & !7;
+        let start = aligned / 8 * u64::from(bits);
+        let end = (range.end * u64::from(bits)).div_ceil(8);
+        let bytes = self.bytes(window, offset + start, end - start)?;
+        Ok((bytes, (range.start - aligned) as usize))
+    }
+
+    /// Bytes `[offset, offset + length)` through the window.
+    fn bytes<'w>(
+        &self,
+        window: &'w mut ValuesWindow,
+        offset: u64,
+        length: u64,
+    ) -> Result<&'w [u8], LuceneError> {
+        let end = offset.checked_add(length).filter(|end| *end <= self.end);
+        let end = end.ok_or_else(|| self.corrupt("values within their place"))?;
+        let held = window.offset..window.offset + window.bytes.len() as u64;
+        if offset < held.start || end > held.end {
+            let ahead = (self.end - offset).min(VALUES_WINDOW_BYTES.max(length));
+            window.bytes = codec::read(&self.file, self.data.as_ref(), offset, ahead)?;
+            window.offset = offset;
+        }
+        let from = (offset - window.offset) as usize;
+        Ok(&window.bytes[from..from + length as usize])
+    }
+
+    /// The value of `doc`, which lies in the range that `column` was read for.
+    #[inline]
+    pub(in super::super) fn get(&self, column: &Column, doc: u32) -> Option<i64> {
+        let index = match &self.presence {
+            Presence::All => doc,
+            Presence::None => return None,
+            Presence::Some(ranked) => {
+                if !ranked.bits().contains(doc) {
+                    return None;
+                }
+                if let Encoding::Constant(value) = self.encoding {
+                    return Some(value);
+                }
+                ranked.rank(doc)
+            }
+        };
+        if let Encoding::Constant(value) = self.encoding {
+            return Some(value);
+        }
+        let index = index.checked_sub(column.before)?;
+        column.values.get(index as usize).copied()
+    }
+
+    fn corrupt(&self, expected: &str) -> LuceneError {
+        LuceneError::Corrupt {
+            file: self.file.clone(),
+            offset: self.end,
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+/// Offsets of blocks as Lucene 8 states them.
+fn jump_table(
+    file: &str,
+    data: &dyn ReadAt,
+    at: u64,
+    blocks: u64,
+) -> Result<Vec<u64>, LuceneError> {
+    let bytes = codec::read(file, data, at, blocks * 8)?;
+    let mut input = Input::at_offset(file, at, &bytes);
+    (0..blocks)
+        .map(|_| input.length("an offset of a block"))
+        .collect()
+}
+
+/// Offsets of blocks where nothing states them (Lucene 7): each block says how long it is.
+fn walk(
+    file: &str,
+    data: &dyn ReadAt,
+    start: u64,
+    end: u64,
+    blocks: u64,
+) -> Result<Vec<u64>, LuceneError> {
+    let mut offsets = Vec::new();
+    let mut at = start;
+    for _ in 0..blocks {
+        let bytes = codec::read(file, data, at, end.saturating_sub(at).min(BLOCK_HEADER))?;
+        let mut input = Input::at_offset(file, at, &bytes);
+        offsets.push(at);
+        let bits = input.u8()?;
+        input.i64()?;
+        at += if bits == 0 {
+            9
+        } else {
+            BLOCK_HEADER + u64::from(input.count("a length of packed values")?)
+        };
+    }
+    Ok(offsets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::packed::encode::pack;
+    use super::super::CompressedBinary;
+    use super::super::disi::encode::disi;
+    use super::super::entries::DocSet;
+    use super::*;
+
+    const LAYOUT: Layout = Layout {
+        jump_tables: true,
+        compressed: CompressedBinary::Never,
+    };
+
+    fn entry(count: u64) -> NumericEntry {
+        NumericEntry {
+            docs: DocSet {
+                offset: -1,
+                length: 0,
+                rank_power: None,
+            },
+            count,
+            table: vec![],
+            block_shift: None,
+            bits: 0,
+            min: 0,
+            gcd: 1,
+            offset: 0,
+            length: 0,
+            jump_table: None,
+        }
+    }
+
+    fn all(
+        mut data: Vec<u8>,
+        entry: &NumericEntry,
+        max_doc: u32,
+        step: u32,
+    ) -> Result<Vec<Option<i64>>, LuceneError> {
+        data.extend([0; 16]);
+        let numeric = Numeric::open("f", Arc::new(Bytes::from(data)), LAYOUT, entry, max_doc)?;
+        let mut window = ValuesWindow::default();
+        let mut column = Column::default();
+        let mut values = Vec::new();
+        for start in (0..max_doc).step_by(step as usize) {
+            let end = (start + step).min(max_doc);
+            numeric.read(start..end, &mut window, &mut column)?;
+            values.extend((start..end).map(|doc| numeric.get(&column, doc)));
+        }
+        Ok(values)
+    }
+
+    #[test]
+    fn constants_lines_and_tables_are_read() {
+        let constant = NumericEntry { min: 7, ..entry(5) };
+        assert_eq!(all(vec![], &constant, 5, 2).unwrap(), [Some(7); 5]);
+        let raw: Vec<u64> = (0..100).map(|at| at * 31 % 64).collect();
+        for bits in [6, 8, 12, 20, 28, 64] {
+            let data = pack(&raw, bits);
+            let linear = NumericEntry {
+                bits,
+                min: -3,
+                gcd: 10,
+                length: data.len() as u64,
+                ..entry(100)
+            };
+            let expected: Vec<_> = raw.iter().map(|raw| Some(*raw as i64 * 10 - 3)).collect();
+            assert_eq!(all(data.clone(), &linear, 100, 7).unwrap(), expected);
+            let table = NumericEntry {
+                table: (0..64).map(|at| at * at).collect(),
+                ..linear.clone()
+            };
+            let expected: Vec<_> = raw.iter().map(|raw| Some((raw * raw) as i64)).collect();
+            assert_eq!(all(data.clone(), &table, 100, 9).unwrap(), expected);
+            let short = NumericEntry {
+                table: vec![1],
+                ..linear.clone()
+            };
+            assert!(all(data.clone(), &short, 100, 9).is_err());
+            assert!(
+                all(
+                    data,
+                    &NumericEntry {
+                        length: 1,
+                        ..linear
+                    },
+                    100,
+                    9
+                )
+                .is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn sparse_fields_have_values_where_they_have_documents() {
+        let docs: Vec<u32> = (0..3000).filter(|doc| doc % 5 == 2).collect();
+        let mut data = disi(&docs, None);
+        let length = data.len() as u64;
+        let raw: Vec<u64> = docs.iter().map(|doc| u64::from(*doc)).collect();
+        data.extend(pack(&raw, 12));
+        let sparse = NumericEntry {
+            docs: DocSet {
+                offset: 0,
+                length,
+                rank_power: None,
+            },
+            bits: 12,
+            offset: length,
+            length: data.len() as u64 - length,
+            ..entry(600)
+        };
+        let values = all(data.clone(), &sparse, 3000, 128).unwrap();
+        for (doc, value) in (0_i64..).zip(values) {
+            assert_eq!(value, (doc % 5 == 2).then_some(doc));
+        }
+        let wrong = NumericEntry {
+            count: 601,
+            ..sparse
+        };
+        assert!(all(data, &wrong, 3000, 128).is_err());
+    }
+
+    #[test]
+    fn blocks_have_widths_of_their_own() {
+        let mut data = Vec::new();
+        let mut offsets = Vec::new();
+        let mut expected = Vec::new();
+        for block in 0..5_u64 {
+            offsets.push(data.len() as u64);
+            let bits = [0, 8, 16, 4, 32][block as usize];
+            data.push(bits);
+            data.extend((block as i64 * 1000).to_be_bytes());
+            let raw: Vec<u64> = (0..16).map(|at| if bits == 0 { 0 } else { at }).collect();
+            if bits > 0 {
+                let packed = pack(&raw, u32::from(bits));
+                data.extend((packed.len() as u32).to_be_bytes());
+                data.extend(packed);
+            }
+            expected.extend(
+                raw.iter()
+                    .map(|raw| Some(block as i64 * 1000 + *raw as i64 * 2)),
+            );
+        }
+        expected.truncate(75);
+        let length = data.len() as u64;
+        let mut blocks = NumericEntry {
+            block_shift: Some(4),
+            bits: 0xff,
+            gcd: 2,
+            length,
+            ..entry(75)
+        };
+        for step in [1, 5, 16, 40, 75] {
+            assert_eq!(all(data.clone(), &blocks, 75, step).unwrap(), expected);
+        }
+        data.extend(offsets.iter().flat_map(|offset| offset.to_be_bytes()));
+        blocks.jump_table = Some(length);
+        assert_eq!(all(data.clone(), &blocks, 75, 20).unwrap(), expected);
+        blocks.length = 30;
+        assert!(all(data, &blocks, 75, 20).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! `Lucene70SegmentInfo` (Lucene 7.0 to 8.5) and `Lucene86SegmentInfo` (8.6 to 8.11), which differ in the sort behind
+//! what is read. New against 62: the oldest version that a document of the segment was written with.
+
+use super::super::LuceneError;
+use super::super::input::Input;
+use super::SegmentInfo;
+
+pub(super) fn parse(input: &mut Input<'_>) -> Result<SegmentInfo, LuceneError> {
+    let version = super::version(input)?;
+    match input.u8()? {
+        0 => {}
+        1 => drop(super::version(input)?),
+        byte => return Err(input.corrupt(format!("0 or 1 before a version, not {byte}"))),
+    }
+    super::counts(input, version)
+}

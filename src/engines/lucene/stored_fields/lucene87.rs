@@ -1,0 +1,19 @@
+//! `Lucene87StoredFields` (Lucene 8.7 to 8.11): a dictionary and ten sub-blocks a chunk; LZ4 in 8 KiB, DEFLATE in 48 KiB.
+//!
+//! Version 4 adds to a chunk's header a flag for merges.
+
+use super::{Compression, Index};
+
+pub(super) fn format(codec: &str, version: u32) -> Option<(Compression, u32, Index)> {
+    let compression = match codec {
+        "Lucene87StoredFieldsFastData" => Compression::Lz4Dictionary,
+        "Lucene87StoredFieldsHighData" => Compression::DeflateDictionary,
+        _ => return None,
+    };
+    let flag_bits = match version {
+        3 => 1,
+        4 => 2,
+        _ => return None,
+    };
+    Some((compression, flag_bits, Index::Meta))
+}
