@@ -128,6 +128,51 @@ impl Segment {
         Ok(stats)
     }
 
+    /// Decompresses the chunks of `range` and does nothing with them: what reading can't be cheaper than. For benchmarks.
+    ///
+    /// # Errors
+    /// As of [`Self::read_documents`].
+    pub fn decompress(
+        &self,
+        range: Range<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<ReadStats, LuceneError> {
+        let end = range.end.min(self.chunks().len());
+        let mut rest = &self.chunks()[range.start.min(end)..end];
+        let mut stats = ReadStats::default();
+        let stored = &self.stored;
+        while !rest.is_empty() {
+            let (window, behind) = rest.split_at(window_length(rest));
+            rest = behind;
+            let offset = window[0].pointer;
+            let length = window.iter().map(|chunk| u64::from(chunk.length)).sum();
+            let bytes = codec::read(&stored.file, stored.data.as_ref(), offset, length)?;
+            stats.compressed_bytes += length;
+            for chunk in window {
+                let at = (chunk.pointer - offset) as usize;
+                let bytes = &bytes[at..at + chunk.length as usize];
+                let header = scratch.chunk.header(stored.format, *chunk, bytes);
+                let decoded = header.and_then(|cursor| {
+                    let decompressor = &mut scratch.decompressor;
+                    scratch.chunk.data(stored.format, cursor, decompressor)
+                });
+                decoded.map_err(|bad| self.corrupt(*chunk, bad))?;
+                stats.docs += u64::from(chunk.docs);
+                stats.decompressed_bytes += scratch.chunk.bytes().len() as u64;
+            }
+            scratch.chunk.shrink();
+        }
+        Ok(stats)
+    }
+
+    fn corrupt(&self, chunk: ChunkRef, bad: Bad) -> LuceneError {
+        LuceneError::Corrupt {
+            file: self.stored.file.clone(),
+            offset: chunk.pointer + bad.at as u64,
+            expected: format!("{} (chunk of document {})", bad.expected, chunk.first_doc),
+        }
+    }
+
     fn read_chunk<E>(
         &self,
         reference: ChunkRef,
@@ -144,14 +189,7 @@ impl Segment {
             ..
         } = scratch;
         let format = self.stored.format;
-        let corrupt = |bad: Bad| LuceneError::Corrupt {
-            file: self.stored.file.clone(),
-            offset: reference.pointer + bad.at as u64,
-            expected: format!(
-                "{} (chunk of document {})",
-                bad.expected, reference.first_doc
-            ),
-        };
+        let corrupt = |bad| self.corrupt(reference, bad);
         let docs = reference.first_doc..reference.first_doc + reference.docs;
         stats.docs += u64::from(reference.docs);
         let cursor = chunk.header(format, reference, bytes).map_err(corrupt)?;

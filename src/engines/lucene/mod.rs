@@ -38,8 +38,8 @@ use std::sync::Arc;
 
 use crate::base::ReadAt;
 
+pub use documents::{Document, ReadStats, Scratch};
 pub use error::{LuceneError, ReadError};
-pub use segment::{ChecksumSpan, ChunkRef, Document, ReadStats, Scratch, Segment, SegmentCounts};
 pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
 

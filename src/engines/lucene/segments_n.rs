@@ -162,7 +162,7 @@ impl SegmentCommit {
                 return Err(input.corrupt("a segment id before this byte"));
             }
         }
-        let id = id(input)?;
+        let id = sixteen(input)?;
         let codec = input.string()?.to_owned();
         let del_gen = input.generation(true)?;
         let del_count = input.be_count("a number of deletions")?;
@@ -176,7 +176,7 @@ impl SegmentCommit {
         if format > 9 {
             match input.u8()? {
                 0 => {}
-                1 => drop(id(input)?),
+                1 => drop(sixteen(input)?),
                 _ => return Err(input.corrupt("0 or 1 before an id")),
             }
         }
@@ -206,7 +206,7 @@ fn version(input: &mut Input<'_>) -> Result<LuceneVersion, LuceneError> {
     })
 }
 
-fn id(input: &mut Input<'_>) -> Result<[u8; 16], LuceneError> {
+fn sixteen(input: &mut Input<'_>) -> Result<[u8; 16], LuceneError> {
     let mut id = [0; 16];
     id.copy_from_slice(input.take(16)?);
     Ok(id)

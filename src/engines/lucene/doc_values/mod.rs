@@ -121,7 +121,7 @@ impl<'a> DocValues<'a> {
         let mut input = Input::new(&name, &head);
         let header = self.directory.header(&mut input, suffix)?;
         if header.codec != codec_name {
-            return Err(header.unsupported(&input));
+            return Err(input.corrupt(format!("codec {codec_name} before this byte")));
         }
         if data.len() <= EAGER_CHECKSUM_BYTES {
             codec::verify_large(&name, data.as_ref())?;

@@ -52,7 +52,7 @@ struct Series<'a> {
 
 impl<'a> Series<'a> {
     fn read(input: &mut Input<'a>, count: u32, long: bool) -> Result<Self, LuceneError> {
-        let mut number = |input: &mut Input<'a>| {
+        let number = |input: &mut Input<'a>| {
             if long {
                 input.vlong()
             } else {

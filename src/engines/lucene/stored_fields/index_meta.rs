@@ -47,18 +47,25 @@ fn parse(
     let shift = input.count("a block shift")?;
     // One more than there are chunks.
     let count = u64::from(input.count("a number of chunks")?);
-    input.length("an offset")?;
+    let docs_start = input.length("an offset")?;
     let docs = Monotonic::read(input, count, shift)?;
-    input.length("an offset")?;
+    let docs_end = input.length("an offset")?;
     let pointers = Monotonic::read(input, count, shift)?;
-    input.length("an offset")?;
+    let pointers_end = input.length("an offset")?;
     let end = input.length("an offset")?;
+    let part = |start: u64, end: u64| {
+        let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+        index.get(range)
+    };
+    let parts = part(docs_start, docs_end).zip(part(docs_end, pointers_end));
+    let (docs_data, pointers_data) =
+        parts.ok_or_else(|| input.corrupt("deltas within the .fdx file"))?;
     let last = count
         .checked_sub(1)
         .ok_or_else(|| input.corrupt("at least one entry"))?;
     let entry = |index_at| {
-        let doc = docs.get(index, index_at);
-        let pair = doc.zip(pointers.get(index, index_at));
+        let doc = docs.get(docs_data, index_at);
+        let pair = doc.zip(pointers.get(pointers_data, index_at));
         pair.ok_or_else(|| input.corrupt(format!("deltas of entry {index_at} in the .fdx file")))
     };
     for chunk in 0..last {
@@ -86,7 +93,7 @@ mod tests {
             meta.extend((index.len() as u64).to_be_bytes());
             meta.extend([0; 8]);
             meta.extend([0; 4]);
-            meta.extend((index.len() as u64).to_be_bytes());
+            meta.extend([0; 8]);
             meta.push(8);
             index.extend(values);
         }

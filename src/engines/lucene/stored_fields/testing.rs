@@ -40,7 +40,7 @@ fn deflate(dictionary: &[u8], data: &[u8]) -> Vec<u8> {
 /// One block as the layout has it.
 pub(in super::super) fn compress(compression: Compression, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut framed = |out: &mut Vec<u8>, packed: Vec<u8>| {
+    let framed = |out: &mut Vec<u8>, packed: Vec<u8>| {
         vlong(out, packed.len() as u64);
         out.extend(packed);
     };
