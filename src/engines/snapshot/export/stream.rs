@@ -23,7 +23,11 @@ pub fn to_writer(
         report: ExportReport::default(),
         limit: request.limit.unwrap_or(u64::MAX),
     };
-    let ended = output.run(snapshot, request);
+    let ended = if output.limit == 0 {
+        Ok(())
+    } else {
+        output.run(snapshot, request)
+    };
     let flushed = output.flush().and_then(|()| Ok(output.out.flush()?));
     let mut report = output.report;
     for result in [ended, flushed] {
