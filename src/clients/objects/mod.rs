@@ -5,6 +5,7 @@
 mod counting;
 mod directory;
 mod faulty;
+mod memory;
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::base::ReadAt;
 pub use counting::{CountingStore, StoreCounts};
 pub use directory::DirectoryStore;
 pub use faulty::{Fault, FaultyStore};
+pub use memory::MemoryStore;
 
 /// A store of objects by key. Keys are relative, with `/` between parts, and never leave the store.
 pub trait ObjectStore: Send + Sync {
