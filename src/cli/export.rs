@@ -10,10 +10,10 @@ use super::printer::Printer;
 use super::snapshot_inspect::open;
 use crate::base::ExitCode;
 use crate::base::units::{human_bytes, plural};
+use crate::engines::snapshot::Snapshot;
 use crate::engines::snapshot::export::{
     ExportError, ExportForm, ExportReport, ExportRequest, to_directory, to_writer,
 };
-use crate::engines::snapshot::Snapshot;
 use crate::plan::selector::{LeftOutReason, Selector};
 
 /// Write the documents of a snapshot as NDJSON, without a cluster
@@ -133,7 +133,10 @@ fn tell_problems(report: &ExportReport, printer: Printer) -> ExitCode {
     }
     let named = report.failures.len() as u64;
     if report.failed > named {
-        printer.warn(&format!("and {} more", plural(report.failed - named, "document")));
+        printer.warn(&format!(
+            "and {} more",
+            plural(report.failed - named, "document")
+        ));
     }
     if report.without_source > 0 {
         printer.warn(&format!(

@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use super::environment::MIG_LOG;
 use super::error::{CliError, CliResult};
 use super::printer::{ColorChoice, Printer};
-use super::{apply, approve, completions, help, plan, rollback, state, status};
+use super::{
+    apply, approve, completions, export, help, plan, rollback, snapshot_inspect, state, status,
+};
 use crate::base::ExitCode;
 
 /// Plan, apply and prove migrations of Elasticsearch and OpenSearch clusters
@@ -32,8 +34,17 @@ enum Command {
     Status(status::StatusCommand),
     State(state::StateCommand),
     Rollback(rollback::RollbackCommand),
+    /// Work with snapshots
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    Export(export::ExportArgs),
     Completions(completions::CompletionsArgs),
     Help(help::HelpArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum SnapshotCommand {
+    Inspect(snapshot_inspect::SnapshotInspectArgs),
 }
 
 /// Runs the command line of this process.
@@ -77,6 +88,8 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Status(args) => status::run(args, printer),
         Command::State(args) => state::run(args, printer),
         Command::Rollback(args) => rollback::run(args, printer),
+        Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
+        Command::Export(args) => export::run(args, printer),
         Command::Completions(args) => completions::run(args, printer),
         Command::Help(args) => help::run(args, printer),
     }

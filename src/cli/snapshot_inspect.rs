@@ -52,9 +52,7 @@ pub(crate) fn run(args: &SnapshotInspectArgs, printer: Printer) -> CliResult {
         }
     };
     printer.data(&text)?;
-    let damaged = report
-        .detail
-        .is_some_and(|detail| detail.totals.errors > 0);
+    let damaged = report.detail.is_some_and(|detail| detail.totals.errors > 0);
     Ok(if damaged {
         ExitCode::CheckFailed
     } else {

@@ -193,11 +193,11 @@ fn times(started: i64, ended: Option<i64>) -> String {
     let Ok(at) = jiff::Timestamp::from_millisecond(started) else {
         return format!("{started} ms after 1970");
     };
-    let mut text = at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    if let Some(took) = ended.and_then(|ended| ended.checked_sub(started)) {
-        text.push_str(&format!(", took {:.1} s", took as f64 / 1000.0));
+    let taken = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    match ended.and_then(|ended| ended.checked_sub(started)) {
+        Some(took) => format!("{taken}, took {:.1} s", took as f64 / 1000.0),
+        None => taken.to_string(),
     }
-    text
 }
 
 /// `name` in exactly `width` columns: cut with `…`, or padded. Names are hostile: control characters are shown.

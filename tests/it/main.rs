@@ -1,5 +1,11 @@
 //! Tests of the public surface that need no network.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail the test they help"
+)]
+
 mod plan;
 mod reader;
 mod snapshot;

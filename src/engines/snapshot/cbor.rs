@@ -89,7 +89,7 @@ impl Decoder<'_> {
             (4, length) => self.array(length, depth),
             (5, length) => self.map(length, depth),
             (6, Some(tag)) => self.tagged(tag, depth),
-            (7, argument) => self.simple(head.low, argument, at),
+            (7, argument) => simple(head.low, argument, at),
             _ => Err(DecodeError::new(at, "a value has no length")),
         }
     }
@@ -207,26 +207,26 @@ impl Decoder<'_> {
             (_, value) => Ok(value),
         }
     }
+}
 
-    fn simple(&self, low: u8, argument: Option<u64>, at: usize) -> Result<Content, DecodeError> {
-        let bits = argument.unwrap_or_default();
-        match low {
-            20 => Ok(Content::Bool(false)),
-            21 => Ok(Content::Bool(true)),
-            // null and undefined.
-            22 | 23 => Ok(Content::Null),
-            25 => Ok(Content::Float(half(
-                u16::try_from(bits).unwrap_or_default(),
-            ))),
-            26 => Ok(Content::Float(f32::from_bits(
-                u32::try_from(bits).unwrap_or_default(),
-            ))),
-            27 => Ok(Content::Double(f64::from_bits(bits))),
-            _ => Err(DecodeError::new(
-                at,
-                "a simple value has no meaning in JSON",
-            )),
-        }
+fn simple(low: u8, argument: Option<u64>, at: usize) -> Result<Content, DecodeError> {
+    let bits = argument.unwrap_or_default();
+    match low {
+        20 => Ok(Content::Bool(false)),
+        21 => Ok(Content::Bool(true)),
+        // null and undefined.
+        22 | 23 => Ok(Content::Null),
+        25 => Ok(Content::Float(half(
+            u16::try_from(bits).unwrap_or_default(),
+        ))),
+        26 => Ok(Content::Float(f32::from_bits(
+            u32::try_from(bits).unwrap_or_default(),
+        ))),
+        27 => Ok(Content::Double(f64::from_bits(bits))),
+        _ => Err(DecodeError::new(
+            at,
+            "a simple value has no meaning in JSON",
+        )),
     }
 }
 

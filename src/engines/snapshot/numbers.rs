@@ -40,18 +40,10 @@ pub(crate) fn decimal_of_magnitude(bytes: &[u8], negative: bool) -> Option<Strin
             groups.push(carry);
         }
     }
-    let mut text = String::new();
-    if negative {
-        text.push('-');
-    }
-    let mut rest = groups.iter().rev();
-    if let Some(first) = rest.next() {
-        text.push_str(&first.to_string());
-    }
-    for group in rest {
-        text.push_str(&format!("{group:09}"));
-    }
-    Some(text)
+    let sign = if negative { "-" } else { "" };
+    let (first, rest) = groups.split_last()?;
+    let rest: Vec<String> = rest.iter().rev().map(|group| format!("{group:09}")).collect();
+    Some(format!("{sign}{first}{}", rest.concat()))
 }
 
 /// `digits × 10^-scale`, as JSON writes it without loss. `None` where the scale is beyond the limit.
