@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod export;
 mod plan;
 mod reader;
 mod snapshot;
