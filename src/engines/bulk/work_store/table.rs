@@ -1,1 +1,260 @@
-//! (being written)
+//! The state of a work store as a fold over its records. Pure: no files, no clock.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease, WorkError,
+    WorkIdentity,
+};
+use crate::diff::observation::WorkFacts;
+
+/// Items of one store at most: about 400 bytes each in memory.
+pub(super) const ITEMS: usize = 1 << 20;
+
+/// One thing that happened. Items are named by their number in the order of registering.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Record {
+    /// The first record of every log.
+    Header { schema: u32, work: WorkIdentity },
+    /// New items.
+    Register { items: Vec<ItemSpec> },
+    /// An item as it is: what compaction leaves.
+    Item { state: Box<ItemState> },
+    /// A lease.
+    Taken {
+        item: usize,
+        attempt: u64,
+        holder: String,
+        expires: Timestamp,
+    },
+    /// Progress of a held item.
+    Progress {
+        item: usize,
+        expires: Timestamp,
+        progress: Box<ItemProgress>,
+    },
+    /// An item is done.
+    Done {
+        item: usize,
+        progress: Box<ItemProgress>,
+    },
+    /// An item was given back.
+    Released {
+        item: usize,
+        progress: Box<ItemProgress>,
+    },
+    /// Items of an index (of all) begin anew.
+    Reset { index: Option<String> },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    items: Vec<ItemState>,
+    numbers: HashMap<ItemKey, usize>,
+    /// All items before this one are done.
+    first_open: usize,
+}
+
+impl Table {
+    pub(super) fn items(&self) -> &[ItemState] {
+        &self.items
+    }
+
+    /// Applies a record that was accepted earlier. Says what is wrong with one that does not fit.
+    pub(super) fn apply(&mut self, record: Record) -> Result<(), String> {
+        match record {
+            Record::Header { .. } => return Err("a second header".to_owned()),
+            Record::Register { items } => {
+                for item in items {
+                    self.add(ItemState {
+                        item,
+                        attempt: 0,
+                        status: ItemStatus::Free,
+                        progress: ItemProgress::default(),
+                    })?;
+                }
+            }
+            Record::Item { state } => self.add(*state)?,
+            Record::Taken {
+                item,
+                attempt,
+                holder,
+                expires,
+            } => {
+                let state = self.item_mut(item)?;
+                state.attempt = attempt;
+                state.status = ItemStatus::Held { holder, expires };
+            }
+            Record::Progress {
+                item,
+                expires,
+                progress,
+            } => {
+                let state = self.item_mut(item)?;
+                if let ItemStatus::Held { expires: until, .. } = &mut state.status {
+                    *until = expires;
+                }
+                state.progress = *progress;
+            }
+            Record::Done { item, progress } => {
+                let state = self.item_mut(item)?;
+                state.status = ItemStatus::Done;
+                state.progress = *progress;
+            }
+            Record::Released { item, progress } => {
+                let state = self.item_mut(item)?;
+                state.status = ItemStatus::Free;
+                state.progress = *progress;
+            }
+            Record::Reset { index } => {
+                self.first_open = 0;
+                for state in &mut self.items {
+                    if index.as_ref().is_none_or(|index| *index == state.item.key.index) {
+                        state.status = ItemStatus::Free;
+                        // The fence grows, so that a worker of before can't say anything more.
+                        state.attempt += 1;
+                        state.progress = ItemProgress::default();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, state: ItemState) -> Result<(), String> {
+        if self.items.len() >= ITEMS {
+            return Err(format!("more than {ITEMS} items"));
+        }
+        let number = self.items.len();
+        if self.numbers.insert(state.item.key.clone(), number).is_some() {
+            return Err(format!("item {} twice", state.item.key));
+        }
+        self.items.push(state);
+        Ok(())
+    }
+
+    fn item_mut(&mut self, number: usize) -> Result<&mut ItemState, String> {
+        self.items
+            .get_mut(number)
+            .ok_or_else(|| format!("an item number {number} that was never registered"))
+    }
+
+    /// Leases of a process that is gone.
+    pub(super) fn free_all(&mut self) {
+        for state in &mut self.items {
+            if state.status != ItemStatus::Done {
+                state.status = ItemStatus::Free;
+            }
+        }
+    }
+
+    /// The items that are not there yet; an error where one is there with another range.
+    pub(super) fn new_items(&self, items: &[ItemSpec]) -> Result<Vec<ItemSpec>, WorkError> {
+        let mut new = Vec::new();
+        for item in items {
+            match self.numbers.get(&item.key) {
+                None => new.push(item.clone()),
+                Some(number) if self.items[*number].item == *item => {}
+                Some(_) => {
+                    return Err(WorkError::Item {
+                        item: item.key.to_string(),
+                        what: "registered before with another size or count: the source is another"
+                            .to_owned(),
+                    });
+                }
+            }
+        }
+        if self.items.len() + new.len() > ITEMS {
+            return Err(WorkError::TooMany {
+                items: self.items.len() + new.len(),
+                limit: ITEMS,
+            });
+        }
+        Ok(new)
+    }
+
+    /// The first item that is free at `now`.
+    pub(super) fn next(&mut self, now: Timestamp) -> Next {
+        while self
+            .items
+            .get(self.first_open)
+            .is_some_and(|state| state.status == ItemStatus::Done)
+        {
+            self.first_open += 1;
+        }
+        let mut wait: Option<Timestamp> = None;
+        for (number, state) in self.items.iter().enumerate().skip(self.first_open) {
+            match &state.status {
+                ItemStatus::Free => return Next::Item(number),
+                ItemStatus::Held { expires, .. } if *expires <= now => return Next::Item(number),
+                ItemStatus::Held { expires, .. } => {
+                    wait = Some(wait.map_or(*expires, |wait| wait.min(*expires)));
+                }
+                ItemStatus::Done => {}
+            }
+        }
+        wait.map_or(Next::Finished, Next::Wait)
+    }
+
+    pub(super) fn lease(&self, number: usize) -> Acquired {
+        let state = &self.items[number];
+        Acquired::Lease(Box::new(Lease {
+            item: state.item.clone(),
+            attempt: state.attempt,
+            progress: state.progress.clone(),
+        }))
+    }
+
+    /// The item's number, if the lease still holds.
+    pub(super) fn check(&self, lease: &Lease) -> Result<usize, WorkError> {
+        let name = || lease.item.key.to_string();
+        let number = self
+            .numbers
+            .get(&lease.item.key)
+            .copied()
+            .ok_or_else(|| WorkError::Item {
+                item: name(),
+                what: "never registered".to_owned(),
+            })?;
+        let state = &self.items[number];
+        let held = matches!(state.status, ItemStatus::Held { .. });
+        if state.attempt != lease.attempt || !held {
+            return Err(WorkError::Fenced {
+                item: name(),
+                held: lease.attempt,
+                current: state.attempt,
+            });
+        }
+        Ok(number)
+    }
+
+    pub(super) fn facts(&self, identity: &WorkIdentity) -> WorkFacts {
+        let mut facts = WorkFacts {
+            plan: identity.plan.clone(),
+            lineage: identity.lineage.clone(),
+            items: self.items.len() as u64,
+            ..WorkFacts::default()
+        };
+        for state in &self.items {
+            let done = state.status == ItemStatus::Done;
+            facts.items_done += u64::from(done);
+            facts.docs_done += state.progress.written;
+            facts.docs_failed += state.progress.failed;
+            let index = state.item.key.index.clone();
+            *facts.complete.entry(index).or_insert(true) &= done;
+        }
+        facts
+    }
+}
+
+/// What there is to take.
+pub(super) enum Next {
+    Item(usize),
+    Wait(Timestamp),
+    Finished,
+}

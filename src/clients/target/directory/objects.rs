@@ -1,0 +1,107 @@
+//! Metadata objects as files, and what is kept beside an index.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::layout::{self, DELETED, Layout};
+use crate::base::failpoint;
+use crate::base::fs::sync_directory;
+use crate::clients::target::TargetError;
+use crate::diff::observation::{ObjectKey, ObjectKind};
+
+/// `mig-index.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct IndexMarker {
+    pub(super) uuid: String,
+    pub(super) closed: bool,
+}
+
+pub(super) fn list(layout: &Layout, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
+    let mut found = Vec::new();
+    for name in layout::names(&layout.folder(kind))? {
+        let encoded = match kind {
+            ObjectKind::Index => Some(name.as_str()),
+            _ => name.strip_suffix(".json"),
+        };
+        let Some(name) = encoded.and_then(layout::decode) else {
+            continue;
+        };
+        if kind != ObjectKind::Index || exists(layout, &name)? {
+            found.push(name);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// An index exists once its body stands there.
+pub(super) fn exists(layout: &Layout, index: &str) -> Result<bool, TargetError> {
+    Ok(layout.index(index)?.join("index.json").is_file())
+}
+
+pub(super) fn facts(layout: &Layout, index: &str) -> Result<IndexMarker, TargetError> {
+    if !exists(layout, index)? {
+        return Err(layout.no_index(index));
+    }
+    let path = layout.index(index)?.join("mig-index.json");
+    layout::read_json(&path)?.ok_or_else(|| TargetError::Corrupt {
+        path,
+        line: None,
+        expected: "the uuid of the index; the file is not there".to_owned(),
+    })
+}
+
+pub(super) fn put(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
+    if key.kind == ObjectKind::Index {
+        let folder = layout.index(&key.name)?;
+        layout::make_directory(&folder.join("docs"))?;
+        layout::make_directory(&folder.join("manifest"))?;
+        let marker = folder.join("mig-index.json");
+        // The uuid comes first: an index without one is never seen.
+        if layout::read_json::<IndexMarker>(&marker)?.is_none() {
+            let fresh = IndexMarker {
+                uuid: uuid::Uuid::new_v4().to_string(),
+                closed: false,
+            };
+            layout::write_json(&marker, &fresh)?;
+        }
+        sync_directory(&layout.folder(key.kind))
+            .map_err(|error| TargetError::io(&layout.folder(key.kind), error))?;
+    }
+    layout::write_json(&layout.object(key)?, body)
+}
+
+pub(super) fn delete(layout: &Layout, key: &ObjectKey) -> Result<bool, TargetError> {
+    if key.kind != ObjectKind::Index {
+        return layout::remove_file(&layout.object(key)?);
+    }
+    let indices = layout.folder(ObjectKind::Index);
+    let folder = layout.index(&key.name)?;
+    let there = folder.exists();
+    if there {
+        // Away in one step, so that a kill leaves no half of an index.
+        let away = indices.join(format!("{DELETED}{}", uuid::Uuid::new_v4().simple()));
+        fs::rename(&folder, &away).map_err(|error| TargetError::io(&folder, error))?;
+        failpoint::hit("target-after-index-rename");
+        sync_directory(&indices).map_err(|error| TargetError::io(&indices, error))?;
+    }
+    for name in layout::names(&indices)? {
+        if name.starts_with(DELETED) {
+            let path = indices.join(name);
+            fs::remove_dir_all(&path).map_err(|error| TargetError::io(&path, error))?;
+        }
+    }
+    Ok(there)
+}
+
+pub(super) fn set_closed(layout: &Layout, index: &str, closed: bool) -> Result<(), TargetError> {
+    let mut marker = facts(layout, index)?;
+    if marker.closed == closed {
+        return Ok(());
+    }
+    marker.closed = closed;
+    layout::write_json(&layout.index(index)?.join("mig-index.json"), &marker)
+}
