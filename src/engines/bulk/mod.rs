@@ -10,6 +10,7 @@
 
 mod budget;
 pub mod failed;
+mod item;
 mod job;
 mod pipeline;
 pub mod snapshot_source;
@@ -21,7 +22,7 @@ mod worker;
 
 pub use budget::{Budget, Rates};
 pub use job::{BulkError, BulkOutcome, BulkProgress, IndexOutcome, Job, Options, limits};
-pub use pipeline::run;
+pub use pipeline::{run, run_with};
 pub use source::DocumentSource;
 pub use stop::{Stop, StopFn};
 pub use transform::{DocumentView, Identity, Scratch, Transform, Transformed};

@@ -1,1 +1,278 @@
-//! (being written)
+//! One worker: takes items and moves their documents. What all workers share is in [`Shared`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::budget::Budget;
+use super::item::{End, ItemRun};
+use super::job::{BulkError, BulkProgress, Job, limits};
+use super::source::SegmentKey;
+use super::stop::Stop;
+use super::work_store::{Acquired, ItemKey, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
+use crate::clients::target::TargetError;
+
+/// Time between two tellings of progress.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+/// How long a worker without an item waits before it looks again.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// What all workers of a load share.
+pub(super) struct Shared<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) budget: &'a Budget,
+    counters: Counters,
+    open: AtomicU64,
+    told: Mutex<Option<Instant>>,
+    segments: Mutex<BTreeMap<SegmentKey, SegmentTally>>,
+    /// Items whose source can't be read; they stay held, so that the rest goes on.
+    unreadable: Mutex<BTreeSet<ItemKey>>,
+    error: Mutex<Option<BulkError>>,
+    abort: AtomicBool,
+}
+
+#[derive(Default)]
+struct Counters {
+    docs: AtomicU64,
+    docs_total: u64,
+    bytes: AtomicU64,
+    bytes_total: u64,
+    failed: AtomicU64,
+    workers: AtomicU32,
+}
+
+/// What is known of a segment's items that are done.
+#[derive(Default)]
+struct SegmentTally {
+    expected: Option<u64>,
+    open: u64,
+    delivered: u64,
+    proofs: Vec<Value>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A worker that panicked ends the load with an error; what it left is not built upon.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        budget: &'a Budget,
+        expected: &BTreeMap<SegmentKey, Option<u64>>,
+        states: &[ItemState],
+    ) -> Self {
+        let mut segments: BTreeMap<SegmentKey, SegmentTally> = BTreeMap::new();
+        for (segment, count) in expected {
+            segments.entry(segment.clone()).or_default().expected = *count;
+        }
+        let mut counters = Counters {
+            docs_total: expected.values().flatten().sum(),
+            ..Counters::default()
+        };
+        let mut open = 0;
+        for state in states {
+            let progress = &state.progress;
+            let tally = segments.entry(SegmentKey::of(&state.item.key)).or_default();
+            if state.status == ItemStatus::Done {
+                tally.delivered += progress.delivered;
+                tally.proofs.extend(progress.proofs.iter().cloned());
+            } else {
+                tally.open += 1;
+                open += 1;
+            }
+            *counters.docs.get_mut() += accounted(progress);
+            *counters.bytes.get_mut() += progress.bytes_read;
+            *counters.failed.get_mut() += progress.failed;
+            counters.bytes_total += state.item.bytes;
+        }
+        Self {
+            job,
+            budget,
+            counters,
+            open: AtomicU64::new(open),
+            told: Mutex::new(None),
+            segments: Mutex::new(segments),
+            unreadable: Mutex::default(),
+            error: Mutex::default(),
+            abort: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn open_items(&self) -> u64 {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// What is asked of the workers, from outside or from within.
+    pub(super) fn stop(&self) -> Stop {
+        let within = if self.abort.load(Ordering::Relaxed) || self.too_many_failed() {
+            Stop::Drain
+        } else {
+            Stop::No
+        };
+        (self.job.stop)().max(within)
+    }
+
+    pub(super) fn too_many_failed(&self) -> bool {
+        let failed = self.counters.failed.load(Ordering::Relaxed);
+        self.job.options.max_failed.is_some_and(|most| failed > most)
+    }
+
+    /// Ends the load with an error; the first one counts.
+    pub(super) fn fail(&self, error: BulkError) {
+        lock(&self.error).get_or_insert(error);
+        self.abort.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn into_error(self) -> Option<BulkError> {
+        self.error
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count(&self, docs: u64, failed: u64, bytes: u64) {
+        self.counters.docs.fetch_add(docs, Ordering::Relaxed);
+        self.counters.failed.fetch_add(failed, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells progress, if it is time (or `always`).
+    pub(super) fn tell(&self, always: bool) {
+        let mut told = lock(&self.told);
+        if !always && told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return;
+        }
+        *told = Some(Instant::now());
+        drop(told);
+        let counters = &self.counters;
+        (self.job.progress)(BulkProgress {
+            docs_done: counters.docs.load(Ordering::Relaxed),
+            docs_total: counters.docs_total,
+            bytes_read: counters.bytes.load(Ordering::Relaxed),
+            bytes_total: counters.bytes_total,
+            failed: counters.failed.load(Ordering::Relaxed),
+            workers: counters.workers.load(Ordering::Relaxed),
+        });
+    }
+
+    /// Marks an item as done, if its counts hold. The last item of a segment is done only if the whole segment's hold.
+    pub(super) fn complete(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), BulkError> {
+        let key = &lease.item.key;
+        let segment = SegmentKey::of(key);
+        let count = |delivered, expected| BulkError::Count {
+            segment: segment.clone(),
+            delivered,
+            expected,
+        };
+        if let Some(expected) = lease.item.expected
+            && expected != progress.delivered
+        {
+            return Err(count(progress.delivered, expected));
+        }
+        let accounted = accounted(progress);
+        if accounted != progress.delivered {
+            return Err(BulkError::Lost {
+                item: key.to_string(),
+                delivered: progress.delivered,
+                accounted,
+            });
+        }
+        let mut segments = lock(&self.segments);
+        let tally = segments.entry(segment.clone()).or_default();
+        if tally.open <= 1 {
+            let delivered = tally.delivered + progress.delivered;
+            if let Some(expected) = tally.expected
+                && expected != delivered
+            {
+                return Err(count(delivered, expected));
+            }
+            let mut proofs = tally.proofs.clone();
+            proofs.extend(progress.proofs.iter().cloned());
+            self.job.source.check_segment(&segment, &proofs)?;
+        }
+        self.job.store.complete(lease, progress)?;
+        tally.open = tally.open.saturating_sub(1);
+        tally.delivered += progress.delivered;
+        tally.proofs.extend(progress.proofs.iter().cloned());
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn only_unreadable_left(&self) -> bool {
+        let unreadable = lock(&self.unreadable).len() as u64;
+        unreadable > 0 && unreadable >= self.open_items()
+    }
+}
+
+/// Documents whose fate is known.
+pub(super) fn accounted(progress: &ItemProgress) -> u64 {
+    progress.written + progress.newer_present + progress.dropped + progress.failed
+}
+
+/// When a lease taken now ends.
+pub(super) fn lease_end() -> Timestamp {
+    let length = SignedDuration::try_from(limits::LEASE).unwrap_or(SignedDuration::from_secs(60));
+    Timestamp::now().checked_add(length).unwrap_or(Timestamp::MAX)
+}
+
+/// Takes items until nothing is left or a stop is asked for.
+pub(super) fn work(shared: &Shared<'_>, number: u32) {
+    let holder = format!("{}/{number}", shared.job.options.holder);
+    shared.counters.workers.fetch_add(1, Ordering::Relaxed);
+    while shared.stop() == Stop::No {
+        match shared.job.store.acquire(&holder, Timestamp::now(), lease_end()) {
+            Ok(Acquired::Finished) => break,
+            Ok(Acquired::Wait(_)) => {
+                if shared.only_unreadable_left() {
+                    break;
+                }
+                thread::sleep(IDLE);
+            }
+            Ok(Acquired::Lease(lease)) => {
+                if lock(&shared.unreadable).contains(&lease.item.key) {
+                    continue;
+                }
+                if !take(shared, &lease) {
+                    break;
+                }
+            }
+            Err(error) => {
+                shared.fail(error.into());
+                break;
+            }
+        }
+    }
+    shared.counters.workers.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Works on one item; says whether to go on with others.
+fn take(shared: &Shared<'_>, lease: &Lease) -> bool {
+    match ItemRun::new(shared, lease).and_then(ItemRun::run) {
+        Ok(End::Done) => true,
+        Ok(End::Stopped) => false,
+        // Another one has it: its progress counts, not ours.
+        Err(BulkError::Work(WorkError::Fenced { .. })) => true,
+        Err(BulkError::Target(TargetError::Busy { .. })) => {
+            if let Err(error) = shared.job.store.release(lease, &lease.progress) {
+                shared.fail(error.into());
+                return false;
+            }
+            thread::sleep(IDLE);
+            true
+        }
+        Err(BulkError::Source(error)) => {
+            lock(&shared.unreadable).insert(lease.item.key.clone());
+            lock(&shared.error).get_or_insert(error.into());
+            true
+        }
+        Err(error) => {
+            shared.fail(error);
+            false
+        }
+    }
+}

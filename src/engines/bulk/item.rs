@@ -1,0 +1,306 @@
+//! The documents of one item on their way: read, transformed, gathered, written, checkpointed.
+
+use std::time::Instant;
+
+use super::failed::{FailedStream, Failure};
+use super::job::{BulkError, limits};
+use super::source::{SourceDocument, Step, StepError, VisitStopped};
+use super::stop::Stop;
+use super::transform::{DocumentView, Scratch, Transformed};
+use super::work_store::{ItemProgress, Lease};
+use super::worker::{Shared, lease_end};
+use crate::base::failpoint;
+use crate::clients::target::batch::{Action, write_action};
+use crate::clients::target::{Batch, PartKey, PartWriter, Settled};
+
+/// Memory that an empty batch keeps beyond the size of a batch.
+const SPARE_BYTES: usize = 1 << 20;
+
+/// How work on an item ended.
+pub(super) enum End {
+    /// The item is done.
+    Done,
+    /// It was given back, with its progress.
+    Stopped,
+}
+
+/// Why a document was not taken.
+enum Halt {
+    Error(BulkError),
+    Stopped,
+}
+
+/// One item being worked on.
+pub(super) struct ItemRun<'a> {
+    shared: &'a Shared<'a>,
+    lease: &'a Lease,
+    writer: Box<dyn PartWriter>,
+    failed: FailedStream,
+    batch: Batch,
+    scratch: Scratch,
+    /// What is noted in the work store.
+    noted: ItemProgress,
+    /// What will be noted at the next checkpoint.
+    ahead: ItemProgress,
+    checkpointed: Instant,
+}
+
+impl<'a> ItemRun<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, lease: &'a Lease) -> Result<Self, BulkError> {
+        let key = &lease.item.key;
+        let part = PartKey {
+            index: key.index.clone(),
+            part: key.part(),
+        };
+        let uuid = shared.job.indices.get(&key.index).and_then(Option::as_deref);
+        let progress = &lease.progress;
+        let writer = shared
+            .job
+            .target
+            .open_part(&part, uuid, progress.mark.as_ref())?;
+        let failed =
+            FailedStream::open(&shared.job.options.failed, key, progress.failed_bytes)?;
+        Ok(Self {
+            shared,
+            lease,
+            writer,
+            failed,
+            batch: Batch::default(),
+            scratch: Scratch::default(),
+            noted: progress.clone(),
+            ahead: progress.clone(),
+            checkpointed: Instant::now(),
+        })
+    }
+
+    pub(super) fn run(mut self) -> Result<End, BulkError> {
+        let key = &self.lease.item.key;
+        let from = self.noted.cursor.max(key.from);
+        let mut reader = self.shared.job.source.open(key, from)?;
+        loop {
+            match self.shared.stop() {
+                Stop::No => {}
+                Stop::Drain => {
+                    self.checkpoint()?;
+                    self.shared.job.store.release(self.lease, &self.noted)?;
+                    return Ok(End::Stopped);
+                }
+                Stop::Now => return self.give_back(),
+            }
+            let mut halt = None;
+            let step = reader.step(&mut |document| {
+                self.take(document).map_err(|cause| {
+                    halt = Some(cause);
+                    VisitStopped
+                })
+            });
+            match (step, halt) {
+                (_, Some(Halt::Error(error))) => return Err(error),
+                (_, Some(Halt::Stopped)) | (Err(StepError::Stopped), None) => {
+                    return self.give_back();
+                }
+                (Err(StepError::Source(error)), None) => return Err(error.into()),
+                (Ok(None), None) => break,
+                (Ok(Some(step)), None) => self.stepped(step)?,
+            }
+        }
+        self.finish()
+    }
+
+    /// Stops without making more durable: what is noted is what counts.
+    fn give_back(self) -> Result<End, BulkError> {
+        self.shared.job.store.release(self.lease, &self.noted)?;
+        Ok(End::Stopped)
+    }
+
+    fn stepped(&mut self, step: Step) -> Result<(), BulkError> {
+        self.ahead.cursor = step.next;
+        self.ahead.delivered += step.delivered;
+        self.ahead.bytes_read += step.bytes;
+        self.ahead.proofs.extend(step.proof);
+        self.shared.count(step.delivered, 0, step.bytes);
+        self.shared.tell(false);
+        if self.checkpointed.elapsed() >= self.shared.job.options.checkpoint_every {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, document: SourceDocument<'_>) -> Result<(), Halt> {
+        let key = &self.lease.item.key;
+        let source = match document.source {
+            Ok(source) => source,
+            Err(unusable) => {
+                let failure = (unusable.class, unusable.reason, unusable.raw);
+                return self.refuse(&document, failure);
+            }
+        };
+        let view = DocumentView {
+            index: &key.index,
+            id: document.id,
+            routing: document.routing,
+            source,
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let taken = match self.shared.job.transform.apply(view, &mut scratch) {
+            Transformed::Write(view) => self.push(&document, view),
+            Transformed::Drop { .. } => {
+                self.ahead.dropped += 1;
+                Ok(())
+            }
+            Transformed::Fail { reason } => self.refuse(&document, ("transform", reason, source)),
+        };
+        self.scratch = scratch;
+        taken
+    }
+
+    fn push(&mut self, document: &SourceDocument<'_>, view: DocumentView<'_>) -> Result<(), Halt> {
+        let size = view.source.len();
+        if size > limits::DOCUMENT_BYTES {
+            let reason = format!(
+                "the source has {size} bytes, a target takes {} in one request",
+                limits::DOCUMENT_BYTES
+            );
+            return self.refuse(document, ("document-too-large", &reason, view.source));
+        }
+        let options = &self.shared.job.options;
+        if !self.batch.is_empty() && self.batch.bytes() + size > options.batch_bytes {
+            self.send()?;
+        }
+        let action = Action {
+            index: view.index,
+            id: view.id,
+            routing: view.routing,
+            version: document.version.filter(|_| options.keep_versions),
+        };
+        self.batch.push(document.doc, action, view.source);
+        if self.batch.bytes() >= options.batch_bytes
+            || self.batch.documents().len() >= options.batch_docs
+        {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        document: &SourceDocument<'_>,
+        (class, reason, raw): (&str, &str, &[u8]),
+    ) -> Result<(), Halt> {
+        let key = &self.lease.item.key;
+        let mut request = Vec::with_capacity(raw.len() + 128);
+        let action = Action {
+            index: &key.index,
+            id: document.id,
+            routing: document.routing,
+            version: document.version.filter(|_| self.shared.job.options.keep_versions),
+        };
+        write_action(&mut request, action);
+        request.extend_from_slice(raw);
+        let failure = Failure {
+            doc: document.doc,
+            id: document.id,
+            routing: document.routing,
+            class,
+            reason,
+            request: &request,
+        };
+        self.failed.add(key, &failure).map_err(Halt::Error)?;
+        self.ahead.failed += 1;
+        self.shared.count(0, 1, 0);
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), Halt> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let docs = self.batch.documents().len() as u64;
+        let bytes = self.batch.bytes() as u64;
+        let shared = self.shared;
+        let permit = shared
+            .budget
+            .acquire(docs, bytes, &|| shared.stop())
+            .ok_or(Halt::Stopped)?;
+        let batch = std::mem::take(&mut self.batch);
+        let mut batch = self
+            .writer
+            .submit(batch)
+            .map_err(|error| Halt::Error(error.into()))?;
+        drop(permit);
+        batch.clear(self.shared.job.options.batch_bytes + SPARE_BYTES);
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<(), BulkError> {
+        self.ahead.written += settled.written;
+        self.ahead.newer_present += settled.newer_present;
+        for refused in &settled.failed {
+            let failure = Failure {
+                doc: refused.doc,
+                id: &refused.id,
+                routing: None,
+                class: &refused.class,
+                reason: &refused.reason,
+                request: &refused.request,
+            };
+            self.failed.add(&self.lease.item.key, &failure)?;
+            self.ahead.failed += 1;
+            self.shared.count(0, 1, 0);
+        }
+        self.ahead.failed_bytes = self.failed.sync()?;
+        Ok(())
+    }
+
+    /// Makes everything so far durable and notes it: the data first.
+    fn checkpoint(&mut self) -> Result<(), BulkError> {
+        match self.send() {
+            Ok(()) => {}
+            // Asked to stop at once while draining: what was noted before stays.
+            Err(Halt::Stopped) => {
+                self.ahead = self.noted.clone();
+                return Ok(());
+            }
+            Err(Halt::Error(error)) => return Err(error),
+        }
+        let (mark, settled) = self.writer.checkpoint()?;
+        self.settle(&settled)?;
+        self.ahead.mark = Some(mark);
+        failpoint::hit("bulk-before-checkpoint");
+        let store = self.shared.job.store;
+        store.checkpoint(self.lease, &self.ahead, lease_end())?;
+        failpoint::hit("bulk-after-checkpoint");
+        self.noted = self.ahead.clone();
+        self.checkpointed = Instant::now();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<End, BulkError> {
+        match self.send() {
+            Ok(()) => {}
+            Err(Halt::Stopped) => return self.give_back(),
+            Err(Halt::Error(error)) => return Err(error),
+        }
+        // What became of every document is known before the part is closed.
+        let (mark, settled) = self.writer.checkpoint()?;
+        self.settle(&settled)?;
+        self.ahead.mark = Some(mark);
+        self.ahead.cursor = self.lease.item.key.to;
+        let Self {
+            shared,
+            lease,
+            writer,
+            ahead,
+            ..
+        } = self;
+        failpoint::hit("bulk-before-finish");
+        writer.finish()?;
+        failpoint::hit("bulk-before-complete");
+        shared.complete(lease, &ahead)?;
+        failpoint::hit("bulk-after-complete");
+        shared.tell(false);
+        Ok(End::Done)
+    }
+}
