@@ -195,7 +195,9 @@ mod tests {
             let mut out = Vec::new();
             write_string(&mut out, &text);
             prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
-            prop_assert_eq!(decimal(version, &mut [0; 20]), version.to_string().as_bytes());
+            let mut digits = [0; 20];
+            let text = version.to_string();
+            prop_assert_eq!(decimal(version, &mut digits), text.as_bytes());
         }
     }
 }

@@ -1,2 +1,334 @@
 //! The documents of a snapshot as the pipeline reads them: the adapter between the `snapshot` and `lucene` engines and
 //! [`super::source`].
+//!
+//! Every segment of the chosen indices is opened once; items are runs of chunks of about equal bytes. A source is rendered
+//! as one line of JSON here, so that a load and a verification see the same bytes. Deliberately absent: rebuilding a
+//! source that was not stored (such a document fails by name).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::source::{
+    DocumentSource, ItemReader, SegmentKey, SourceDocument, SourceError, Step, StepError, Unusable,
+    Visit, VisitStopped,
+};
+use super::work_store::{ItemKey, ItemSpec};
+use crate::engines::lucene::{
+    ChecksumSpan, ChunkRef, Commit, Document, ReadError, Scratch, Segment, SegmentFiles,
+};
+use crate::engines::snapshot::{Snapshot, source_format};
+
+/// Compressed bytes of one work item, where nothing else is asked for.
+pub const ITEM_BYTES: u64 = 32 << 20;
+/// Compressed bytes of one step: between two of them a stop is heard and a checkpoint can be made.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// See the module.
+pub struct SnapshotSource {
+    segments: BTreeMap<SegmentKey, Segment>,
+    item_bytes: u64,
+}
+
+fn failed(place: impl ToString, reason: impl ToString) -> SourceError {
+    SourceError {
+        place: place.to_string(),
+        reason: reason.to_string(),
+    }
+}
+
+fn place(segment: &SegmentKey) -> String {
+    format!("{}/{}/{}", segment.index, segment.shard, segment.segment)
+}
+
+impl SnapshotSource {
+    /// Opens every segment of the indices: reads metadata, no document.
+    pub fn open(
+        snapshot: &Snapshot,
+        indices: &[String],
+        item_bytes: u64,
+    ) -> Result<Self, SourceError> {
+        let mut segments = BTreeMap::new();
+        for index in indices {
+            let listed = snapshot
+                .index(index)
+                .map_err(|error| failed(index, error))?;
+            for shard in 0..listed.shards {
+                let here = format!("{index}/{shard}");
+                let shard_files = snapshot
+                    .shard(index, shard)
+                    .map_err(|error| failed(&here, error))?;
+                let files: Arc<dyn SegmentFiles> = Arc::clone(shard_files.files()) as _;
+                let commit = Commit::read(&*files).map_err(|error| failed(&here, error))?;
+                for segment in &commit.segments {
+                    let opened = Segment::open(Arc::clone(&files), segment)
+                        .map_err(|error| failed(format!("{here}/{}", segment.name), error))?;
+                    let key = SegmentKey {
+                        index: index.clone(),
+                        shard,
+                        segment: segment.name.clone(),
+                    };
+                    segments.insert(key, opened);
+                }
+            }
+        }
+        Ok(Self {
+            segments,
+            item_bytes: item_bytes.max(1),
+        })
+    }
+
+    fn segment(&self, key: &SegmentKey) -> Result<&Segment, SourceError> {
+        self.segments
+            .get(key)
+            .ok_or_else(|| failed(place(key), "the snapshot has no such segment"))
+    }
+}
+
+/// Cuts chunks into runs of about `bytes` each, none of them much smaller than the others.
+fn cut(chunks: &[ChunkRef], bytes: u64) -> Vec<Range<usize>> {
+    let total: u64 = chunks.iter().map(|chunk| u64::from(chunk.length)).sum();
+    let runs = total.div_ceil(bytes).max(1);
+    let share = total.div_ceil(runs).max(1);
+    let mut cut = Vec::new();
+    let mut start = 0;
+    let mut sum = 0;
+    for (number, chunk) in chunks.iter().enumerate() {
+        sum += u64::from(chunk.length);
+        if sum >= share {
+            cut.push(start..number + 1);
+            start = number + 1;
+            sum = 0;
+        }
+    }
+    if start < chunks.len() {
+        cut.push(start..chunks.len());
+    }
+    cut
+}
+
+/// The chunk that begins with a document; the end of the chunks for the end of the documents.
+fn chunk_at(chunks: &[ChunkRef], doc: u32) -> Option<usize> {
+    let number = chunks.partition_point(|chunk| chunk.first_doc < doc);
+    let end = chunks.last().map_or(0, |last| last.first_doc + last.docs);
+    let begins = chunks.get(number).map_or(end, |chunk| chunk.first_doc);
+    (begins == doc).then_some(number)
+}
+
+impl DocumentSource for SnapshotSource {
+    fn items(&self) -> Result<Vec<ItemSpec>, SourceError> {
+        let mut items = Vec::new();
+        for (key, segment) in &self.segments {
+            let counts = segment.counts();
+            if counts.live == 0 {
+                continue;
+            }
+            let chunks = segment.chunks();
+            let runs = cut(chunks, self.item_bytes);
+            let whole = runs.len() == 1;
+            for run in runs {
+                let (Some(first), Some(last)) = (chunks.get(run.start), chunks.get(run.end - 1))
+                else {
+                    continue;
+                };
+                items.push(ItemSpec {
+                    key: ItemKey {
+                        index: key.index.clone(),
+                        shard: key.shard,
+                        segment: key.segment.clone(),
+                        from: first.first_doc,
+                        to: last.first_doc + last.docs,
+                    },
+                    bytes: chunks[run].iter().map(|chunk| u64::from(chunk.length)).sum(),
+                    expected: counts.roots_live.filter(|_| whole),
+                });
+            }
+        }
+        Ok(items)
+    }
+
+    fn expected(&self) -> Result<BTreeMap<SegmentKey, Option<u64>>, SourceError> {
+        let count = |segment: &Segment| {
+            let counts = segment.counts();
+            if counts.live == 0 {
+                Some(0)
+            } else {
+                counts.roots_live
+            }
+        };
+        Ok(self
+            .segments
+            .iter()
+            .map(|(key, segment)| (key.clone(), count(segment)))
+            .collect())
+    }
+
+    fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError> {
+        let segment = self.segment(&SegmentKey::of(item))?;
+        let chunks = segment.chunks();
+        let (Some(next), Some(end)) = (chunk_at(chunks, from), chunk_at(chunks, item.to)) else {
+            return Err(failed(
+                item,
+                format!("no chunk begins with document {from}, or none ends before {}", item.to),
+            ));
+        };
+        Ok(Box::new(ChunkReader {
+            segment,
+            item: item.clone(),
+            next,
+            end,
+            scratch: Scratch::default(),
+        }))
+    }
+
+    fn check_segment(&self, segment: &SegmentKey, proofs: &[Value]) -> Result<(), SourceError> {
+        let opened = self.segment(segment)?;
+        let spans: Result<Vec<ChecksumSpan>, _> = proofs
+            .iter()
+            .map(|proof| serde_json::from_value(proof.clone()))
+            .collect();
+        let mut spans = spans.map_err(|error| failed(place(segment), error))?;
+        spans.sort_unstable_by_key(|span| span.first_chunk);
+        opened
+            .check_spans(&spans)
+            .map_err(|error| failed(place(segment), error))
+    }
+}
+
+/// Reads an item by runs of chunks.
+struct ChunkReader<'a> {
+    segment: &'a Segment,
+    item: ItemKey,
+    next: usize,
+    end: usize,
+    scratch: Scratch,
+}
+
+impl ItemReader for ChunkReader<'_> {
+    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+        let chunks = &self.segment.chunks()[self.next..self.end];
+        if chunks.is_empty() {
+            return Ok(None);
+        }
+        let mut bytes = 0;
+        let within = chunks.iter().take_while(|chunk| {
+            let fits = bytes < STEP_BYTES;
+            bytes += u64::from(chunk.length);
+            fits
+        });
+        let run = self.next..self.next + within.count().max(1);
+        let stats = self
+            .segment
+            .read_documents(run.clone(), &mut self.scratch, |document| {
+                give(&document, visit)
+            })
+            .map_err(|error| match error {
+                ReadError::Lucene(error) => StepError::Source(failed(&self.item, error)),
+                ReadError::Visitor(VisitStopped) => StepError::Stopped,
+            })?;
+        self.next = run.end;
+        let last = self.segment.chunks()[run.end - 1];
+        let proof = serde_json::to_value(stats.span)
+            .map_err(|error| StepError::Source(failed(&self.item, error)))?;
+        Ok(Some(Step {
+            next: last.first_doc + last.docs,
+            delivered: stats.live_roots,
+            bytes: stats.compressed_bytes,
+            proof: Some(proof),
+        }))
+    }
+}
+
+fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopped> {
+    let give = |visit: &mut Visit<'_>, source| {
+        visit(SourceDocument {
+            doc: document.doc,
+            id: document.id,
+            routing: document.routing,
+            version: document.version,
+            source,
+        })
+    };
+    let Some(raw) = document.source else {
+        let raw = document.recovery_source.unwrap_or_default();
+        return give(
+            visit,
+            Err(Unusable {
+                class: "source-missing",
+                reason: "its _source was not stored",
+                raw,
+            }),
+        );
+    };
+    match source_format::to_json_line(raw) {
+        Ok(line) if is_broken_by_joining(raw, &line) => give(
+            visit,
+            Err(Unusable {
+                class: "source-invalid",
+                reason: "its _source has line breaks and comments, or is no valid JSON",
+                raw,
+            }),
+        ),
+        Ok(line) => give(visit, Ok(&line)),
+        Err(error) => give(
+            visit,
+            Err(Unusable {
+                class: "source-invalid",
+                reason: &error.to_string(),
+                raw,
+            }),
+        ),
+    }
+}
+
+/// A comment up to the end of its line would swallow what follows once there is one line only. Elasticsearch takes such
+/// documents; only those that had line breaks and `//` are looked at, and they have to be JSON as joined.
+fn is_broken_by_joining(raw: &[u8], line: &Cow<'_, [u8]>) -> bool {
+    matches!(line, Cow::Owned(_))
+        && memchr::memmem::find(raw, b"//").is_some()
+        && serde_json::from_slice::<IgnoredAny>(line).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunks(lengths: &[u32]) -> Vec<ChunkRef> {
+        let mut first_doc = 0;
+        lengths
+            .iter()
+            .map(|length| {
+                let chunk = ChunkRef {
+                    pointer: 0,
+                    length: *length,
+                    first_doc,
+                    docs: 3,
+                };
+                first_doc += 3;
+                chunk
+            })
+            .collect()
+    }
+
+    #[test]
+    fn cuts_into_runs_of_about_equal_bytes() {
+        let chunks = chunks(&[10; 25]);
+        let runs = cut(&chunks, 100);
+        assert_eq!(runs, [0..9, 9..18, 18..25]);
+        assert_eq!(cut(&chunks, 1 << 20), [0..25]);
+        assert_eq!(cut(&[], 100), Vec::<Range<usize>>::new());
+    }
+
+    #[test]
+    fn finds_chunks_by_their_first_document() {
+        let chunks = chunks(&[10; 4]);
+        assert_eq!(chunk_at(&chunks, 0), Some(0));
+        assert_eq!(chunk_at(&chunks, 9), Some(3));
+        assert_eq!(chunk_at(&chunks, 12), Some(4));
+        assert_eq!(chunk_at(&chunks, 4), None);
+    }
+}

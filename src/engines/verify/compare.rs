@@ -1,11 +1,16 @@
 //! The comparison: what it is given, what it costs, and its course.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::Report;
+use super::checkpoint::Kept;
+use super::index;
+use super::report::{EVIDENCE_VERSION, IndexReport, Report, Verdict};
 use super::side::{DocumentSide, SideError};
+use super::stream::{Meter, Which};
 use crate::base::Fingerprint;
 use crate::engines::bulk::StopFn;
 
@@ -103,16 +108,77 @@ pub enum VerifyError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// A reading thread ended without a result.
+    #[error("a reading thread ended unexpectedly")]
+    Thread,
 }
 
 /// Compares; the report's verdict is `Interrupted` when stopped.
 pub fn run(comparison: &Comparison<'_>) -> Result<Report, VerifyError> {
-    let _ = comparison;
-    Err(VerifyError::Source(SideError("being written".to_owned())))
+    let options = &comparison.options;
+    let identity = Fingerprint::of(&(&options.identity, options.content, options.versions));
+    let path = options.checkpoint.as_deref();
+    let mut kept = Kept::load(path, &identity);
+    let meter = Meter::new(comparison);
+    if options.content != Content::Counts {
+        let (source, target) = cost(comparison)?;
+        meter.bytes_total.store(source + target, Ordering::Relaxed);
+    }
+    meter.tell(true);
+    let mut reports: BTreeMap<String, IndexReport> = BTreeMap::new();
+    for name in &comparison.indices {
+        let (stamp, report) = index::compare(&meter, name, &mut kept)?;
+        let interrupted = report.verdict == Verdict::Interrupted;
+        reports.insert(name.clone(), report.clone());
+        if interrupted {
+            break;
+        }
+        if path.is_some() && options.content != Content::Counts {
+            kept.reports.insert(name.clone(), (stamp, report));
+            kept.index = None;
+            index::save(&kept, path)?;
+        }
+    }
+    meter.tell(true);
+    let verdicts = || reports.values().map(|report| report.verdict);
+    let interrupted = reports.len() < comparison.indices.len()
+        || verdicts().any(|verdict| verdict == Verdict::Interrupted);
+    let verdict = if interrupted {
+        Verdict::Interrupted
+    } else if verdicts().all(|verdict| verdict == Verdict::Pass) {
+        Verdict::Pass
+    } else {
+        Verdict::Fail
+    };
+    if let Some(path) = path.filter(|_| !interrupted) {
+        // It is of no more use; if it stays, the next comparison looks at what it was made of.
+        drop(std::fs::remove_file(path));
+    }
+    Ok(Report {
+        evidence_version: EVIDENCE_VERSION,
+        content: options.content,
+        versions: options.versions,
+        source: comparison.source.name(),
+        target: comparison.target.name(),
+        verdict,
+        indices: reports,
+    })
 }
 
 /// Bytes that a comparison reads when nothing differs, on the source and on the target.
 pub fn cost(comparison: &Comparison<'_>) -> Result<(u64, u64), VerifyError> {
-    let _ = comparison;
-    Ok((0, 0))
+    if comparison.options.content == Content::Counts {
+        return Ok((0, 0));
+    }
+    let mut cost = [0, 0];
+    for which in [Which::Source, Which::Target] {
+        for index in &comparison.indices {
+            let partitions = which
+                .of(comparison)
+                .partitions(index)
+                .map_err(|error| which.error(error))?;
+            cost[which.number()] += partitions.iter().map(|it| it.bytes).sum::<u64>();
+        }
+    }
+    Ok((cost[0], cost[1]))
 }

@@ -13,6 +13,7 @@ mod buckets;
 mod checkpoint;
 mod compare;
 mod detail;
+mod index;
 mod report;
 mod side;
 mod stream;

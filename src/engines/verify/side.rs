@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
-use crate::clients::target::{Partition, Target};
+use crate::clients::target::{Partition, Target, TargetError};
 use crate::engines::bulk::DocumentSource;
-use crate::engines::bulk::source::{SegmentKey, StepError, VisitStopped};
-use crate::engines::bulk::work_store::ItemKey;
+use crate::engines::bulk::source::{StepError, VisitStopped};
+use crate::engines::bulk::work_store::ItemSpec;
 
 /// A document of a side.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +49,10 @@ pub trait DocumentSide: Send + Sync {
 
 /// The documents that a snapshot (or any other source of the bulk engine) has to give.
 pub struct SourceSide<'a> {
-    pub(super) source: &'a dyn DocumentSource,
-    pub(super) name: String,
+    source: &'a dyn DocumentSource,
+    name: String,
+    /// Items by index and name, listed once.
+    items: OnceLock<BTreeMap<String, BTreeMap<String, ItemSpec>>>,
 }
 
 impl<'a> SourceSide<'a> {
@@ -58,13 +61,135 @@ impl<'a> SourceSide<'a> {
         Self {
             source,
             name: name.into(),
+            items: OnceLock::new(),
+        }
+    }
+
+    fn items(&self) -> Result<&BTreeMap<String, BTreeMap<String, ItemSpec>>, SideError> {
+        if let Some(items) = self.items.get() {
+            return Ok(items);
+        }
+        let mut items: BTreeMap<String, BTreeMap<String, ItemSpec>> = BTreeMap::new();
+        for item in self.source.items().map_err(side_error)? {
+            items
+                .entry(item.key.index.clone())
+                .or_default()
+                .insert(item.key.to_string(), item);
+        }
+        Ok(self.items.get_or_init(|| items))
+    }
+}
+
+fn side_error(error: impl std::fmt::Display) -> SideError {
+    SideError(error.to_string())
+}
+
+fn target_error(error: TargetError) -> SideError {
+    SideError(format!("{error}; {}", error.help()))
+}
+
+impl DocumentSide for SourceSide<'_> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn partitions(&self, index: &str) -> Result<Vec<Partition>, SideError> {
+        let items = self.items()?.get(index).into_iter().flatten();
+        Ok(items
+            .map(|(key, item)| Partition {
+                key: key.clone(),
+                bytes: item.bytes,
+                stamp: String::new(),
+            })
+            .collect())
+    }
+
+    fn count(&self, index: &str) -> Result<Option<u64>, SideError> {
+        let expected = self.source.expected().map_err(side_error)?;
+        Ok(expected
+            .iter()
+            .filter(|(segment, _)| segment.index == index)
+            .map(|(_, count)| *count)
+            .sum())
+    }
+
+    fn read(
+        &self,
+        index: &str,
+        partition: &Partition,
+        visit: &mut dyn FnMut(SideDocument<'_>) -> ControlFlow<()>,
+    ) -> Result<(), SideError> {
+        let item = self
+            .items()?
+            .get(index)
+            .and_then(|items| items.get(&partition.key))
+            .ok_or_else(|| SideError(format!("{}: no such item", partition.key)))?;
+        let mut reader = self
+            .source
+            .open(&item.key, item.key.from)
+            .map_err(side_error)?;
+        loop {
+            let step = reader.step(&mut |document| {
+                let side = SideDocument {
+                    id: document.id,
+                    routing: document.routing,
+                    version: document.version,
+                    // A document that can't be written can't be on the target either: it will be found missing.
+                    source: document.source.unwrap_or_else(|unusable| unusable.raw),
+                };
+                match visit(side) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(VisitStopped),
+                }
+            });
+            match step {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(StepError::Stopped) => return Ok(()),
+                Err(StepError::Source(error)) => return Err(side_error(error)),
+            }
         }
     }
 }
 
 /// The documents of a target.
 pub struct TargetSide<'a> {
-    pub(super) target: &'a dyn Target,
+    target: &'a dyn Target,
+}
+
+impl DocumentSide for TargetSide<'_> {
+    fn name(&self) -> String {
+        self.target.location()
+    }
+
+    fn partitions(&self, index: &str) -> Result<Vec<Partition>, SideError> {
+        self.target.partitions(index).map_err(target_error)
+    }
+
+    fn count(&self, index: &str) -> Result<Option<u64>, SideError> {
+        let facts = self.target.index_facts(index, 0).map_err(target_error)?;
+        facts
+            .map(|facts| Some(facts.docs))
+            .ok_or_else(|| SideError(format!("{}: no index `{index}`", self.target.location())))
+    }
+
+    fn read(
+        &self,
+        index: &str,
+        partition: &Partition,
+        visit: &mut dyn FnMut(SideDocument<'_>) -> ControlFlow<()>,
+    ) -> Result<(), SideError> {
+        let read = self
+            .target
+            .read_partition(index, partition, &mut |document| {
+                visit(SideDocument {
+                    id: document.id,
+                    routing: document.routing,
+                    version: document.version,
+                    source: document.source,
+                })
+            });
+        read.map(drop).map_err(target_error)
+    }
 }
 
 impl<'a> TargetSide<'a> {

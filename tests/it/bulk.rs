@@ -1,0 +1,236 @@
+//! Loading: the right documents and no others, whatever stops it.
+
+use std::fs;
+use std::path::Path;
+
+use mig::clients::target::Target as _;
+use mig::engines::bulk::work_store::{LocalWorkStore, WorkStore as _};
+use mig::engines::bulk::{BulkError, Options, Stop, failed};
+use mig::engines::verify::{Content, Verdict};
+use proptest::prelude::*;
+
+use crate::bulk_support::{Doc, Memory, Mutation, StopAt, identity, load, options, target, verify};
+
+fn no_stop() -> Stop {
+    Stop::No
+}
+
+/// All lines of an index, as (action, source), sorted.
+fn lines(root: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root.join("indices/shop/docs")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let mut lines = text.lines();
+        while let Some(action) = lines.next() {
+            found.push((action.to_owned(), lines.next().unwrap().to_owned()));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn wanted(memory: &Memory) -> Vec<(String, String)> {
+    let mut wanted: Vec<_> = memory
+        .docs()
+        .map(|doc| {
+            let routing = doc
+                .routing
+                .as_ref()
+                .map_or(String::new(), |routing| format!(",\"routing\":\"{routing}\""));
+            let action = format!(
+                "{{\"index\":{{\"_index\":\"shop\",\"_id\":\"{}\"{routing},\"version\":{},\
+                 \"version_type\":\"external_gte\"}}}}",
+                doc.id,
+                doc.version.unwrap()
+            );
+            (action, String::from_utf8(doc.source.clone().unwrap()).unwrap())
+        })
+        .collect();
+    wanted.sort();
+    wanted
+}
+
+#[test]
+fn every_document_lands_once_and_a_second_run_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("os");
+    let memory = Memory::numbered(3, 50);
+    let made = target(&root, &["shop"]);
+    let outcome = load(&memory, &root, options(&root), &no_stop).unwrap();
+    assert!(outcome.finished);
+    let index = &outcome.indices["shop"];
+    assert_eq!((index.expected, index.written, index.failed), (Some(150), 150, 0));
+    assert_eq!(lines(&root), wanted(&memory));
+    let facts = made.index_facts("shop", 0).unwrap().unwrap();
+    assert_eq!((facts.docs, facts.foreign_docs), (150, 0));
+    let again = load(&memory, &root, options(&root), &no_stop).unwrap();
+    assert_eq!(again, outcome);
+    assert_eq!(made.index_facts("shop", 0).unwrap().unwrap(), facts);
+    assert_eq!(verify(&memory, &root, Content::Full).verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_reader_that_loses_or_doubles_a_document_never_finishes() {
+    for mutation in [Mutation::Drop, Mutation::Duplicate] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("os");
+        let mut memory = Memory::numbered(2, 30);
+        memory.mutation = Some((mutation, "id-41".to_owned()));
+        target(&root, &["shop"]);
+        let error = load(&memory, &root, options(&root), &no_stop).unwrap_err();
+        assert!(matches!(error, BulkError::Count { .. }), "{error}");
+        let (_, facts) = LocalWorkStore::peek_work(
+            &root.join(".migrations_working_state"),
+            "test",
+            "docs",
+        )
+        .unwrap()
+        .unwrap();
+        assert!(!facts.complete["shop"]);
+        memory.mutation = None;
+        assert!(load(&memory, &root, options(&root), &no_stop).unwrap().finished);
+        assert_eq!(lines(&root), wanted(&memory));
+    }
+}
+
+#[test]
+fn what_can_not_be_written_goes_to_the_stream_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("os");
+    let mut memory = Memory::numbered(1, 40);
+    for number in [3, 17, 18] {
+        memory.segments[0][number].source = None;
+    }
+    target(&root, &["shop"]);
+    let stop = StopAt::new(12, Stop::Now);
+    load(&memory, &root, options(&root), &|| stop.ask()).unwrap();
+    let outcome = load(&memory, &root, options(&root), &no_stop).unwrap();
+    assert!(outcome.finished);
+    assert_eq!(outcome.failed_by_class["source-invalid"], 3);
+    assert_eq!(outcome.indices["shop"].written, 37);
+    let mut ids = Vec::new();
+    failed::read(&options(&root).failed, &mut |document| {
+        assert!(document.request_base64.is_some());
+        ids.push(document.id.into_owned());
+    })
+    .unwrap();
+    assert_eq!(ids, ["id-3", "id-17", "id-18"]);
+    // They are not there, so they are missing, and that is no success.
+    let report = verify(&memory, &root, Content::Full);
+    assert_eq!((report.verdict, report.indices["shop"].missing), (Verdict::Fail, 3));
+}
+
+#[test]
+fn more_failures_than_tolerated_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("os");
+    let mut memory = Memory::numbered(4, 100);
+    for doc in &mut memory.segments[0] {
+        doc.source = None;
+    }
+    target(&root, &["shop"]);
+    let options = Options {
+        max_failed: Some(2),
+        workers: 1,
+        ..options(&root)
+    };
+    let outcome = load(&memory, &root, options, &no_stop).unwrap();
+    assert!(outcome.too_many_failed && !outcome.finished);
+}
+
+#[test]
+fn a_tail_cut_at_any_byte_is_made_whole_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("os");
+    let mut memory = Memory::numbered(1, 12);
+    memory.step_docs = 2;
+    target(&root, &["shop"]);
+    let one = || Options {
+        workers: 1,
+        checkpoint_every: std::time::Duration::ZERO,
+        ..options(&root)
+    };
+    // Stopped with some steps noted.
+    let stop = StopAt::new(6, Stop::Now);
+    load(&memory, &root, one(), &|| stop.ask()).unwrap();
+    let part = root.join("indices/shop/docs/0-_0-0.ndjson");
+    let state = root.join(".migrations_working_state");
+    let store = LocalWorkStore::open(&state, &identity()).unwrap();
+    let marked = store.items().unwrap()[0].progress.mark.clone().unwrap();
+    drop(store);
+    assert!(marked.docs > 0 && marked.docs < 12, "{marked:?}");
+    let log = fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|it| it == "log"))
+        .unwrap();
+    let noted = fs::read(&log).unwrap();
+    assert!(load(&memory, &root, one(), &no_stop).unwrap().finished);
+    let whole = fs::read(&part).unwrap();
+    let start = usize::try_from(marked.bytes).unwrap();
+    for end in (start..whole.len()).take(160) {
+        fs::write(&log, &noted).unwrap();
+        fs::write(&part, &whole[..end]).unwrap();
+        assert!(load(&memory, &root, one(), &no_stop).unwrap().finished);
+        assert_eq!(fs::read(&part).unwrap(), whole, "cut at {end}");
+    }
+    // Shorter than what was durable, or another content: said, and nothing is built on it.
+    fs::write(&log, &noted).unwrap();
+    fs::write(&part, &whole[..start - 1]).unwrap();
+    load(&memory, &root, one(), &no_stop).unwrap_err();
+    let mut other = whole.clone();
+    other[10] ^= 1;
+    fs::write(&part, &other).unwrap();
+    load(&memory, &root, one(), &no_stop).unwrap_err();
+}
+
+fn document() -> impl Strategy<Value = Doc> {
+    (
+        any::<String>(),
+        proptest::option::of("[a-z]{0,3}"),
+        proptest::option::of(any::<i64>()),
+        any::<String>(),
+    )
+        .prop_map(|(id, routing, version, text)| Doc {
+            id,
+            routing,
+            version,
+            source: Some(serde_json::to_vec(&serde_json::json!({ "text": text })).unwrap()),
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn stops_at_any_point_lose_and_double_nothing(
+        docs in proptest::collection::btree_map("[ -~]{1,8}|\\PC{1,4}", document(), 1..80),
+        stops in proptest::collection::vec((1_u64..25, any::<bool>()), 0..8),
+        item_docs in 1_usize..40,
+        segments in 1_usize..4,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("os");
+        let docs: Vec<Doc> = docs
+            .into_iter()
+            .map(|(id, doc)| Doc { id, ..doc })
+            .collect();
+        let chunk = docs.len().div_ceil(segments);
+        let mut memory = Memory::new(docs.chunks(chunk).map(<[Doc]>::to_vec).collect());
+        memory.item_docs = item_docs;
+        target(&root, &["shop"]);
+        for (at, drain) in stops {
+            let stop = StopAt::new(at, if drain { Stop::Drain } else { Stop::Now });
+            let options = Options {
+                checkpoint_every: std::time::Duration::ZERO,
+                ..options(&root)
+            };
+            load(&memory, &root, options, &|| stop.ask()).unwrap();
+        }
+        let outcome = load(&memory, &root, options(&root), &no_stop).unwrap();
+        prop_assert!(outcome.finished);
+        prop_assert_eq!(outcome.indices["shop"].written, docs.len() as u64);
+        let report = verify(&memory, &root, Content::Full);
+        prop_assert_eq!(report.verdict, Verdict::Pass, "{:?}", report);
+    }
+}
