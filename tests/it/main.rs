@@ -6,7 +6,13 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod bulk;
+mod bulk_fixtures;
+mod bulk_support;
+mod bulk_work_store;
 mod export;
 mod plan;
 mod reader;
 mod snapshot;
+mod target_directory;
+mod verify;
