@@ -6,7 +6,8 @@ use super::environment::MIG_LOG;
 use super::error::{CliError, CliResult};
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, export, help, plan, rollback, snapshot_inspect, state, status,
+    apply, approve, completions, explain, export, help, plan, rollback, schema, snapshot_inspect,
+    state, status, validate,
 };
 use crate::base::ExitCode;
 
@@ -28,6 +29,7 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::ValidateArgs),
     Plan(plan::PlanCommand),
     Apply(apply::ApplyCommand),
     Approve(approve::ApproveCommand),
@@ -37,6 +39,8 @@ enum Command {
     /// Work with snapshots
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    Explain(explain::ExplainArgs),
+    Schema(schema::SchemaArgs),
     Export(export::ExportArgs),
     Completions(completions::CompletionsArgs),
     Help(help::HelpArgs),
@@ -82,6 +86,9 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         return Ok(ExitCode::Success);
     };
     match command {
+        Command::Validate(args) => validate::run(args, printer),
+        Command::Explain(args) => explain::run(args, printer),
+        Command::Schema(args) => schema::run(args, printer),
         Command::Plan(args) => plan::run(args, printer),
         Command::Apply(args) => apply::run(args, printer),
         Command::Approve(args) => approve::run(args, printer),

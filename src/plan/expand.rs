@@ -35,8 +35,8 @@ pub(crate) struct Expanded {
 /// One hop with the phases that its fragment gives.
 pub(crate) struct ExpandedHop {
     pub(crate) hop: Hop,
+    /// Where the cluster that it reads is named.
     pub(crate) from: Location,
-    pub(crate) to: Location,
     pub(crate) phases: Named<Phase>,
     pub(crate) gate: Option<HopGate>,
 }
@@ -144,7 +144,7 @@ impl<'a, 'f> Expander<'a, 'f> {
                 from: "a".into(),
                 to: "b".into(),
             },
-            |(hop, _, _)| hop.clone(),
+            |(hop, _)| hop.clone(),
         );
         if let Value::Map(entries) = &mut node.value {
             let scope = Scope {
@@ -165,7 +165,8 @@ impl<'a, 'f> Expander<'a, 'f> {
         self.check_hop_words(&plan, &hops);
         let mut expanded_hops = Vec::new();
         if let Some(each_hop) = each_hop {
-            for (hop, from, to) in hops {
+            let last = hops.len().saturating_sub(1);
+            for (index, (hop, from)) in hops.into_iter().enumerate() {
                 let scope = Scope {
                     vars: &values,
                     env: &self.options.env,
@@ -184,9 +185,9 @@ impl<'a, 'f> Expander<'a, 'f> {
                     expanded_hops.push(ExpandedHop {
                         hop,
                         from,
-                        to,
                         phases,
-                        gate,
+                        // The gate asks whether to go on, and after the last hop there is nowhere to go.
+                        gate: gate.filter(|_| index < last),
                     });
                 }
             }
@@ -337,7 +338,7 @@ impl<'a, 'f> Expander<'a, 'f> {
     }
 
     /// The pairs of neighbours under `hops`.
-    fn hops(&mut self, node: &Node) -> Vec<(Hop, Location, Location)> {
+    fn hops(&mut self, node: &Node) -> Vec<(Hop, Location)> {
         let Some(entry) = node.entry("hops") else {
             return Vec::new();
         };
@@ -377,12 +378,12 @@ impl<'a, 'f> Expander<'a, 'f> {
                     from: Address::new(from.value.clone()),
                     to: Address::new(to.value.clone()),
                 };
-                (hop, from.location, to.location)
+                (hop, from.location)
             })
             .collect()
     }
 
-    fn check_hop_words(&mut self, plan: &PlanFile, hops: &[(Hop, Location, Location)]) {
+    fn check_hop_words(&mut self, plan: &PlanFile, hops: &[(Hop, Location)]) {
         let mut cx = self.cx();
         if let Some(written) = plan.hops.as_ref().and_then(|hops| hops.first())
             && plan.each_hop.is_none()
@@ -401,8 +402,8 @@ impl<'a, 'f> Expander<'a, 'f> {
             );
         }
         for (name, _) in plan.hop_overrides.iter().flat_map(|overrides| &overrides.0) {
-            if !hops.iter().any(|(hop, _, _)| hop.name == name.value) {
-                let names: Vec<&str> = hops.iter().map(|(hop, _, _)| hop.name.as_str()).collect();
+            if !hops.iter().any(|(hop, _)| hop.name == name.value) {
+                let names: Vec<&str> = hops.iter().map(|(hop, _)| hop.name.as_str()).collect();
                 cx.push(
                     Diagnostic::new(code::BAD_HOPS, format!("there is no hop `{}`", name.value))
                         .at(name.location)
@@ -412,6 +413,7 @@ impl<'a, 'f> Expander<'a, 'f> {
                                 names.iter().copied(),
                             ) {
                                 Some(other) => format!("did you mean `{other}`?"),
+                                None if hops.is_empty() => "the plan has no hops".to_owned(),
                                 None => {
                                     format!("the hops are {}", super::diagnostics::one_of(names))
                                 }

@@ -202,7 +202,7 @@ section! {
         r#use: Text = required, redo, example "../templates/backfill-hop.yaml";
         /// Values for the fragment's variables; `${hop.from}`, `${hop.to}` and `${hop.name}` may stand in them.
         with: Named<Text> = optional, redo, example "{ \"workers\": 4 }";
-        /// A gate at the end of each hop.
+        /// A gate at the end of each hop but the last.
         gate: HopGate = optional, redo, example "{ \"title\": \"Accept ${hop.name}\" }";
     }
 }

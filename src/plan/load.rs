@@ -138,7 +138,11 @@ fn run(
         plan
     });
     let allowed = expanded.allowed();
-    if let Some(plan) = &plan {
+    // Lints of a plan with errors would mostly be consequences of them.
+    let errors = found
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error);
+    if let (Some(plan), false) = (&plan, errors) {
         lint::run(plan, &expanded, found);
     }
     found.retain(|diagnostic| {

@@ -18,6 +18,7 @@ pub mod model;
 mod names;
 mod resolve;
 mod scalars;
+pub mod schema;
 mod secrets;
 mod section;
 pub mod selector;

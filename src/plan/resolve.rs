@@ -44,7 +44,11 @@ pub(crate) fn plan(
             None => whole = false,
         }
     }
-    if sources.is_empty() && file.hops.is_none() && file.phases.is_some() {
+    let phases_given = file
+        .phases
+        .as_ref()
+        .is_some_and(|phases| phases.0.is_empty());
+    if sources.is_empty() && file.hops.is_none() && phases_given {
         cx.push(
             Diagnostic::new(code::EMPTY_PLAN, "the plan has no phases")
                 .at(first_of(file.location))

@@ -157,7 +157,14 @@ macro_rules! quantity {
                         Diagnostic::new(code::BAD_UNIT, format!("`{text}` has no unit"))
                             .help(format!("write {}", one_of(fixes.iter().map(String::as_str))))
                     } else {
-                        wrong(code::BAD_UNIT, $expected, text)
+                        let binary = text.trim().trim_end_matches("/s").strip_suffix('B').and_then(|text| {
+                            Some(text.strip_suffix(['k', 'K', 'M', 'G', 'T'])?.len())
+                        });
+                        // `10MB`: the unit that was meant is most likely the binary one.
+                        wrong(code::BAD_UNIT, $expected, text).help_if(binary.map(|at| {
+                            let (number, unit) = text.trim().split_at(at);
+                            format!("write `{number}{}i{}`", unit[..1].to_uppercase(), &unit[1..])
+                        }))
                     }
                 })
             }

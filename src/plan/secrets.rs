@@ -44,21 +44,23 @@ pub(crate) fn mask(files: &mut [SourceFile], found: &[Diagnostic]) {
         if ranges.is_empty() {
             continue;
         }
-        file.text = file
-            .text
-            .char_indices()
-            .flat_map(|(at, character)| {
-                let hidden = ranges
-                    .iter()
-                    .any(|(start, end)| (*start..*end).contains(&at));
-                let (character, count) = if hidden && !character.is_whitespace() {
-                    ('*', character.len_utf8())
+        ranges.sort_unstable();
+        let mut masked = String::with_capacity(file.text.len());
+        let mut next = 0;
+        for (start, end) in ranges {
+            let (start, end) = (start.max(next), end.max(next));
+            masked.push_str(file.text.get(next..start).unwrap_or_default());
+            for character in file.text.get(start..end).unwrap_or_default().chars() {
+                if character.is_whitespace() {
+                    masked.push(character);
                 } else {
-                    (character, 1)
-                };
-                std::iter::repeat_n(character, count)
-            })
-            .collect();
+                    masked.extend(std::iter::repeat_n('*', character.len_utf8()));
+                }
+            }
+            next = end;
+        }
+        masked.push_str(file.text.get(next..).unwrap_or_default());
+        file.text = masked;
     }
 }
 

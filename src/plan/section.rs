@@ -172,6 +172,9 @@ macro_rules! section {
             /// Where the section stands.
             #[allow(dead_code)]
             pub(crate) location: $crate::plan::location::Location,
+            /// The keys that are written, whether or not their values are right.
+            #[allow(dead_code)]
+            pub(crate) given: Vec<String>,
         }
 
         impl $crate::plan::decode::Decode for $name {
@@ -185,6 +188,7 @@ macro_rules! section {
                 Some(Self {
                     $($field: cx.field::<$type>(node, &keys, &$crate::plan::section::key_of(stringify!($field)), section!(@need $need $($default)?)),)*
                     location: node.location,
+                    given: keys.iter().map(|entry| entry.key.clone()).collect(),
                 })
             }
 

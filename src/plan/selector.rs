@@ -145,6 +145,7 @@ impl Pattern {
                 .next_back()
                 .unwrap_or_default()
                 .trim()
+                .trim_start_matches("error: ")
                 .to_owned(),
         })?;
         let system = as_regex.map_or(body.starts_with('.'), |regex| regex.starts_with("\\."));

@@ -72,9 +72,10 @@ pub(crate) fn values(
             source: "its default".to_owned(),
             location: Some(default.location),
         });
+        let mut default_fits = true;
         // A default that doesn't fit is wrong even where another value is given today.
         if let Some(default) = &default {
-            check(name, declaration, default, cx);
+            default_fits = check(name, declaration, default, cx);
         }
         let chosen = given
             .iter()
@@ -83,7 +84,7 @@ pub(crate) fn values(
         let value = match (chosen, default) {
             (Some(chosen), _) if chosen.poisoned => None,
             (Some(chosen), _) => check(name, declaration, &chosen, cx).then_some(chosen.value),
-            (None, Some(default)) => Some(default.value),
+            (None, Some(default)) => default_fits.then_some(default.value),
             (None, None) => {
                 cx.push(
                     Diagnostic::new(

@@ -1,4 +1,5 @@
-//! Renders typed values for people. Pure: nothing here reads, writes or decides.
+//! Renders typed values: text for people, JSON, SARIF. Pure: nothing here reads, writes or decides.
 
+pub mod diagnostics;
 pub mod inspect;
 pub mod progress;

@@ -33,6 +33,10 @@ pub(super) struct Written {
     pub(super) access: Option<Spanned<Access>>,
 }
 
+fn has(given: &[String], keys: &[&str]) -> bool {
+    given.iter().any(|key| keys.contains(&key.as_str()))
+}
+
 fn cluster(
     name: &Spanned<String>,
     written: &language::Cluster,
@@ -54,6 +58,8 @@ fn cluster(
             );
             None
         }
+        // Written, and told already what is wrong with it.
+        (None, None) if has(&written.given, &["endpoint", "directory"]) => None,
         (None, None) => {
             cx.push(
                 Diagnostic::new(
@@ -66,11 +72,13 @@ fn cluster(
             None
         }
     };
-    let directory = written.directory.is_some() && written.endpoint.is_none();
+    let directory = has(&written.given, &["directory"]) && !has(&written.given, &["endpoint"]);
     let version = if directory {
         directory_version(name, written, cx)
     } else {
-        if let Some(version) = &written.r#as {
+        if let Some(version) = &written.r#as
+            && !has(&written.given, &["directory"])
+        {
             cx.push(
                 Diagnostic::new(code::NO_MEANING_HERE, "`as` belongs to a `directory`")
                     .at(version.0.location)
@@ -145,6 +153,9 @@ fn directory_version(
         }
     }
     let Some(version) = &written.r#as else {
+        if has(&written.given, &["as"]) {
+            return None;
+        }
         cx.push(
             Diagnostic::new(
                 code::MISSING_KEY,
@@ -226,12 +237,12 @@ fn secret(SecretRef(place): &SecretRef) -> model::SecretRef {
 
 fn tls(written: &language::Tls, cx: &mut Context<'_>) -> Tls {
     match (&written.certificate, &written.key) {
-        (Some(certificate), None) => cx.push(
+        (Some(certificate), None) if !has(&written.given, &["key"]) => cx.push(
             Diagnostic::new(code::MISSING_KEY, "`key` is missing beside `certificate`")
                 .at(certificate.location)
                 .help("add `key: { file: PATH }`"),
         ),
-        (None, Some(_)) => cx.push(
+        (None, Some(_)) if !has(&written.given, &["certificate"]) => cx.push(
             Diagnostic::new(code::MISSING_KEY, "`certificate` is missing beside `key`")
                 .at(first_of(written.location))
                 .help("add `certificate: PATH`"),
@@ -309,6 +320,7 @@ fn store_at(
             );
             None
         }
+        (None, None) if has(&written.given, &["directory", "s3"]) => None,
         (None, None) => {
             cx.push(
                 Diagnostic::new(

@@ -231,6 +231,9 @@ fn snapshot(
     body: &language::Snapshot,
     resolver: &mut Resolver<'_, '_, '_>,
 ) -> Option<SnapshotSpec> {
+    if body.existing.is_none() && body.given.iter().any(|key| key == "existing") {
+        return None;
+    }
     if let Some(existing) = &body.existing {
         let of = existing.of.as_ref();
         let store = resolver.store(existing.store.as_ref(), "existing.store");
@@ -286,7 +289,10 @@ fn snapshot(
             of: resolved_of,
         });
     }
-    for (key, missing) in [("of", body.of.is_none()), ("to", body.to.is_none())] {
+    for (key, missing) in [
+        ("of", !body.given.iter().any(|key| key == "of")),
+        ("to", !body.given.iter().any(|key| key == "to")),
+    ] {
         if missing {
             resolver.cx.push(
                 Diagnostic::new(code::MISSING_KEY, format!("`{key}` is missing"))
