@@ -353,9 +353,21 @@ fn flipped_bits_in_the_index_never_panic() {
 /// Prints what `mig snapshot inspect` prints: `cargo test --test it -- --nocapture inspect`.
 #[test]
 fn inspecting_fits_80_columns_and_tells_what_it_can_not_read() {
-    for (repository, name, _) in SNAPSHOTS {
+    for (repository, name, answers) in SNAPSHOTS {
         let repository = Repository::open(store(repository)).unwrap();
         let report = inspect(&repository, Some(name)).unwrap();
+        let expected = expected(answers);
+        let detail = report.detail.as_ref().unwrap();
+        assert_eq!(detail.totals.errors, 0);
+        for index in &detail.indices {
+            let answer = &expected["indices"][&index.name];
+            assert_eq!(
+                index.totals.documents,
+                answer["docs"].as_u64(),
+                "{}",
+                index.name
+            );
+        }
         let text = inspect_text(&report);
         println!("{text}");
         let told = text
