@@ -220,6 +220,12 @@ pub struct BackfillObservation {
     pub target: BTreeMap<String, TargetIndexFacts>,
     /// What the work store says of this (plan, phase, snapshot).
     pub work: Option<WorkFacts>,
+    /// Whose work store it is where it is another state's; that one is never touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_work: Option<String>,
+    /// Whether the target is marked live.
+    #[serde(default)]
+    pub live: bool,
 }
 
 impl BackfillObservation {
@@ -283,6 +289,15 @@ pub struct VerifyObservation {
     pub source: BTreeMap<String, SnapshotIndexFacts>,
     /// Indices of the target by name.
     pub target: BTreeMap<String, TargetIndexFacts>,
+    /// Objects of the target with the number of their settings that wait for the proof.
+    #[serde(default)]
+    pub held_back: Vec<(ObjectKey, u64)>,
+    /// Indices that were closed at the source and are still open on the target.
+    #[serde(default)]
+    pub to_close: Vec<String>,
+    /// Whether the target is marked live.
+    #[serde(default)]
+    pub live: bool,
 }
 
 impl VerifyObservation {

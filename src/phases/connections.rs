@@ -146,8 +146,7 @@ impl Connections {
                             help: Some(error.help().to_owned()),
                         }
                     })?;
-                    let _ = target;
-                    Err(cluster_not_yet(address))
+                    Ok(Arc::new(target) as Arc<dyn Target>)
                 }
                 ClusterAt::Endpoint(_) => Err(cluster_not_yet(address)),
             }

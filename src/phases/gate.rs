@@ -2,15 +2,16 @@
 //!
 //! Relies on the approvals of the state alone. Deliberately absent: the asking; `mig approve` does it.
 
-use serde_json::Value;
+use serde_json::json;
 
-use crate::base::Fingerprint;
-use crate::diff::change::{Action, PhaseChange, Undo};
-use crate::diff::observation::Observation;
-use crate::phases::kind::{
+use super::common;
+use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use crate::diff::change::{Action, PhaseChange, Undo};
+use crate::diff::observation::Observation;
+use crate::plan::model::{Approve, PhaseSpec};
 use crate::state::model::PhaseRecord;
 
 /// The kind.
@@ -22,38 +23,62 @@ impl PhaseKind for Gate {
     }
 
     fn decide(&self, cx: &DecideContext<'_>) -> PhaseChange {
-        PhaseChange {
-            address: cx.phase.address.clone(),
-            previous_address: None,
-            kind: cx.phase.spec.kind(),
-            hop: cx.phase.address.hop().map(str::to_owned),
-            action: Action::Wait,
-            action_reason: "approval-needed".into(),
-            title: String::new(),
-            fields: Vec::new(),
-            items: Vec::new(),
-            left_out: Vec::new(),
-            effects: Vec::new(),
-            estimate: None,
-            undo: Undo::Nothing,
-            evidence: Vec::new(),
-            provisional: false,
-            inputs: Fingerprint::of(&cx.phase.spec),
+        let PhaseSpec::Gate(spec) = &cx.phase.spec else {
+            return super::snapshot::mismatch(cx);
+        };
+        let inputs = common::ground_of_approval(cx, cx.plan);
+        let done = common::done(cx.state, &cx.phase.address);
+        let approval = cx.state.approvals.get(&cx.phase.address);
+        let approved = approval.is_some_and(|approval| approval.inputs == inputs);
+        let (action, reason) = match done {
+            Some(done) if done.inputs == inputs && !cx.redo => (Action::UpToDate, "passed"),
+            _ if spec.approve == Approve::None => (Action::Run, "needs-no-approval"),
+            _ if approved => (Action::Run, "approved"),
+            _ if approval.is_some() || done.is_some() => (Action::Wait, "approval-lapsed"),
+            _ => (Action::Wait, "approval-missing"),
+        };
+        let mut change = PhaseChange::new(cx.phase, action, reason, spec.title.clone(), inputs);
+        change.fields = common::fields(cx);
+        if action == Action::UpToDate {
+            change.evidence = done.map(|done| done.evidence.clone()).unwrap_or_default();
+        } else {
+            change.undo = Undo::Rollback("withdraws the approval".into());
         }
+        change
     }
 
-    fn perform(&self, _cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+    fn perform(&self, cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+        let approval = cx.state.approvals.get(&cx.phase.address);
+        let evidence = match approval {
+            Some(approval) if approval.inputs == cx.change.inputs => {
+                format!("approved by {} at {}", approval.who, approval.at)
+            }
+            _ => match &cx.phase.spec {
+                PhaseSpec::Gate(spec) if spec.approve == Approve::None => {
+                    "passed: it asks nobody".to_owned()
+                }
+                _ => {
+                    return Err(PhaseError::Stale(format!(
+                        "`{}` is not approved for what it stands before now",
+                        cx.phase.address
+                    )));
+                }
+            },
+        };
         Ok(Performed::Done {
-            outputs: Value::Null,
-            evidence: Vec::new(),
+            outputs: json!({}),
+            evidence: vec![evidence],
         })
     }
 
     fn undo_plan(&self, _record: &PhaseRecord) -> UndoPlan {
-        UndoPlan::default()
+        UndoPlan {
+            removes: vec!["withdraws the approval".into()],
+            cannot: Vec::new(),
+        }
     }
 
     fn undo(&self, _cx: &UndoContext<'_>) -> Result<(), PhaseError> {
-        Ok(())
+        Ok(()) // the approval is the state's, and goes with the record
     }
 }

@@ -5,14 +5,16 @@
 //! order of phases, approvals, locks and the journal's file (all `apply`'s).
 
 pub mod adopt;
+pub mod backfill;
 mod common;
 pub mod connections;
 pub mod existing;
 pub mod gate;
 pub mod kind;
 pub mod metadata;
-pub mod not_yet;
 pub mod snapshot;
+pub mod switchover;
+pub mod verify;
 
 use crate::diff::observation::Observation;
 use crate::plan::model::PhaseKindName;
@@ -24,9 +26,9 @@ pub fn kind_of(name: PhaseKindName) -> &'static dyn PhaseKind {
         PhaseKindName::Gate => &gate::Gate,
         PhaseKindName::Snapshot => &snapshot::Snapshot,
         PhaseKindName::Metadata => &metadata::Metadata,
-        PhaseKindName::Backfill | PhaseKindName::Verify | PhaseKindName::Switchover => {
-            &not_yet::NotYet
-        }
+        PhaseKindName::Backfill => &backfill::Backfill,
+        PhaseKindName::Verify => &verify::Verify,
+        PhaseKindName::Switchover => &switchover::Switchover,
     }
 }
 

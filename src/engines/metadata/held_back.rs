@@ -43,6 +43,31 @@ pub fn release(kind: ObjectKind, body: &Value) -> Value {
     body
 }
 
+/// The body with settings held back that were put in force before: the opposite of [`release`].
+pub fn withhold(kind: ObjectKind, body: &Value, settings: &Value) -> Value {
+    let mut body = body.clone();
+    let Value::Object(waiting) = settings else {
+        return body;
+    };
+    let section = if is_nested(kind) {
+        body.get_mut("template")
+    } else {
+        Some(&mut body)
+    };
+    if let Some(Value::Object(in_force)) = section.and_then(|it| it.get_mut("settings")) {
+        in_force.retain(|key, _| !waiting.contains_key(key));
+    }
+    if let Value::Object(fields) = &mut body
+        && !waiting.is_empty()
+    {
+        fields.insert(
+            "held_back".into(),
+            serde_json::json!({ "settings": waiting }),
+        );
+    }
+    body
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +83,8 @@ mod tests {
             json!({"settings": {"index.number_of_shards": "1", "index.blocks.write": "true"}, "mappings": {}})
         );
         assert_eq!(release(ObjectKind::Index, &released), released);
+        let waiting = json!({"index.blocks.write": "true"});
+        assert_eq!(withhold(ObjectKind::Index, &released, &waiting), body);
     }
 
     #[test]

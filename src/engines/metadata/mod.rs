@@ -20,7 +20,7 @@ mod translate;
 
 pub use built_in::built_in;
 pub use compare::{core_fingerprint, differences};
-pub use held_back::{held_back, release};
+pub use held_back::{held_back, release, withhold};
 pub use rule::{Level, Lines, Rule, Versions};
 pub use rules::rules;
 pub use settings::normal_settings;

@@ -1,0 +1,333 @@
+//! What a backfill would do. Pure.
+
+use super::super::common;
+use super::super::kind::DecideContext;
+use super::super::snapshot::mismatch;
+use super::fate::{Fate, fate};
+use super::spec;
+use crate::base::units::{human_bytes, human_count, plural};
+use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
+use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
+use crate::plan::model::{BackfillSpec, Closed};
+
+/// An index that nothing makes on the target.
+const ABSENT: &str = "MIG083";
+/// Documents of somebody else.
+const FOREIGN: &str = "MIG084";
+/// A work store of another state.
+const OTHER_WORK: &str = "MIG085";
+/// A target that is live.
+const LIVE: &str = "MIG086";
+
+/// Compressed bytes a second that one machine moves at the least, where nothing was measured.
+const SLOW_BYTES_S: u64 = 4 << 20;
+/// The same, at best.
+const FAST_BYTES_S: u64 = 40 << 20;
+
+/// The indices that the phase is for, and those that are left out.
+pub(super) fn selected<'a>(
+    spec: &BackfillSpec,
+    observed: &'a BackfillObservation,
+) -> (Vec<(&'a str, &'a SnapshotIndexFacts)>, Vec<LeftOut>) {
+    let mut chosen = Vec::new();
+    let mut left_out = Vec::new();
+    for (name, facts) in &observed.source {
+        if let Some(reason) = common::left_out(&spec.indices, "index", name) {
+            left_out.push(reason);
+        } else if facts.closed && spec.closed == Closed::Skip {
+            left_out.push(LeftOut {
+                object: "index".into(),
+                name: name.clone(),
+                reason: "closed, and the plan says `closed: skip`".into(),
+            });
+        } else {
+            chosen.push((name.as_str(), facts));
+        }
+    }
+    (chosen, left_out)
+}
+
+/// What is gathered over the indices.
+#[derive(Default)]
+struct Gathered {
+    items: Vec<Item>,
+    docs: u64,
+    docs_known: bool,
+    bytes: u64,
+    written: Vec<String>,
+    proved: Vec<(String, String)>,
+}
+
+pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
+    let (Observation::Backfill(observed), Ok(spec)) = (cx.observation, spec(cx.phase)) else {
+        return mismatch(cx);
+    };
+    let to = &spec.to.value;
+    let (chosen, left_out) = selected(spec, observed);
+    let mut all = Gathered {
+        docs_known: true,
+        ..Gathered::default()
+    };
+    for (name, facts) in &chosen {
+        gather(cx, spec, observed, name, facts, &mut all);
+    }
+    let provisional = observed.snapshot_uuid.is_none();
+    let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
+    let live = observed.live || cx.state.live_targets.contains_key(to);
+    if live && all.items.iter().any(works) {
+        all.items.retain(|item| !works(item));
+        all.items.push(common::question(
+            "target",
+            to.as_str(),
+            LIVE,
+            format!("{to} is live: no phase writes documents there any more. Where are they to go?"),
+            vec!["to: another-target".into()],
+        ));
+    }
+    if let Some(other) = &observed.other_work {
+        all.items.push(common::question(
+            "work store",
+            cx.phase.address.as_str(),
+            OTHER_WORK,
+            format!("the work store of this phase on {to} belongs to another state ({other}). Whose work is it?"),
+            vec![
+                "plan: another-name".into(),
+                "# or bring back the state that it belongs to".into(),
+            ],
+        ));
+    }
+    let undecided = all.items.iter().any(|item| item.decision.is_some());
+    let replaces = all.items.iter().any(|item| item.action == Action::Replace);
+    let runs = all.items.iter().any(|item| item.action == Action::Run);
+    let begun = observed
+        .work
+        .as_ref()
+        .is_some_and(|work| work.docs_done > 0 && work.items_done < work.items);
+    let (action, reason) = match () {
+        () if provisional => (Action::Run, "input-not-there-yet"),
+        () if undecided => (Action::Decide, "decision-missing"),
+        () if replaces && cx.redo => (Action::Replace, "redo"),
+        () if replaces => (Action::Replace, "written-again"),
+        () if runs && begun => (Action::Run, "interrupted"),
+        () if runs && !all.proved.is_empty() => (Action::Run, "new-indices"),
+        () if runs => (Action::Run, "not-applied-yet"),
+        () if !all.items.is_empty() => (Action::Decide, "drift"),
+        () if all.written.is_empty() && !all.proved.is_empty() => (Action::UpToDate, "verified"),
+        () if all.written.is_empty() => (Action::UpToDate, "nothing-to-do"),
+        () => (Action::UpToDate, "written"),
+    };
+    let mut change = PhaseChange::new(
+        cx.phase,
+        action,
+        reason,
+        title(spec, &chosen, &all, action),
+        inputs(cx, observed, &all),
+    );
+    change.fields = common::fields(cx);
+    change.left_out = left_out;
+    change.provisional = provisional;
+    change.evidence = evidence(to.as_str(), &all);
+    if matches!(action, Action::Run | Action::Replace) && !provisional {
+        effects(&mut change, spec, &all);
+        change.estimate = Some(estimate(cx, &all));
+        change.undo = Undo::Rollback(format!("removes the documents that it wrote to {to}"));
+    } else if provisional {
+        change.undo = Undo::Rollback(format!("removes the documents that it wrote to {to}"));
+    }
+    change.items = all.items;
+    change
+}
+
+fn gather(
+    cx: &DecideContext<'_>,
+    spec: &BackfillSpec,
+    observed: &BackfillObservation,
+    name: &str,
+    facts: &SnapshotIndexFacts,
+    all: &mut Gathered,
+) {
+    let to = &spec.to.value;
+    let mut work = |action: Action, note: String| {
+        all.docs += facts.docs.unwrap_or(0);
+        all.docs_known &= facts.docs.is_some();
+        all.bytes += facts.bytes;
+        all.items.push(Item {
+            note,
+            docs: facts.docs,
+            bytes: Some(facts.bytes),
+            ..common::item(action, "index", name)
+        });
+    };
+    match fate(cx, spec, observed, name, facts) {
+        Fate::Write => work(Action::Run, String::new()),
+        Fate::Resume => {
+            let there = observed.target.get(name).map_or(0, |found| found.docs);
+            let note = match facts.docs {
+                Some(docs) if there <= docs => {
+                    format!("{} left", plural(docs - there, "document"))
+                }
+                _ => format!("{} there", plural(there, "document")),
+            };
+            work(Action::Run, note);
+        }
+        Fate::Again(why) => work(Action::Replace, why.to_owned()),
+        Fate::Written => all.written.push(name.to_owned()),
+        Fate::Proved(by) => all.proved.push((name.to_owned(), by.to_string())),
+        Fate::Drifted(by) => all.items.push(Item {
+            note: format!(
+                "changed on {to} since `{by}` proved it; `--redo {}` or `on-drift: mend` writes it again",
+                cx.phase.address
+            ),
+            ..common::item(Action::Decide, "index", name)
+        }),
+        Fate::Absent => all.items.push(common::question(
+            "index",
+            name,
+            ABSENT,
+            format!("index {name} is not on {to}, and no metadata phase makes it there. Is it to be moved?"),
+            vec![
+                format!("include: {{ indices: [\"*\", \"{name}\"] }}   # of the metadata phase"),
+                format!("indices: [\"*\", \"!{name}\"]"),
+            ],
+        )),
+        Fate::Foreign(docs) => all.items.push(common::question(
+            "index",
+            name,
+            FOREIGN,
+            format!(
+                "index {name} on {to} holds {} that this phase did not write. Is it to be left alone?",
+                plural(docs, "document")
+            ),
+            vec![
+                format!("indices: [\"*\", \"!{name}\"]"),
+                "to: another-target".into(),
+            ],
+        )),
+    }
+}
+
+/// Identity of what the decision rests on; progress of its own is none.
+fn inputs(
+    cx: &DecideContext<'_>,
+    observed: &BackfillObservation,
+    all: &Gathered,
+) -> crate::base::Fingerprint {
+    let work: Vec<_> = all
+        .items
+        .iter()
+        .map(|item| (item.action, &item.object, &item.name))
+        .collect();
+    let source: Vec<_> = observed
+        .source
+        .iter()
+        .map(|(name, facts)| (name, &facts.uuid))
+        .collect();
+    common::inputs(cx, &(&observed.snapshot_uuid, source, work))
+}
+
+fn title(
+    spec: &BackfillSpec,
+    chosen: &[(&str, &SnapshotIndexFacts)],
+    all: &Gathered,
+    action: Action,
+) -> String {
+    let to = &spec.to.value;
+    if action == Action::UpToDate {
+        return format!("{} on {to}", common::indices(chosen.len()));
+    }
+    let count = all
+        .items
+        .iter()
+        .filter(|item| item.decision.is_none())
+        .count();
+    let docs = if all.docs_known {
+        plural(all.docs, "document")
+    } else {
+        "documents".into()
+    };
+    format!("{docs} of {} → {to}", common::indices(count))
+}
+
+fn effects(change: &mut PhaseChange, spec: &BackfillSpec, all: &Gathered) {
+    let on = spec.to.value.clone();
+    let docs = if all.docs_known {
+        plural(all.docs, "document")
+    } else {
+        "documents".into()
+    };
+    change.effects.push(Effect {
+        on: on.clone(),
+        text: format!("writes {docs}"),
+        destroys: false,
+    });
+    let replaced: Vec<&str> = all
+        .items
+        .iter()
+        .filter(|item| item.action == Action::Replace)
+        .map(|item| item.name.as_str())
+        .collect();
+    if !replaced.is_empty() {
+        change.effects.push(Effect {
+            on,
+            text: format!("removes the documents of {} first", common::few(&replaced)),
+            destroys: true,
+        });
+    }
+    change.effects.push(Effect {
+        on: spec.from.value.clone(),
+        text: format!("reads {}", human_bytes(all.bytes)),
+        destroys: false,
+    });
+}
+
+fn estimate(cx: &DecideContext<'_>, all: &Gathered) -> Estimate {
+    let measured = common::record(cx.state, &cx.phase.address)
+        .and_then(|record| record.outputs.get("measured"))
+        .and_then(|measured| {
+            let bytes = measured.get("bytes")?.as_u64()?;
+            let millis = measured.get("millis")?.as_u64()?;
+            (bytes > 0 && millis >= 1000).then(|| (bytes * 1000 / millis).max(1))
+        });
+    let limit = match &cx.phase.spec {
+        crate::plan::model::PhaseSpec::Backfill(spec) => spec.limits.docs.map(|rate| rate.0),
+        _ => None,
+    };
+    let at_least = limit.map_or(0, |rate| all.docs / rate.max(1));
+    match measured {
+        Some(rate) => Estimate {
+            low_s: (all.bytes / rate * 9 / 10).max(at_least),
+            high_s: (all.bytes / rate * 13 / 10).max(at_least) + 1,
+            basis: format!("at {}/s of the snapshot, measured in the last run", human_bytes(rate)),
+        },
+        None => Estimate {
+            low_s: (all.bytes / FAST_BYTES_S).max(at_least),
+            high_s: (all.bytes / SLOW_BYTES_S).max(at_least) + 1,
+            basis: format!(
+                "at {}/s to {}/s of the snapshot, not measured yet",
+                human_bytes(SLOW_BYTES_S),
+                human_bytes(FAST_BYTES_S)
+            ),
+        },
+    }
+}
+
+fn evidence(to: &str, all: &Gathered) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut by: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for (_, phase) in &all.proved {
+        *by.entry(phase).or_default() += 1;
+    }
+    for (phase, count) in by {
+        lines.push(format!(
+            "every document of {} on {to} was proved by `{phase}`",
+            common::indices(count)
+        ));
+    }
+    if !all.written.is_empty() {
+        lines.push(format!(
+            "{} written in full and unchanged since, not proved yet",
+            human_count(all.written.len() as u64) + if all.written.len() == 1 { " index" } else { " indices" }
+        ));
+    }
+    lines
+}

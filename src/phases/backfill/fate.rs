@@ -1,0 +1,163 @@
+//! What becomes of each index of a backfill. Pure.
+
+use serde_json::Value;
+
+use super::super::common;
+use super::super::kind::DecideContext;
+use crate::base::{Address, Fingerprint};
+use crate::diff::change::Action;
+use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts};
+use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
+use crate::state::model::State;
+
+/// What becomes of one index.
+pub(super) enum Fate {
+    /// It is written.
+    Write,
+    /// An earlier run wrote a part of it.
+    Resume,
+    /// What is there is removed first: why.
+    Again(&'static str),
+    /// All is there, and no proof yet.
+    Written,
+    /// All was there, by a proof.
+    Proved(Address),
+    /// Proved, and changed since; the plan says to report that.
+    Drifted(Address),
+    /// It is not on the target, and nothing makes it.
+    Absent,
+    /// It holds documents that this phase did not write.
+    Foreign(u64),
+}
+
+/// A proof that all documents of an index arrived.
+pub(super) struct Proof {
+    by: Address,
+    content: Option<Fingerprint>,
+}
+
+/// The proof of an index of a snapshot on a target, where a verify phase gave one.
+pub(super) fn proof(cx: &DecideContext<'_>, to: &Address, snapshot: &str, index: &str) -> Option<Proof> {
+    cx.plan
+        .phases
+        .values()
+        .filter(|phase| match &phase.spec {
+            PhaseSpec::Verify(verify) => verify.target.value == *to,
+            _ => false,
+        })
+        .find_map(|phase| {
+            let record = common::record(cx.state, &phase.address)?;
+            let found = record
+                .outputs
+                .get("proved")?
+                .get(index)
+                .filter(|found| common::text(found, "/snapshot-uuid") == Some(snapshot))?;
+            let content = found
+                .get("content")
+                .and_then(|it| serde_json::from_value(it.clone()).ok());
+            Some(Proof {
+                by: phase.address.clone(),
+                content,
+            })
+        })
+}
+
+/// What this phase recorded of an index that it finished, from this snapshot.
+fn recorded<'a>(state: &'a State, phase: &Address, snapshot: &str, index: &str) -> Option<&'a Value> {
+    let outputs = &common::record(state, phase)?.outputs;
+    let found = outputs.get("indices")?.get(index)?;
+    (common::text(found, "/snapshot-uuid") == Some(snapshot)).then_some(found)
+}
+
+/// Whether this phase ever announced that it writes documents into the index.
+fn announced(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
+    common::record(cx.state, &cx.phase.address).is_some_and(|record| {
+        record.effects.iter().any(|effect| {
+            effect.on == *to && effect.what == "write-documents" && effect.name == index
+        })
+    })
+}
+
+pub(super) fn fate(
+    cx: &DecideContext<'_>,
+    spec: &BackfillSpec,
+    observed: &BackfillObservation,
+    index: &str,
+    facts: &SnapshotIndexFacts,
+) -> Fate {
+    let to = &spec.to.value;
+    let Some(found) = observed.target.get(index) else {
+        return if made_earlier(cx, to, index) {
+            Fate::Write
+        } else {
+            Fate::Absent
+        };
+    };
+    let snapshot = observed.snapshot_uuid.as_deref().unwrap_or_default();
+    let work = observed
+        .work
+        .as_ref()
+        .and_then(|work| work.complete.get(index).copied());
+    let recorded = recorded(cx.state, &cx.phase.address, snapshot, index);
+    let ours = work.is_some() || recorded.is_some() || announced(cx, to, index);
+    let proof = proof(cx, to, snapshot, index);
+    if found.foreign_docs > 0 && proof.is_none() {
+        return Fate::Foreign(found.foreign_docs);
+    }
+    if found.docs > 0 && !ours && proof.is_none() {
+        return Fate::Foreign(found.docs);
+    }
+    if cx.redo {
+        return if found.docs > 0 {
+            Fate::Again("asked for by --redo")
+        } else {
+            Fate::Write
+        };
+    }
+    if let Some(proof) = proof {
+        let moved = proof.content.is_some() && proof.content != found.content;
+        return match (moved, spec.on_drift) {
+            (false, _) => Fate::Proved(proof.by),
+            (true, OnDrift::Report) => Fate::Drifted(proof.by),
+            (true, OnDrift::Mend) => Fate::Again("changed on the target since it was proved"),
+        };
+    }
+    let complete = work == Some(true) || (facts.docs == Some(0) && recorded.is_some());
+    if complete {
+        let content: Option<Fingerprint> = recorded
+            .and_then(|it| it.get("content"))
+            .and_then(|it| serde_json::from_value(it.clone()).ok());
+        return match content {
+            Some(content) if found.content.as_ref() != Some(&content) => {
+                Fate::Again("changed on the target since it was written")
+            }
+            Some(_) => Fate::Written,
+            // All items are done and the phase did not get to say so: it only has to be finished.
+            None => Fate::Resume,
+        };
+    }
+    if work == Some(false) {
+        return Fate::Resume;
+    }
+    if found.docs > 0 {
+        return Fate::Again("holds documents of another snapshot or an earlier run");
+    }
+    Fate::Write
+}
+
+/// Whether a metadata phase of this plan makes the index in the same apply.
+fn made_earlier(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
+    cx.earlier
+        .iter()
+        .filter(|change| change.kind == PhaseKindName::Metadata)
+        .filter(|change| match cx.plan.phases.get(&change.address).map(|phase| &phase.spec) {
+            Some(PhaseSpec::Metadata(metadata)) => metadata.to.value == *to,
+            _ => false,
+        })
+        .any(|change| {
+            // Where the metadata phase waits for a decision on the index, that is the question to answer first.
+            change.items.iter().any(|item| {
+                item.object == "index" && item.name == index && item.action != Action::Delete
+            })
+        })
+}

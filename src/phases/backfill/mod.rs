@@ -1,0 +1,132 @@
+//! `backfill:` moves documents from a snapshot to a target, and stays done for good once they were proved.
+//!
+//! Relies on the `bulk` engine for the moving; progress is in its work store beside the documents, not in the state.
+//! Deliberately absent: the proof (the verify phase's), indices and their mappings (the metadata phase's: a target never
+//! makes an index by itself).
+
+mod decide;
+mod fate;
+mod perform;
+mod undo;
+
+use std::collections::BTreeMap;
+
+use super::common;
+use super::kind::{
+    DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
+    UndoPlan,
+};
+use crate::base::{Address, Fingerprint};
+use crate::clients::target::{Target, WorkPlace};
+use crate::diff::change::PhaseChange;
+use crate::diff::observation::{BackfillObservation, Observation, WorkFacts};
+use crate::engines::bulk::work_store::{LocalWorkStore, WorkIdentity};
+use crate::plan::model::{BackfillSpec, Phase, PhaseSpec, Plan};
+use crate::state::model::PhaseRecord;
+
+/// The kind.
+pub struct Backfill;
+
+impl PhaseKind for Backfill {
+    fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
+        let spec = spec(cx.phase)?;
+        let on = &spec.to.value;
+        let target = cx.connections.open_target(on)?;
+        let error = |error| common::target_error(on, &error);
+        let view = cx.connections.usable_snapshot(&spec.from.value)?;
+        let facts = view.as_ref().and_then(|view| view.facts.as_ref());
+        let (identity, work) = match peek(&*target, cx.plan, &cx.phase.address)? {
+            Some((identity, work)) => (Some(identity), Some(work)),
+            None => (None, None),
+        };
+        let ours = identity
+            .as_ref()
+            .is_none_or(|identity| identity.lineage == cx.state.lineage);
+        let other_work = identity.as_ref().filter(|_| !ours).map(|identity| {
+            format!(
+                "plan `{}`, state {}, snapshot {}",
+                identity.plan, identity.lineage, identity.snapshot_uuid
+            )
+        });
+        let this_snapshot = identity.is_some_and(|identity| {
+            Some(&identity.snapshot_uuid) == facts.map(|facts| &facts.uuid)
+        });
+        let work = work.filter(|_| ours && this_snapshot);
+        let written = work.as_ref().map_or(0, |work| work.docs_done);
+        let mut indices = BTreeMap::new();
+        for name in facts.into_iter().flat_map(|facts| facts.indices.keys()) {
+            if let Some(found) = target.index_facts(name, written).map_err(error)? {
+                indices.insert(name.clone(), found);
+            }
+        }
+        Ok(Observation::Backfill(BackfillObservation {
+            snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
+            source: facts
+                .map(|facts| facts.indices.clone())
+                .unwrap_or_default(),
+            target: indices,
+            work,
+            other_work,
+            live: target.live().map_err(error)?.is_some(),
+        }))
+    }
+
+    fn decide(&self, cx: &DecideContext<'_>) -> PhaseChange {
+        decide::decide(cx)
+    }
+
+    fn perform(&self, cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+        perform::perform(cx)
+    }
+
+    fn undo_plan(&self, record: &PhaseRecord) -> UndoPlan {
+        undo::undo_plan(record)
+    }
+
+    fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
+        undo::undo(cx)
+    }
+}
+
+fn spec(phase: &Phase) -> Result<&BackfillSpec, PhaseError> {
+    match &phase.spec {
+        PhaseSpec::Backfill(spec) => Ok(spec),
+        _ => Err(PhaseError::Failed {
+            message: format!("`{}` is no backfill phase", phase.address),
+            help: None,
+        }),
+    }
+}
+
+/// What the work store of a phase says, whoever's it is.
+pub(super) fn peek(
+    target: &dyn Target,
+    plan: &Plan,
+    phase: &Address,
+) -> Result<Option<(WorkIdentity, WorkFacts)>, PhaseError> {
+    match target.work_place() {
+        WorkPlace::Directory(directory) => {
+            LocalWorkStore::peek_work(&directory, &plan.name, phase.as_str())
+                .map_err(|error| work_error(&error))
+        }
+        WorkPlace::Index(_) => Ok(None),
+    }
+}
+
+fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError {
+    PhaseError::Failed {
+        message: error.to_string(),
+        help: Some("nothing was touched; look at the file that is named".into()),
+    }
+}
+
+/// Whose work this is.
+fn work_identity(spec: &BackfillSpec, plan: &Plan, phase: &Address, lineage: &str, snapshot: &str) -> WorkIdentity {
+    WorkIdentity {
+        plan: plan.name.clone(),
+        lineage: lineage.to_owned(),
+        work: phase.as_str().to_owned(),
+        snapshot_uuid: snapshot.to_owned(),
+        digest: Fingerprint::of(&(&spec.to, spec.versions)),
+    }
+}

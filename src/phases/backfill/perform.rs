@@ -1,0 +1,309 @@
+//! Moves the documents, resumable at any instant.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::super::common;
+use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
+use super::{spec, work_error, work_identity};
+use crate::base::failpoint;
+use crate::base::units::plural;
+use crate::clients::target::{Target, WorkPlace};
+use crate::diff::change::Action;
+use crate::diff::observation::Observation;
+use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
+use crate::engines::bulk::work_store::{LocalWorkStore, WorkStore};
+use crate::engines::bulk::{
+    self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
+};
+use crate::plan::model::{BackfillSpec, Versions};
+
+fn failed(message: String, help: &str) -> PhaseError {
+    PhaseError::Failed {
+        message,
+        help: Some(help.to_owned()),
+    }
+}
+
+pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+    let Observation::Backfill(observed) = cx.observation else {
+        return Err(PhaseError::Stale("the observation is of another kind".into()));
+    };
+    let spec = spec(cx.phase)?;
+    let on = &spec.to.value;
+    let chosen: BTreeMap<String, Action> = cx
+        .change
+        .items
+        .iter()
+        .filter(|item| matches!(item.action, Action::Run | Action::Replace))
+        .map(|item| (item.name.clone(), item.action))
+        .collect();
+    if chosen.is_empty() {
+        return Ok(Performed::Done {
+            outputs: previous(cx),
+            evidence: cx.change.evidence.clone(),
+        });
+    }
+    let target = cx.connections.open_target(on)?;
+    refuse_live(cx, &*target, on)?;
+    let snapshot_uuid = observed
+        .snapshot_uuid
+        .as_deref()
+        .ok_or_else(|| PhaseError::Stale("the snapshot is not there".into()))?;
+    let view = cx.connections.usable_snapshot(&spec.from.value)?;
+    let Some(snapshot) = view.as_ref().and_then(|view| view.snapshot.as_ref()) else {
+        return Err(PhaseError::Stale("the snapshot is not there".into()));
+    };
+    let WorkPlace::Directory(place) = target.work_place() else {
+        return Err(PhaseError::NotYet {
+            message: format!("{on}: a work store on a cluster is not in this version"),
+            help: "use a directory target".into(),
+        });
+    };
+    let store = open_store(cx, spec, &place, snapshot_uuid)?;
+    let mut indices = BTreeMap::new();
+    for (name, action) in &chosen {
+        if cx.interrupt.draining() {
+            return Ok(Performed::Interrupted);
+        }
+        let facts = target
+            .index_facts(name, 0)
+            .map_err(|error| common::target_error(on, &error))?
+            .ok_or_else(|| {
+                failed(
+                    format!("index {name} is not on {on}: a target never makes one by itself"),
+                    "run the metadata phase first, or leave the index out",
+                )
+            })?;
+        (cx.announce)(common::effect_with(
+            on,
+            "write-documents",
+            name,
+            json!({"snapshot-uuid": snapshot_uuid, "target-uuid": facts.uuid}),
+        ))?;
+        if *action == Action::Replace {
+            let detail = json!({"documents": facts.docs});
+            (cx.announce)(common::effect_with(on, "remove-documents", name, detail))?;
+            failpoint::hit("backfill.reset.before");
+            store.reset(Some(name)).map_err(|error| work_error(&error))?;
+            target
+                .clear_documents(name)
+                .map_err(|error| common::target_error(on, &error))?;
+            failpoint::hit("backfill.reset.after");
+        }
+        indices.insert(name.clone(), Some(facts.uuid));
+    }
+    let names: Vec<String> = chosen.keys().cloned().collect();
+    let source = SnapshotSource::open(snapshot, &names, ITEM_BYTES)
+        .map_err(|error| failed(error.to_string(), "check the snapshot"))?;
+    let failed_folder = place.join("failed").join(file_name(cx.phase.address.as_str()));
+    let began = Instant::now();
+    let read = AtomicU64::new(0);
+    let first = AtomicU64::new(u64::MAX);
+    let progress = |now: BulkProgress| {
+        first.fetch_min(now.bytes_read, Ordering::Relaxed);
+        read.fetch_max(now.bytes_read, Ordering::Relaxed);
+        (cx.progress)(Progress {
+            unit: "docs".into(),
+            done: now.docs_done,
+            total: now.docs_total,
+            bytes: now.bytes_read,
+            failed: now.failed,
+            workers: now.workers,
+        });
+    };
+    let stop = || common::stop(cx.interrupt);
+    let outcome = bulk::run(&Job {
+        source: &source,
+        target: &*target,
+        store: &store,
+        transform: &Identity,
+        indices: indices.clone(),
+        options: options(spec, &failed_folder),
+        stop: &stop,
+        progress: &progress,
+    })
+    .map_err(|error| bulk_error(&error))?;
+    let read = read
+        .load(Ordering::Relaxed)
+        .saturating_sub(first.load(Ordering::Relaxed));
+    let measured = json!({
+        "bytes": read,
+        "millis": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    let outputs = outputs(cx, &*target, spec, snapshot_uuid, &outcome, &indices, measured)?;
+    let failed_docs = outcome.failed();
+    if failed_docs > spec.max_failed || outcome.too_many_failed {
+        return Ok(Performed::Partial {
+            reason: format!(
+                "{} could not be written and the plan tolerates {}: see {}",
+                plural(failed_docs, "document"),
+                spec.max_failed,
+                failed_folder.display()
+            ),
+            outputs,
+        });
+    }
+    if !outcome.finished {
+        return Ok(Performed::Interrupted);
+    }
+    Ok(Performed::Done {
+        evidence: vec![statement(on.as_str(), &outcome)],
+        outputs,
+    })
+}
+
+fn statement(on: &str, outcome: &BulkOutcome) -> String {
+    let sum = |count: fn(&bulk::IndexOutcome) -> u64| outcome.indices.values().map(count).sum::<u64>();
+    let written = sum(|index| index.written);
+    let delivered = sum(|index| index.delivered);
+    let failed = sum(|index| index.failed);
+    format!(
+        "{} of {} of {} written to {on}, {failed} failed; as many as the snapshot's own bitmaps count",
+        crate::base::units::human_count(written),
+        plural(delivered, "document"),
+        common::indices(outcome.indices.len()),
+    )
+}
+
+/// What an earlier run recorded.
+fn previous(cx: &PerformContext<'_>) -> Value {
+    common::record(cx.state, &cx.phase.address)
+        .map(|record| record.outputs.clone())
+        .filter(|outputs| !outputs.is_null())
+        .unwrap_or_else(|| json!({}))
+}
+
+fn outputs(
+    cx: &PerformContext<'_>,
+    target: &dyn Target,
+    spec: &BackfillSpec,
+    snapshot_uuid: &str,
+    outcome: &BulkOutcome,
+    uuids: &BTreeMap<String, Option<String>>,
+    measured: Value,
+) -> Result<Value, PhaseError> {
+    let mut indices: Map<String, Value> = match previous(cx).get("indices") {
+        Some(Value::Object(indices)) => indices.clone(),
+        _ => Map::new(),
+    };
+    let finished = outcome.finished && !outcome.too_many_failed;
+    for (name, index) in &outcome.indices {
+        let done = index.items_done == index.items;
+        if !(finished || done) {
+            indices.remove(name);
+            continue;
+        }
+        let facts = target
+            .index_facts(name, index.written)
+            .map_err(|error| common::target_error(&spec.to.value, &error))?;
+        indices.insert(
+            name.clone(),
+            json!({
+                "snapshot-uuid": snapshot_uuid,
+                "target-uuid": uuids.get(name),
+                "expected": index.expected,
+                "written": index.written,
+                "newer-present": index.newer_present,
+                "dropped": index.dropped,
+                "failed": index.failed,
+                "content": facts.and_then(|facts| facts.content),
+            }),
+        );
+    }
+    let mut outputs = json!({
+        "snapshot-uuid": snapshot_uuid,
+        "indices": indices,
+        "measured": measured,
+    });
+    if outcome.failed() > 0
+        && let Value::Object(fields) = &mut outputs
+    {
+        let at = match target.work_place() {
+            WorkPlace::Directory(place) => place
+                .join("failed")
+                .join(file_name(cx.phase.address.as_str()))
+                .display()
+                .to_string(),
+            WorkPlace::Index(index) => index,
+        };
+        fields.insert(
+            "failed-documents".into(),
+            json!({"count": outcome.failed(), "by-class": outcome.failed_by_class, "at": at}),
+        );
+    }
+    Ok(outputs)
+}
+
+fn options(spec: &BackfillSpec, failed: &std::path::Path) -> Options {
+    let mut options = Options::new(format!("pid-{}", std::process::id()), failed);
+    options.workers = spec.workers;
+    options.keep_versions = spec.versions == Versions::Keep;
+    options.max_failed = Some(spec.max_failed);
+    if let Some(batch) = spec.limits.batch {
+        options.batch_bytes = usize::try_from(batch.0).unwrap_or(usize::MAX);
+    }
+    options.rates = Rates {
+        docs: spec.limits.docs.map(|rate| rate.0),
+        bytes: spec.limits.bytes.map(|rate| rate.0),
+        in_flight: spec.limits.in_flight.unwrap_or(Rates::default().in_flight),
+    };
+    options
+}
+
+fn refuse_live(
+    cx: &PerformContext<'_>,
+    target: &dyn Target,
+    on: &crate::base::Address,
+) -> Result<(), PhaseError> {
+    let mark = target
+        .live()
+        .map_err(|error| common::target_error(on, &error))?;
+    if mark.is_some() || cx.state.live_targets.contains_key(on) {
+        return Err(failed(
+            format!("{on} is live: no phase writes documents there any more"),
+            "give another target",
+        ));
+    }
+    Ok(())
+}
+
+/// Opens the work store; one of this phase for another snapshot, or of an older form of the phase, is made anew.
+fn open_store(
+    cx: &PerformContext<'_>,
+    spec: &BackfillSpec,
+    place: &std::path::Path,
+    snapshot_uuid: &str,
+) -> Result<LocalWorkStore, PhaseError> {
+    let identity = work_identity(
+        spec,
+        cx.plan,
+        &cx.phase.address,
+        &cx.state.lineage,
+        snapshot_uuid,
+    );
+    let work = cx.phase.address.as_str();
+    let found = LocalWorkStore::peek_work(place, &cx.plan.name, work)
+        .map_err(|error| work_error(&error))?;
+    if let Some((found, _)) = found
+        && found != identity
+        && found.lineage == identity.lineage
+    {
+        let detail = json!({"snapshot-uuid": found.snapshot_uuid});
+        (cx.announce)(common::effect_with(&spec.to.value, "reset-work", work, detail))?;
+        LocalWorkStore::remove(place, &cx.plan.name, work).map_err(|error| work_error(&error))?;
+    }
+    LocalWorkStore::open(place, &identity).map_err(|error| work_error(&error))
+}
+
+fn bulk_error(error: &BulkError) -> PhaseError {
+    failed(error.to_string(), error.help())
+}
+
+/// An address as the name of a file.
+fn file_name(address: &str) -> String {
+    address.replace(['/', '>'], "_")
+}

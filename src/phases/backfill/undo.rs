@@ -1,0 +1,89 @@
+//! Takes back the documents that a backfill wrote, where nobody changed them since.
+
+use super::super::common;
+use super::super::kind::{PhaseError, UndoContext, UndoPlan};
+use super::work_error;
+use crate::base::{Address, Fingerprint};
+use crate::clients::target::WorkPlace;
+use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::bulk::work_store::LocalWorkStore;
+use crate::state::model::PhaseRecord;
+
+fn written(record: &PhaseRecord) -> Vec<(&Address, &str)> {
+    let mut written: Vec<_> = record
+        .effects
+        .iter()
+        .filter(|effect| effect.what == "write-documents")
+        .map(|effect| (&effect.on, effect.name.as_str()))
+        .collect();
+    written.sort_unstable();
+    written.dedup();
+    written
+}
+
+pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
+    UndoPlan {
+        removes: written(record)
+            .into_iter()
+            .map(|(on, index)| format!("removes the documents of index {index} on {on}"))
+            .collect(),
+        cannot: Vec::new(),
+    }
+}
+
+pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
+    let mut refused = Vec::new();
+    let mut targets: Vec<&Address> = Vec::new();
+    for (on, index) in written(cx.record) {
+        let target = cx.connections.open_target(on)?;
+        let error = |error| common::target_error(on, &error);
+        if target.live().map_err(error)?.is_some() {
+            return Err(PhaseError::Failed {
+                message: format!("{on} is live: its documents are not removed"),
+                help: Some("roll back the switchover first".into()),
+            });
+        }
+        if !targets.contains(&on) {
+            targets.push(on);
+        }
+        let key = ObjectKey {
+            kind: ObjectKind::Index,
+            name: index.to_owned(),
+        };
+        if target.get(&key).map_err(error)?.is_none() {
+            continue;
+        }
+        let facts = target.index_facts(index, 0).map_err(error)?;
+        let content: Option<Fingerprint> = cx
+            .record
+            .outputs
+            .get("indices")
+            .and_then(|indices| indices.get(index))
+            .and_then(|index| index.get("content"))
+            .and_then(|content| serde_json::from_value(content.clone()).ok());
+        if let Some(facts) = facts {
+            let changed = content.is_some() && facts.content != content;
+            if facts.docs > 0 && (facts.foreign_docs > 0 || changed) {
+                refused.push(index.to_owned());
+                continue;
+            }
+        }
+        target.clear_documents(index).map_err(error)?;
+    }
+    if !refused.is_empty() {
+        return Err(PhaseError::Failed {
+            message: format!(
+                "not removed, because the documents changed since: {}",
+                refused.join(", ")
+            ),
+            help: Some("remove them by hand if they are not needed, then roll back again".into()),
+        });
+    }
+    for on in targets {
+        if let WorkPlace::Directory(place) = cx.connections.open_target(on)?.work_place() {
+            LocalWorkStore::remove(&place, &cx.plan.name, cx.address.as_str())
+                .map_err(|error| work_error(&error))?;
+        }
+    }
+    Ok(())
+}

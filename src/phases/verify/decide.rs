@@ -1,0 +1,213 @@
+//! What a verification would do. Pure.
+
+use super::super::common;
+use super::super::kind::DecideContext;
+use super::super::snapshot::mismatch;
+use super::spec;
+use crate::base::Fingerprint;
+use crate::base::units::human_bytes;
+use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
+use crate::diff::observation::{ObjectKey, ObjectKind, SnapshotIndexFacts, VerifyObservation};
+use crate::diff::observation::Observation;
+use crate::plan::model::{Closed, Content, PhaseKindName, PhaseSpec, Plan, VerifySpec};
+
+/// Bytes a second on one side, at the least and at best, where nothing was measured.
+const SLOW_BYTES_S: u64 = 8 << 20;
+const FAST_BYTES_S: u64 = 80 << 20;
+
+/// The indices that are compared, and those that are left out.
+pub(super) fn selected<'a>(
+    plan: &Plan,
+    spec: &VerifySpec,
+    observed: &'a VerifyObservation,
+) -> (Vec<(&'a str, &'a SnapshotIndexFacts)>, Vec<LeftOut>) {
+    let moved: Vec<_> = plan
+        .phases
+        .values()
+        .filter_map(|phase| match &phase.spec {
+            PhaseSpec::Backfill(backfill)
+                if backfill.to.value == spec.target.value
+                    && backfill.from.value == spec.source.value =>
+            {
+                Some(backfill)
+            }
+            _ => None,
+        })
+        .collect();
+    let mut chosen = Vec::new();
+    let mut left_out = Vec::new();
+    for (name, facts) in &observed.source {
+        if let Some(reason) = common::left_out(&spec.indices, "index", name) {
+            left_out.push(reason);
+            continue;
+        }
+        let is_moved = moved.is_empty()
+            || moved.iter().any(|backfill| {
+                backfill.indices.matches(name)
+                    && !(facts.closed && backfill.closed == Closed::Skip)
+            });
+        if is_moved {
+            chosen.push((name.as_str(), facts));
+        } else {
+            left_out.push(LeftOut {
+                object: "index".into(),
+                name: name.clone(),
+                reason: "no backfill of this plan moves it".into(),
+            });
+        }
+    }
+    (chosen, left_out)
+}
+
+/// What waits for this proof: the objects, and the indices to close.
+pub(super) fn waiting<'a>(
+    chosen: &[(&str, &SnapshotIndexFacts)],
+    observed: &'a VerifyObservation,
+) -> (Vec<(&'a ObjectKey, u64)>, Vec<&'a str>) {
+    let is_chosen = |name: &str| chosen.iter().any(|(chosen, _)| *chosen == name);
+    let objects = observed
+        .held_back
+        .iter()
+        .filter(|(key, _)| key.kind != ObjectKind::Index || is_chosen(&key.name))
+        .map(|(key, settings)| (key, *settings))
+        .collect();
+    let closing = observed
+        .to_close
+        .iter()
+        .map(String::as_str)
+        .filter(|name| is_chosen(name))
+        .collect();
+    (objects, closing)
+}
+
+/// Identity of what is compared.
+pub(super) fn identity(
+    chosen: &[(&str, &SnapshotIndexFacts)],
+    observed: &VerifyObservation,
+) -> Fingerprint {
+    let target: Vec<_> = chosen
+        .iter()
+        .map(|(name, _)| {
+            let found = observed.target.get(*name);
+            (name, found.map(|found| (&found.uuid, &found.content)))
+        })
+        .collect();
+    Fingerprint::of(&(&observed.snapshot_uuid, target))
+}
+
+pub(super) fn depth(content: Content) -> &'static str {
+    match content {
+        Content::Counts => "numbers of documents",
+        Content::Ids => "every identity",
+        Content::Sample => "every identity, a part of the content",
+        Content::Full => "every identity and all content",
+    }
+}
+
+pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
+    let (Observation::Verify(observed), Ok(spec)) = (cx.observation, spec(cx.phase)) else {
+        return mismatch(cx);
+    };
+    let on = &spec.target.value;
+    let (chosen, left_out) = selected(cx.plan, spec, observed);
+    let inputs = common::inputs(cx, &identity(&chosen, observed));
+    let provisional = observed.snapshot_uuid.is_none();
+    let record = common::record(cx.state, &cx.phase.address);
+    let done = common::done(cx.state, &cx.phase.address);
+    let writes_before = cx.earlier.iter().any(|change| {
+        change.kind == PhaseKindName::Backfill
+            && matches!(change.action, Action::Run | Action::Replace)
+            && match cx.plan.phases.get(&change.address).map(|phase| &phase.spec) {
+                Some(PhaseSpec::Backfill(backfill)) => backfill.to.value == *on,
+                _ => false,
+            }
+    });
+    let (objects, closing) = waiting(&chosen, observed);
+    let live = observed.live || cx.state.live_targets.contains_key(on);
+    let (action, reason) = match done {
+        _ if provisional => (Action::Check, "input-not-there-yet"),
+        _ if cx.redo => (Action::Check, "redo"),
+        _ if writes_before => (Action::Check, "documents-are-written-before"),
+        Some(_) if live => (Action::UpToDate, "target-is-live"),
+        Some(done) if done.inputs != inputs => (Action::Check, "input-changed"),
+        Some(_) if !objects.is_empty() || !closing.is_empty() => {
+            (Action::Check, "held-back-settings-wait")
+        }
+        Some(_) => (Action::UpToDate, "verified"),
+        None if record.is_some() => (Action::Check, "failed-before"),
+        None => (Action::Check, "not-verified-yet"),
+    };
+    let title = format!(
+        "{} on {on}: {}",
+        common::indices(chosen.len()),
+        depth(spec.content)
+    );
+    let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
+    change.fields = common::fields(cx);
+    change.left_out = left_out;
+    change.provisional = provisional;
+    if action == Action::UpToDate {
+        change.evidence = done.map(|done| done.evidence.clone()).unwrap_or_default();
+        if live {
+            change
+                .evidence
+                .push(format!("{on} went live afterwards: what changes there is its users' doing"));
+        }
+        return change;
+    }
+    change.items = chosen
+        .iter()
+        .map(|(name, facts)| Item {
+            docs: facts.docs,
+            bytes: Some(facts.bytes),
+            ..common::item(Action::Check, "index", *name)
+        })
+        .collect();
+    let bytes: u64 = chosen.iter().map(|(_, facts)| facts.bytes).sum();
+    change.effects = effects(spec, bytes, &objects, &closing);
+    // The target's side is about as large as the source's once it is decompressed.
+    change.estimate = Some(Estimate {
+        low_s: bytes / FAST_BYTES_S,
+        high_s: bytes / SLOW_BYTES_S + 1,
+        basis: format!(
+            "{} of the snapshot and the same documents on {on} are read; not measured yet",
+            human_bytes(bytes)
+        ),
+    });
+    change.undo = if objects.is_empty() && closing.is_empty() {
+        Undo::Nothing
+    } else {
+        Undo::Rollback("holds the settings back again, opens what it closed".into())
+    };
+    change
+}
+
+fn effects(
+    spec: &VerifySpec,
+    bytes: u64,
+    objects: &[(&ObjectKey, u64)],
+    closing: &[&str],
+) -> Vec<Effect> {
+    let on = spec.target.value.clone();
+    let mut effects = vec![Effect {
+        on: spec.source.value.clone(),
+        text: format!("reads {}", human_bytes(bytes)),
+        destroys: false,
+    }];
+    let settings: u64 = objects.iter().map(|(_, settings)| settings).sum();
+    if settings > 0 {
+        effects.push(Effect {
+            on: on.clone(),
+            text: format!("puts {settings} held-back settings in force once it passes"),
+            destroys: false,
+        });
+    }
+    if !closing.is_empty() {
+        effects.push(Effect {
+            on,
+            text: format!("closes {} once it passes", common::few(closing)),
+            destroys: false,
+        });
+    }
+    effects
+}

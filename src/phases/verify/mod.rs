@@ -1,0 +1,89 @@
+//! `verify:` proves that a target holds every document of a snapshot, and then puts in force what waited for the proof.
+//!
+//! Relies on the `verify` engine for the comparison. The evidence file holds all of it; the state keeps which indices are
+//! proved, which is what makes a backfill stay done. Deliberately absent: mending what differs.
+
+mod decide;
+mod held_back;
+mod perform;
+
+use std::collections::BTreeMap;
+
+use super::common;
+use super::kind::{
+    DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
+    UndoPlan,
+};
+use crate::diff::change::PhaseChange;
+use crate::diff::observation::{Observation, VerifyObservation};
+use crate::plan::model::{Phase, PhaseSpec, VerifySpec};
+use crate::state::model::PhaseRecord;
+
+/// The kind.
+pub struct Verify;
+
+impl PhaseKind for Verify {
+    fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
+        let spec = spec(cx.phase)?;
+        if cx.plan.clusters.contains_key(&spec.source.value) {
+            return Err(PhaseError::NotYet {
+                message: format!(
+                    "`{}`: this version does not verify against the live cluster `{}` yet",
+                    cx.phase.address, spec.source.value
+                ),
+                help: "verify against the snapshot: `source:` the snapshot phase".into(),
+            });
+        }
+        let on = &spec.target.value;
+        let target = cx.connections.open_target(on)?;
+        let error = |error| common::target_error(on, &error);
+        let view = cx.connections.usable_snapshot(&spec.source.value)?;
+        let facts = view.as_ref().and_then(|view| view.facts.as_ref());
+        let mut indices = BTreeMap::new();
+        let mut to_close = Vec::new();
+        for (name, source) in facts.into_iter().flat_map(|facts| &facts.indices) {
+            if let Some(found) = target.index_facts(name, 0).map_err(error)? {
+                indices.insert(name.clone(), found);
+                if source.closed && !target.is_closed(name).map_err(error)? {
+                    to_close.push(name.clone());
+                }
+            }
+        }
+        Ok(Observation::Verify(VerifyObservation {
+            snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
+            source: facts
+                .map(|facts| facts.indices.clone())
+                .unwrap_or_default(),
+            held_back: held_back::waiting(&*target, on)?,
+            target: indices,
+            to_close,
+            live: target.live().map_err(error)?.is_some(),
+        }))
+    }
+
+    fn decide(&self, cx: &DecideContext<'_>) -> PhaseChange {
+        decide::decide(cx)
+    }
+
+    fn perform(&self, cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+        perform::perform(cx)
+    }
+
+    fn undo_plan(&self, record: &PhaseRecord) -> UndoPlan {
+        held_back::undo_plan(record)
+    }
+
+    fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
+        held_back::undo(cx)
+    }
+}
+
+fn spec(phase: &Phase) -> Result<&VerifySpec, PhaseError> {
+    match &phase.spec {
+        PhaseSpec::Verify(spec) => Ok(spec),
+        _ => Err(PhaseError::Failed {
+            message: format!("`{}` is no verify phase", phase.address),
+            help: None,
+        }),
+    }
+}
