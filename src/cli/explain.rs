@@ -1,7 +1,5 @@
 //! `mig explain`: what a code means and how to mend it.
 
-use std::fmt::Write as _;
-
 use super::error::{CliError, CliResult};
 use super::printer::Printer;
 use crate::base::ExitCode;
@@ -38,10 +36,8 @@ pub(crate) fn run(args: &ExplainArgs, printer: Printer) -> CliResult {
 fn list() -> String {
     let mut out = String::new();
     for row in codes::all() {
-        // Writing to a string can't fail.
-        drop(writeln!(
-            out,
-            "{}  {:<7}  {}",
+        out.push_str(&format!(
+            "{}  {:<7}  {}\n",
             row.code,
             row.severity.as_str(),
             row.title
@@ -71,7 +67,7 @@ fn explain(row: &Row) -> String {
         }
     }
     if row.code.is_lint() {
-        drop(write!(out, "\nTurn it off with `allow: [{}]`.\n", row.code));
+        out.push_str(&format!("\nTurn it off with `allow: [{}]`.\n", row.code));
     }
     out
 }

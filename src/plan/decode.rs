@@ -55,19 +55,15 @@ impl Context<'_> {
 
     /// The entries of a map; tells of anything else.
     pub(crate) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Entry]> {
-        match &node.value {
-            Value::Map(entries) => Some(entries),
-            _ => {
-                self.push(
-                    Diagnostic::new(
-                        code::WRONG_TYPE,
-                        format!("expected {what}, found {}", node.kind()),
-                    )
-                    .at(node.location),
-                );
-                None
-            }
+        if let Value::Map(entries) = &node.value {
+            return Some(entries);
         }
+        self.error(
+            code::WRONG_TYPE,
+            format!("expected {what}, found {}", node.kind()),
+            node.location,
+        );
+        None
     }
 
     /// Tells of keys that are given twice; gives each once, the first.
@@ -365,13 +361,13 @@ impl<T: Decode> Decode for Named<T> {
     }
 }
 
-/// A tree that is decoded later, when more is known.
+/// A tree that `expand` decodes when more is known.
 #[derive(Clone, Debug)]
-pub(crate) struct Later(pub(crate) Node);
+pub(crate) struct Later;
 
 impl Decode for Later {
-    fn decode(node: &Node, _: &mut Context<'_>) -> Option<Self> {
-        Some(Self(node.clone()))
+    fn decode(_: &Node, _: &mut Context<'_>) -> Option<Self> {
+        Some(Self)
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {

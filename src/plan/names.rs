@@ -109,11 +109,6 @@ impl Names {
         self.things.contains_key(address)
     }
 
-    /// What a name stands for.
-    pub(crate) fn thing(&self, address: &Address) -> Option<Thing> {
-        self.things.get(address).map(|(thing, _)| *thing)
-    }
-
     /// The addresses of all phases.
     pub(crate) fn phases(&self) -> impl Iterator<Item = &Address> {
         self.things

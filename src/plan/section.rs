@@ -166,14 +166,14 @@ macro_rules! section {
         $($(#[doc = $field_doc:literal])* $field:ident: $type:ty = $need:ident $($default:literal)?, $change:ident $(, example $example:literal)?;)*
     }) => {
         $(#[doc = $doc])*
+        // Decoding a field checks it, also where `expand` has used its text before and nothing reads it again.
+        #[allow(dead_code)]
         #[derive(Debug, Clone)]
         pub(crate) struct $name {
             $($(#[doc = $field_doc])* pub(crate) $field: Option<$type>,)*
             /// Where the section stands.
-            #[allow(dead_code)]
             pub(crate) location: $crate::plan::location::Location,
             /// The keys that are written, whether or not their values are right.
-            #[allow(dead_code)]
             pub(crate) given: Vec<String>,
         }
 

@@ -24,7 +24,6 @@ impl Scope<'_> {
     /// that no second error follows from it.
     pub(crate) fn apply(&self, node: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
         match &mut node.value {
-            Value::Null => {}
             Value::List(items) => {
                 for item in items {
                     self.apply(item, diagnostics);
@@ -48,7 +47,7 @@ impl Scope<'_> {
                     }
                 }
             }
-            Value::Scalar(_) => {}
+            Value::Null | Value::Scalar(_) => {}
         }
     }
 

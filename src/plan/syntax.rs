@@ -319,7 +319,16 @@ impl Raw {
                 })
             }
             RawValue::Text(value) => {
-                let style = if source.starts_with(['"', '\'', '|', '>']) {
+                // The place of a block scalar is that of its lines, after the `|` or `>`.
+                let defined = place(&self.0.defined, text, file);
+                let before = text
+                    .get(..defined.start as usize)
+                    .unwrap_or_default()
+                    .trim_end();
+                let block = ["|", ">", "|-", ">-", "|+", ">+"]
+                    .iter()
+                    .any(|sign| before.ends_with(sign));
+                let style = if block || value.contains('\n') || source.starts_with(['"', '\'']) {
                     Style::Quoted
                 } else {
                     Style::Plain
@@ -481,7 +490,7 @@ mod tests {
             show(&node),
             "a@0=Plain:\"7.10\"@3-7 b@12=Quoted:\"x y\"@15-20 c@21=Plain:\"0x1F\"@24-28 d@29=null@32-33 \
              e@34=Plain:\"yes\"@37-40 a@41=[\"Plain:\\\"1e3\\\"\", \"Plain:\\\"-0\\\"\"]@44-45 \
-             f@54=Quoted:\"two\\nlines\\n\"@57-69"
+             f@54=Quoted:\"two\\nlines\\n\"@61-73"
         );
     }
 

@@ -87,13 +87,12 @@ fn exists(product: Product, version: Version) -> bool {
 /// Whether `mig` writes to it. A version that isn't fully known is given the benefit of the doubt.
 pub(crate) fn is_target(product: Option<Product>, version: Version) -> bool {
     match product {
-        Some(Product::OpenSearch) => (1..=3).contains(&version.major),
         Some(Product::Elasticsearch) => match version.major {
             6 => version.minor.is_none_or(|minor| minor >= 8),
             7 => true,
             _ => false,
         },
-        None => (1..=3).contains(&version.major),
+        Some(Product::OpenSearch) | None => (1..=3).contains(&version.major),
     }
 }
 
