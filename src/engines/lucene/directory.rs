@@ -54,16 +54,6 @@ impl Directory {
         format!("{}{middle}{extension}", self.segment)
     }
 
-    /// Whether the segment has the file.
-    pub(super) fn has(&self, middle: &str, extension: &str) -> bool {
-        let within = format!("{middle}{extension}");
-        let name = self.name(middle, extension);
-        self.compound
-            .as_ref()
-            .is_some_and(|(_, entries)| entries.contains_key(&within))
-            || self.files.names().contains(&name)
-    }
-
     /// Opens a file for ranged reads, with its full name.
     pub(super) fn open(
         &self,

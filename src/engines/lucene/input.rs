@@ -1,21 +1,13 @@
 //! A checked cursor over the bytes of one small file: Lucene's primitive encodings, and errors that say where.
 //!
+//! Fixed-width numbers are big-endian, as in every file of Lucene up to 8 and in every header and footer; the formats of
+//! Lucene 9, which are little-endian, are not read yet.
+//!
 //! Deliberately absent: the hot path of stored documents, which has its own few readers in `stored_fields::fields`.
 
 use std::collections::BTreeMap;
 
 use super::LuceneError;
-
-/// Byte order of fixed-width numbers: big before Lucene 9, little from it. Headers and footers are big for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endian {
-    /// Files written by Lucene up to 8.
-    Big,
-    /// Files written by Lucene 9 and later.
-    #[allow(dead_code)]
-    // the formats of Lucene 9 are files beside those here; the cursor is ready for them
-    Little,
-}
 
 /// Where reading stands in `bytes`, which begin at `base` in the file named `file`.
 #[derive(Clone)]
@@ -24,7 +16,6 @@ pub(super) struct Input<'a> {
     base: u64,
     bytes: &'a [u8],
     at: usize,
-    endian: Endian,
 }
 
 impl<'a> Input<'a> {
@@ -38,12 +29,7 @@ impl<'a> Input<'a> {
             base,
             bytes,
             at: 0,
-            endian: Endian::Big,
         }
-    }
-
-    pub(super) fn set_endian(&mut self, endian: Endian) {
-        self.endian = endian;
     }
 
     pub(super) fn file(&self) -> &'a str {
@@ -94,27 +80,15 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, LuceneError> {
-        let bytes = self.array()?;
-        Ok(match self.endian {
-            Endian::Big => u16::from_be_bytes(bytes),
-            Endian::Little => u16::from_le_bytes(bytes),
-        })
+        Ok(u16::from_be_bytes(self.array()?))
     }
 
     pub(super) fn i32(&mut self) -> Result<i32, LuceneError> {
-        let bytes = self.array()?;
-        Ok(match self.endian {
-            Endian::Big => i32::from_be_bytes(bytes),
-            Endian::Little => i32::from_le_bytes(bytes),
-        })
+        Ok(i32::from_be_bytes(self.array()?))
     }
 
     pub(super) fn i64(&mut self) -> Result<i64, LuceneError> {
-        let bytes = self.array()?;
-        Ok(match self.endian {
-            Endian::Big => i64::from_be_bytes(bytes),
-            Endian::Little => i64::from_le_bytes(bytes),
-        })
+        Ok(i64::from_be_bytes(self.array()?))
     }
 
     /// An `int` that counts something.
@@ -146,12 +120,8 @@ impl<'a> Input<'a> {
     }
 
     /// A `long` where −1 stands for none.
-    pub(super) fn generation(&mut self, big: bool) -> Result<Option<u64>, LuceneError> {
-        let value = if big {
-            i64::from_be_bytes(self.array()?)
-        } else {
-            self.i64()?
-        };
+    pub(super) fn generation(&mut self) -> Result<Option<u64>, LuceneError> {
+        let value = self.i64()?;
         match value {
             -1 => Ok(None),
             _ => u64::try_from(value)

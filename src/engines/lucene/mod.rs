@@ -24,6 +24,8 @@ mod doc_values;
 mod documents;
 mod error;
 mod field_infos;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod input;
 mod limits;
 mod live_docs;

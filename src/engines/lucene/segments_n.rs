@@ -164,10 +164,10 @@ impl SegmentCommit {
         }
         let id = sixteen(input)?;
         let codec = input.string()?.to_owned();
-        let del_gen = input.generation(true)?;
+        let del_gen = input.generation()?;
         let del_count = input.be_count("a number of deletions")?;
-        let field_infos_gen = input.generation(true)?;
-        let doc_values_gen = input.generation(true)?;
+        let field_infos_gen = input.generation()?;
+        let doc_values_gen = input.generation()?;
         let soft_del_count = if format > 8 {
             input.be_count("a number of soft deletions")?
         } else {

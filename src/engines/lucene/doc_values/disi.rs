@@ -59,14 +59,6 @@ impl Presence {
             Self::Some(ranked) => ranked.bits().count(),
         }
     }
-
-    pub(in super::super) fn contains(&self, doc: u32) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Some(ranked) => ranked.bits().contains(doc),
-        }
-    }
 }
 
 fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, LuceneError> {

@@ -128,7 +128,7 @@ fn numeric(input: &mut Input<'_>, layout: Layout) -> Result<NumericEntry, Lucene
     let length = input.length("a length")?;
     let mut jump_table = None;
     if layout.jump_tables {
-        jump_table = input.generation(false)?;
+        jump_table = input.generation()?;
     }
     Ok(NumericEntry {
         docs,

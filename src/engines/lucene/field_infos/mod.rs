@@ -111,7 +111,7 @@ fn common(input: &mut Input<'_>) -> Result<FieldInfo, LuceneError> {
         name,
         number,
         doc_values,
-        doc_values_gen: input.generation(false)?,
+        doc_values_gen: input.generation()?,
         attributes: input.map()?,
     })
 }
