@@ -8,13 +8,16 @@ use super::LuceneError;
 use super::codec;
 use super::input::Input;
 
-/// File name without the segment's → (offset, length) within the `.cfs` of `data_length` bytes.
+/// File name without the segment's → (offset, length) within the `.cfs`.
+pub(super) type Entries = BTreeMap<String, (u64, u64)>;
+
+/// The entries of a `.cfs` of `data_length` bytes.
 pub(super) fn entries(
     file: &str,
     bytes: &[u8],
     id: [u8; 16],
     data_length: u64,
-) -> Result<BTreeMap<String, (u64, u64)>, LuceneError> {
+) -> Result<Entries, LuceneError> {
     let mut input = Input::new(file, bytes);
     let header = codec::index_header(&mut input)?;
     header.check_id(&input, id)?;

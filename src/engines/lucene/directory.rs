@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::codec::{self, Header};
-use super::compound;
+use super::compound::{self, Entries};
 use super::input::Input;
 use super::{LuceneError, ReadAt, SegmentFiles};
 
@@ -19,7 +19,7 @@ pub(super) struct Directory {
     segment: String,
     id: [u8; 16],
     /// The `.cfs` file and where each file stands in it, by extension with the dot or suffix before it.
-    compound: Option<(Arc<dyn ReadAt>, BTreeMap<String, (u64, u64)>)>,
+    compound: Option<(Arc<dyn ReadAt>, Entries)>,
 }
 
 impl Directory {

@@ -241,9 +241,9 @@ pub fn stored_fields(data: &[u8]) {
     fdm.extend([0x80, 0x01, 2]);
     fdm.extend(docs.to_be_bytes());
     fdm.extend([0, 0, 0, 10, 0, 0, 0, 2]);
-    for slope in [f64::from(docs), (end - start) as f64] {
+    for (first, slope) in [(0, u64::from(docs)), (start, end - start)] {
         fdm.extend([0; 8]);
-        fdm.extend(if slope == f64::from(docs) { 0 } else { start }.to_be_bytes());
+        fdm.extend(first.to_be_bytes());
         fdm.extend((slope as f32).to_bits().to_be_bytes());
         fdm.extend([0; 9]);
     }
