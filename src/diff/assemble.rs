@@ -350,7 +350,7 @@ fn finding(plan: &Plan, diagnostic: &Diagnostic) -> Finding {
 
 fn touches(changes: &[PhaseChange]) -> Vec<Touch> {
     let mut touches: Vec<Touch> = Vec::new();
-    for change in changes.iter().filter(|change| !change.action.is_noop()) {
+    for change in changes.iter().filter(|change| change.has_work()) {
         for effect in &change.effects {
             let at = touches.iter().position(|touch| touch.on == effect.on);
             let at = at.unwrap_or_else(|| {
@@ -373,7 +373,7 @@ fn touches(changes: &[PhaseChange]) -> Vec<Touch> {
 
 fn time(changes: &[PhaseChange]) -> TimeNeeded {
     let mut time = TimeNeeded::default();
-    for change in changes.iter().filter(|change| !change.action.is_noop()) {
+    for change in changes.iter().filter(|change| change.has_work()) {
         match (&change.estimate, change.action) {
             (Some(estimate), _) => {
                 time.low_s += estimate.low_s;
@@ -391,7 +391,7 @@ fn time(changes: &[PhaseChange]) -> TimeNeeded {
 
 fn undo(changes: &[PhaseChange]) -> UndoSummary {
     let mut summary = UndoSummary::default();
-    for change in changes.iter().filter(|change| !change.action.is_noop()) {
+    for change in changes.iter().filter(|change| change.has_work()) {
         match &change.undo {
             Undo::Nothing => {}
             Undo::Rollback(text) => summary.removes.push((change.address.clone(), text.clone())),
@@ -417,7 +417,8 @@ fn summary(changes: &[PhaseChange]) -> Summary {
             Action::Run | Action::RunUntilStopped => &mut summary.run,
             Action::Check => &mut summary.check,
             Action::Wait => &mut summary.wait,
-            Action::Decide => &mut summary.decide,
+            Action::Decide if change.has_work() => &mut summary.decide,
+            Action::Decide => &mut summary.drifted,
         };
         *count += 1;
         summary.decisions_missing += change.undecided().count();

@@ -191,9 +191,15 @@ impl PhaseChange {
         self.items.iter().filter(|item| item.decision.is_some())
     }
 
+    /// Whether an apply has something to do, or a person to decide; drift that is only reported is neither.
+    pub fn has_work(&self) -> bool {
+        !matches!(self.action, Action::UpToDate | Action::Decide)
+            || self.undecided().next().is_some()
+    }
+
     /// Whether applying it destroys something that exists or can't be undone.
     pub fn is_destructive(&self) -> bool {
-        !self.action.is_noop()
+        self.has_work()
             && (matches!(self.action, Action::Delete | Action::Replace)
                 || self.undo == Undo::Impossible
                 || self.effects.iter().any(|effect| effect.destroys))

@@ -288,8 +288,11 @@ pub struct Summary {
     pub check: usize,
     /// `||`
     pub wait: usize,
-    /// `!`
+    /// `!` with an open question.
     pub decide: usize,
+    /// `!` that only reports what moved outside.
+    #[serde(default)]
+    pub drifted: usize,
     /// Items that need a decision.
     pub decisions_missing: usize,
 }
@@ -307,7 +310,7 @@ impl PlannedChanges {
 
     /// Whether an apply would do nothing.
     pub fn is_empty(&self) -> bool {
-        self.phases().all(|phase| phase.action.is_noop()) && self.summary.decisions_missing == 0
+        !self.phases().any(PhaseChange::has_work)
     }
 
     /// Whether something is destroyed or can't be undone.

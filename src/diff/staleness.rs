@@ -35,7 +35,7 @@ pub fn staleness(
     saved
         .phase_changes
         .iter()
-        .filter(|phase| !phase.decided.action.is_noop() && wanted(&phase.address))
+        .filter(|phase| phase.decided.has_work() && wanted(&phase.address))
         .filter_map(|phase| {
             let what_moved = match now.get(&phase.address) {
                 None => vec!["it is no longer in the plan".to_owned()],

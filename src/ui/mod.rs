@@ -1,5 +1,22 @@
-//! Renders typed values: text for people, JSON, SARIF. Pure: nothing here reads, writes or decides.
+//! What people see: pure functions from typed values to text, markdown and JSON.
+//!
+//! Relies on the types of `diff`, `graph` and `plan`. Deliberately absent: deciding anything, reading the terminal or the
+//! environment (width and colour come as values), and writing to a stream.
 
 pub mod diagnostics;
+pub mod graph_dot;
+pub mod graph_json;
+pub mod graph_mermaid;
+mod groups;
 pub mod inspect;
+mod layout;
+pub mod plan_base;
+mod plan_items;
+pub mod plan_json;
+pub mod plan_markdown;
+pub mod plan_text;
 pub mod progress;
+pub mod show_resolved;
+pub mod summary;
+pub mod theme;
+mod words;

@@ -1,0 +1,361 @@
+//! What stands below a phase's line, and the blocks at the end of a plan: as lines of text, before any width or colour.
+//!
+//! Relies on `groups`. Shared by the text and, for the blocks, by markdown.
+
+use serde_json::Value;
+
+use super::groups::{self, Group};
+use super::layout::{cut, pad, width};
+use super::theme::Paint;
+use super::words;
+use crate::diff::change::{Action, Edit, Item, PhaseChange};
+use crate::diff::planned::PlannedChanges;
+
+/// One line below a phase.
+pub(super) struct Line {
+    pub(super) indent: usize,
+    pub(super) paint: Paint,
+    pub(super) head: String,
+    pub(super) text: String,
+}
+
+/// How much of the lines is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    /// Items that are alike stand once.
+    pub(super) grouped: bool,
+    /// Groups of a phase; what a person has to see is never folded away.
+    pub(super) groups: usize,
+    /// Edits of a group.
+    pub(super) edits: usize,
+    /// Names of left-out things.
+    pub(super) names: usize,
+    /// Columns of a value.
+    pub(super) value: usize,
+    /// Columns of a path.
+    pub(super) path: usize,
+    /// Whether to say that something was folded.
+    pub(super) say_folded: bool,
+}
+
+/// All lines below a phase.
+pub(super) fn lines(phase: &PhaseChange, depth: &Depth) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut say = |paint, head: &str, text: String| {
+        lines.push(Line {
+            indent: 7,
+            paint,
+            head: head.to_owned(),
+            text,
+        });
+    };
+    if let Some(previous) = &phase.previous_address {
+        say(Paint::Faint, "· ", format!("was called {previous}"));
+    }
+    let paths = phase
+        .fields
+        .iter()
+        .map(|field| width(&field.path))
+        .max()
+        .unwrap_or(0);
+    for field in &phase.fields {
+        let text = format!(
+            "{}  {} -> {}   {}",
+            pad(&field.path, paths),
+            value(&field.before, 40),
+            value(&field.after, 40),
+            field.class.meaning()
+        );
+        say(Paint::Careful, "~ ", text);
+    }
+    if phase.provisional {
+        say(
+            Paint::Faint,
+            "≈ ",
+            "provisional: decided again when its input exists".to_owned(),
+        );
+    }
+    if let Some(estimate) = &phase.estimate
+        && !phase.action.is_noop()
+    {
+        let range = words::duration_range(estimate.low_s, estimate.high_s);
+        let basis = match estimate.basis.as_str() {
+            "" => String::new(),
+            basis => format!(", {basis}"),
+        };
+        say(Paint::Faint, "· ", format!("takes {range}{basis}"));
+    }
+    for statement in &phase.evidence {
+        say(Paint::Good, "= ", statement.clone());
+    }
+    items(&mut lines, phase, depth);
+    left_out(&mut lines, phase, depth.names);
+    lines
+}
+
+fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
+    let groups: Vec<Group<'_>> = if depth.grouped {
+        groups::group(&phase.items)
+    } else {
+        phase
+            .items
+            .iter()
+            .flat_map(|item| groups::group(std::slice::from_ref(item)))
+            .collect()
+    };
+    let must_show = |item: &Item| item.action == Action::Decide || item.decision.is_some();
+    // What a person has to see is never folded away, whatever the depth.
+    let mut room = depth
+        .groups
+        .saturating_sub(groups.iter().filter(|it| must_show(it.first)).count());
+    let (mut folded, mut folded_items) = (0, 0);
+    let shown: Vec<&Group<'_>> = groups
+        .iter()
+        .filter(|group| {
+            if must_show(group.first) {
+                return true;
+            }
+            if room == 0 {
+                folded += 1;
+                folded_items += group.names.len();
+                return false;
+            }
+            room -= 1;
+            true
+        })
+        .collect();
+    let labels = shown
+        .iter()
+        .map(|group| width(&group.label()))
+        .max()
+        .unwrap_or(0)
+        .min(40);
+    for group in shown {
+        let item = group.first;
+        let mut text = group.label();
+        let note = match &item.decision {
+            Some(decision) => format!("{} ({})", decision.question, decision.code),
+            None => group.note(),
+        };
+        if !note.is_empty() {
+            text = format!("{}   {note}", pad(&text, labels));
+        }
+        lines.push(Line {
+            indent: 7,
+            paint: Paint::of(item.action),
+            head: format!("{} ", pad(item.action.symbol(), 1)),
+            text,
+        });
+        edits(lines, &item.edits, depth);
+        if let Some(decision) = &item.decision {
+            let answers = decision.answers.iter().enumerate();
+            for (index, answer) in answers {
+                lines.push(Line {
+                    indent: 11,
+                    paint: Paint::Careful,
+                    head: if index == 0 { "write " } else { "   or " }.to_owned(),
+                    text: answer.clone(),
+                });
+            }
+        }
+    }
+    if folded > 0 && depth.say_folded {
+        lines.push(Line {
+            indent: 7,
+            paint: Paint::Faint,
+            head: "… ".to_owned(),
+            text: format!(
+                "and {} of {} (--detail full shows them)",
+                words::counted(folded_items, "more item"),
+                words::counted(folded, "sort")
+            ),
+        });
+    }
+}
+
+fn edits(lines: &mut Vec<Line>, edits: &[Edit], depth: &Depth) {
+    // One more line is as good as saying that there is one more.
+    let one_more = depth.edits > 0 && edits.len() == depth.edits.saturating_add(1);
+    let shown = if one_more { edits.len() } else { depth.edits };
+    let paths = edits.iter().take(shown).map(|edit| width(&edit.path)).max();
+    let paths = paths.unwrap_or(0).min(depth.path);
+    let room = depth.value;
+    for edit in edits.iter().take(shown) {
+        let (head, change) = change_of(edit, room);
+        let mut text = format!("{}  {change}", pad(&edit.path, paths));
+        let why = why(edit);
+        if !why.is_empty() {
+            text.push_str(&format!("   {why}"));
+        }
+        lines.push(Line {
+            indent: 11,
+            paint: if edit.lossy {
+                Paint::Bad
+            } else {
+                Paint::Careful
+            },
+            head,
+            text,
+        });
+    }
+    if edits.len() > shown && depth.say_folded {
+        lines.push(Line {
+            indent: 11,
+            paint: Paint::Faint,
+            head: "… ".to_owned(),
+            text: format!("and {}", words::counted(edits.len() - shown, "more edit")),
+        });
+    }
+}
+
+/// The symbol and the values of an edit.
+pub(super) fn change_of(edit: &Edit, room: usize) -> (String, String) {
+    match (&edit.before, &edit.after) {
+        (Some(before), Some(after)) => (
+            "~ ".to_owned(),
+            format!("{} -> {}", value(before, room), value(after, room)),
+        ),
+        (None, Some(after)) => ("+ ".to_owned(), value(after, room)),
+        (Some(before), None) => ("- ".to_owned(), value(before, room)),
+        (None, None) => ("~ ".to_owned(), String::new()),
+    }
+}
+
+/// The rule, the reason and whether something is lost.
+pub(super) fn why(edit: &Edit) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    parts.extend(edit.rule.as_deref());
+    if !edit.why.is_empty() {
+        parts.push(&edit.why);
+    }
+    if edit.lossy {
+        parts.push("(lossy)");
+    }
+    parts.join(" ")
+}
+
+/// A value as JSON on one line, cut.
+pub(super) fn value(value: &Value, room: usize) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        other => cut(&other.to_string(), room),
+    }
+}
+
+fn left_out(lines: &mut Vec<Line>, phase: &PhaseChange, shown: usize) {
+    for ((object, reason), names) in groups::left_out(&phase.left_out) {
+        let which = if shown == 0 {
+            String::new()
+        } else {
+            format!(": {}", words::some_of(&names, shown))
+        };
+        lines.push(Line {
+            indent: 7,
+            paint: Paint::Faint,
+            head: "· ".to_owned(),
+            text: format!(
+                "left out {}, {reason}{which}",
+                words::counted(names.len(), object)
+            ),
+        });
+    }
+}
+
+/// One line for each cluster or store: what it will see. A cluster that is only read is named too.
+pub(super) fn touches(planned: &PlannedChanges) -> Vec<String> {
+    let mut lines = Vec::new();
+    for cluster in &planned.clusters {
+        if !planned
+            .touches
+            .iter()
+            .any(|touch| touch.on == cluster.address)
+            && cluster.role.starts_with("source")
+        {
+            lines.push(format!("{}: is read; nothing is written", cluster.address));
+        }
+    }
+    for touch in &planned.touches {
+        let warning = if touch.destroys {
+            "; DESTROYS what is there"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "{}: {}{warning}",
+            touch.on,
+            touch.effects.join("; ")
+        ));
+    }
+    lines
+}
+
+/// The time that it takes.
+pub(super) fn time(planned: &PlannedChanges) -> String {
+    let time = &planned.time;
+    let mut parts = Vec::new();
+    if time.high_s > 0 {
+        let range = words::duration_range(time.low_s, time.high_s);
+        parts.push(format!("{range} of work"));
+    }
+    if !time.unknown.is_empty() {
+        let names: Vec<&str> = time
+            .unknown
+            .iter()
+            .map(|address| address.as_str())
+            .collect();
+        parts.push(format!("not known yet for {}", words::list(&names)));
+    }
+    if time.approvals > 0 {
+        parts.push(words::counted(time.approvals, "approval"));
+    }
+    if parts.is_empty() {
+        parts.push("no work that takes time".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// How it is taken back.
+pub(super) fn undo(planned: &PlannedChanges) -> Vec<String> {
+    let mut lines: Vec<String> = planned
+        .undo
+        .removes
+        .iter()
+        .map(|(address, text)| format!("{address}: {text}"))
+        .collect();
+    match &planned.undo.point_of_no_return {
+        Some(address) if lines.is_empty() => lines.push(format!("{address} can't be taken back")),
+        Some(address) => lines.push(format!(
+            "everything up to {address}, which can't be taken back"
+        )),
+        None if lines.is_empty() => lines.push("nothing to take back".to_owned()),
+        None => {}
+    }
+    lines
+}
+
+/// Why there is nothing to do, and what proves it.
+pub(super) fn why_sure(planned: &PlannedChanges) -> String {
+    let count = planned.phase_changes.len();
+    let mut text = format!(
+        "All {} are up to date: applying would do nothing.",
+        words::counted(count, "phase")
+    );
+    if count == 1 {
+        text = "The one phase is up to date: applying would do nothing.".to_owned();
+    }
+    let proofs: Vec<String> = planned
+        .checks
+        .iter()
+        .filter(|check| check.status == "pass")
+        .filter_map(|check| Some(format!("{} ({})", check.evidence.first()?, check.address)))
+        .collect();
+    if !proofs.is_empty() {
+        text.push_str(&format!(" Proved: {}.", proofs.join("; ")));
+    }
+    if !planned.drift.is_empty() {
+        text = "Nothing is to do; what moved outside is reported above (`!`) and left alone. \
+                `--redo` writes again."
+            .to_owned();
+    }
+    text
+}
