@@ -159,7 +159,7 @@ fn cluster_lines(plan: &Plan, observations: &BTreeMap<Address, Observation>) -> 
     for (address, cluster) in &plan.clusters {
         let asserted = match (cluster.product, cluster.version) {
             (Some(product), Some(version)) => format!("{product} {version}"),
-            (None, Some(version)) => version.to_string(),
+            (None, Some(version)) => format!("version {version}"),
             (Some(product), None) => product.to_string(),
             (None, None) => "version not asserted".to_owned(),
         };

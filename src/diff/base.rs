@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Action, ChangeClass, FieldChange};
+use super::fields::field_change;
 use super::structural;
 use crate::base::Address;
 use crate::plan::model::{PhaseKindName, Plan};
@@ -116,14 +117,12 @@ fn phases(
         };
         let fields: Vec<FieldChange> = structural::edits(&form(earlier), &form(phase))
             .into_iter()
-            .map(|edit| FieldChange {
-                class: match edit.path.as_str() {
-                    "after" | "timeout" => ChangeClass::Live,
-                    path => class(kind, path),
-                },
-                before: edit.before.unwrap_or(Value::Null),
-                after: edit.after.unwrap_or(Value::Null),
-                path: edit.path,
+            .map(|edit| {
+                let mut field = field_change(kind, edit, class);
+                if matches!(&*field.path, "after" | "timeout") {
+                    field.class = ChangeClass::Live;
+                }
+                field
             })
             .collect();
         if !fields.is_empty() || before != address {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::{Address, Fingerprint};
+use crate::plan;
 use crate::plan::model::{Phase, PhaseKindName};
 
 /// What will be done. One symbol each, the same in text, markdown and JSON.
@@ -322,4 +323,15 @@ pub enum Undo {
     Rollback(String),
     /// It can't be taken back.
     Impossible,
+}
+
+impl From<plan::ChangeClass> for ChangeClass {
+    fn from(class: plan::ChangeClass) -> Self {
+        match class {
+            plan::ChangeClass::Live => Self::Live,
+            plan::ChangeClass::Gated => Self::Gated,
+            plan::ChangeClass::Redo => Self::Redo,
+            plan::ChangeClass::Never => Self::Never,
+        }
+    }
 }

@@ -110,19 +110,20 @@ pub(super) fn written(plan: &Plan, edges: &mut Gathered) {
     }
 }
 
-/// On the same index of the same target the turns follow each other.
+/// On the same index of the same target the turns follow each other. `not_from`: phases whose usual place the user turned
+/// round, which is told already.
 pub(super) fn shared_targets(
     parts: &[Part<'_>],
-    skip: &BTreeSet<(Address, Address)>,
+    not_from: &BTreeSet<Address>,
     edges: &mut Gathered,
 ) {
     for earlier in parts {
         for later in parts {
             if earlier.turn < later.turn && earlier.may_meet(later) {
-                let pair = (earlier.phase.address.clone(), later.phase.address.clone());
-                if !skip.contains(&pair) {
+                let (from, to) = (&earlier.phase.address, &later.phase.address);
+                if !not_from.contains(from) {
                     let reason = EdgeReason::SharedTarget(earlier.target.clone());
-                    edges.entry(pair).or_default().insert(reason);
+                    add(edges, from, to, reason);
                 }
             }
         }

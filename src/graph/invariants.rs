@@ -12,13 +12,13 @@ use crate::plan::codes::graph as codes;
 use crate::plan::diagnostics::Diagnostic;
 use crate::plan::model::{PhaseSpec, Plan};
 
-/// Documents may not be written to a target after a switchover made it live. Gives the pairs of phases whose usual order
-/// the user turned round, so that the same fault is not told as a cycle too.
+/// Documents may not be written to a target after a switchover made it live. Gives the phases that would,
+/// so that the same fault is not told as a cycle too.
 pub(super) fn writes_after_live(
     parts: &[Part<'_>],
     leads_to: &dyn Fn(&Address, &Address) -> bool,
     findings: &mut Vec<Diagnostic>,
-) -> BTreeSet<(Address, Address)> {
+) -> BTreeSet<Address> {
     let mut turned = BTreeSet::new();
     for live in parts.iter().filter(|part| part.turn == Turn::Switchover) {
         for writer in parts {
@@ -26,7 +26,7 @@ pub(super) fn writes_after_live(
             if writer.turn > Turn::Backfill || !writer.may_meet(live) || !leads_to(early, late) {
                 continue;
             }
-            turned.insert((late.clone(), early.clone()));
+            turned.insert(late.clone());
             findings.push(
                 Diagnostic::new(
                     codes::WRITES_AFTER_LIVE,

@@ -46,11 +46,11 @@ impl EdgeReason {
     /// Why, in words that fit behind "waits for … :" and on the edge of a drawing.
     pub fn words(&self) -> String {
         match self {
-            Self::Reference(field) => format!("named by `{field}`"),
+            Self::Reference(field) => format!("reads it (`{field}`)"),
             Self::SharedTarget(target) => format!("same indices of {target}"),
             Self::GateOfCluster(cluster) => format!("gate before {cluster} is read"),
             Self::PreviousHop(hop) => format!("hop {hop} first"),
-            Self::After => "named by `after`".to_owned(),
+            Self::After => "named in `after`".to_owned(),
         }
     }
 }

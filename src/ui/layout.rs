@@ -13,10 +13,13 @@ pub fn pad(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// `text` cut to `columns`, with `…` where something is missing.
+/// `text` cut to `columns`, with `…` where something is missing; nothing at all where so little room says nothing.
 pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
+    }
+    if columns < 8 {
+        return String::new();
     }
     let mut short: String = text.chars().take(columns.saturating_sub(1)).collect();
     short.push('…');
@@ -24,22 +27,49 @@ pub fn cut(text: &str, columns: usize) -> String {
 }
 
 /// `text` in lines of at most `columns`, broken at spaces; a longer word stands alone, whole, so that it can be copied.
+/// Runs of spaces within a line stay (they are columns), and a grouped number such as `1 204 331` is never broken.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        if !line.is_empty() && width(&line) + 1 + width(word) > columns {
+    for (spaces, word) in words(text) {
+        if !line.is_empty() && width(&line) + spaces + width(&word) > columns {
             lines.push(std::mem::take(&mut line));
         }
-        if !line.is_empty() {
-            line.push(' ');
+        if !line.is_empty() || lines.is_empty() {
+            line.push_str(&" ".repeat(spaces));
         }
-        line.push_str(word);
+        line.push_str(&word);
     }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
+    lines.push(line);
     lines
+}
+
+/// Words with the number of spaces before each; groups of digits belong to one word.
+fn words(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut spaces = 0;
+    for word in text.split(' ') {
+        if word.is_empty() {
+            spaces += 1;
+            continue;
+        }
+        let group = word.bytes().take_while(u8::is_ascii_digit).count() == 3;
+        match found.last_mut() {
+            Some((_, before)) if spaces == 1 && group && ends_in_digit(before) => {
+                before.push(' ');
+                before.push_str(word);
+            }
+            _ => found.push((spaces, word.to_owned())),
+        }
+        spaces = 1;
+    }
+    found
+}
+
+fn ends_in_digit(word: &str) -> bool {
+    word.bytes()
+        .last()
+        .is_some_and(|byte| byte.is_ascii_digit())
 }
 
 /// `text` behind `head`, which has `indent` columns; further lines begin under the first one's text.
@@ -60,4 +90,23 @@ pub fn hang(out: &mut String, head: &str, indent: usize, text: &str, columns: us
 pub fn end_line(out: &mut String) {
     out.truncate(out.trim_end_matches(' ').len());
     out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_keep_columns_and_numbers() {
+        assert_eq!(wrap("a  b   c", 80), ["a  b   c"]);
+        assert_eq!(
+            wrap("in all 1 204 331 docs", 12),
+            ["in all", "1 204 331", "docs"]
+        );
+        assert_eq!(wrap("", 10), [""]);
+        assert_eq!(
+            wrap("averyveryverylongword x", 5),
+            ["averyveryverylongword", "x"]
+        );
+    }
 }

@@ -215,8 +215,8 @@ fn table(out: &mut String, planned: &PlannedChanges, phases: usize) {
             .map(|estimate| words::duration_range(estimate.low_s, estimate.high_s));
         let strong = if phase.has_work() { "**" } else { "" };
         out.push_str(&format!(
-            "| `{}` {} | {strong}{}{strong} | {} | {} | {} |\n",
-            cell(phase.action.symbol()),
+            "| {} {} | {strong}{}{strong} | {} | {} | {} |\n",
+            symbol(phase.action),
             phase.action.meaning(),
             cell(phase.address.as_str()),
             phase.kind.as_str(),
@@ -235,16 +235,19 @@ fn table(out: &mut String, planned: &PlannedChanges, phases: usize) {
 }
 
 fn blocks(out: &mut String, planned: &PlannedChanges) {
-    for line in plan_items::touches(planned) {
-        out.push_str(&format!("- **Touches** {}\n", cell(&line)));
-    }
-    out.push_str(&format!(
-        "- **Time** {}\n",
-        cell(&plan_items::time(planned))
-    ));
-    for line in plan_items::undo(planned) {
-        out.push_str(&format!("- **Undo** {}\n", cell(&line)));
-    }
+    let mut block = |name: &str, lines: &[String]| match lines {
+        [] => {}
+        [only] => out.push_str(&format!("- **{name}:** {}\n", cell(only))),
+        lines => {
+            out.push_str(&format!("- **{name}:**\n"));
+            for line in lines {
+                out.push_str(&format!("  - {}\n", cell(line)));
+            }
+        }
+    };
+    block("Touches", &plan_items::touches(planned));
+    block("Time", &[plan_items::time(planned)]);
+    block("Undo", &plan_items::undo(planned));
     out.push('\n');
 }
 
@@ -255,8 +258,17 @@ fn details(out: &mut String, phase: &PhaseChange, depth: &Depth) {
     }
     let mut text = String::new();
     for line in &lines {
+        // The symbol stands in the first column, where the colours of a diff come from.
+        let (symbol, rest) = match line.head.trim_end().chars().count() {
+            1 | 2 => line.head.split_at(line.head.len() - 1),
+            _ => (" ", line.head.as_str()),
+        };
         let indent = " ".repeat(line.indent.saturating_sub(7));
-        text.push_str(&format!("{indent}{}{}\n", line.head, one_line(&line.text)));
+        text.push_str(&format!(
+            "{symbol}{indent}{rest}{}
+",
+            one_line(&line.text)
+        ));
     }
     let fence = fence_for(&text);
     // What needs a person stands open.
@@ -270,8 +282,8 @@ fn details(out: &mut String, phase: &PhaseChange, depth: &Depth) {
         count => format!(", {}", words::counted(count, "item")),
     };
     out.push_str(&format!(
-        "<details{open}><summary><code>{}</code> <b>{}</b>{count}</summary>\n\n{fence}diff\n{text}{fence}\n\n</details>\n\n",
-        escape(phase.action.symbol()),
+        "<details{open}><summary>{} <b>{}</b>{count}</summary>\n\n{fence}diff\n{text}{fence}\n\n</details>\n\n",
+        symbol(phase.action),
         escape(phase.address.as_str())
     ));
 }
@@ -297,12 +309,22 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-/// Text for a table's cell or a line of prose: one line that can't break out, mention people or start markup.
+/// Text for a table's cell or a line of prose: one line that can't break out, mention people or start markup. Code between
+/// backticks stays code, where backslashes and entities would be shown as they are.
 pub(super) fn cell(text: &str) -> String {
+    let has_code = text.matches('`').count().is_multiple_of(2);
+    let mut in_code = false;
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '|' | '*' | '_' | '[' | ']' | '\\' => {
+            '`' if has_code => {
+                in_code = !in_code;
+                out.push('`');
+            }
+            '|' => out.push_str("\\|"),
+            '\n' | '\r' => out.push(' '),
+            other if in_code => out.push(other),
+            '*' | '_' | '[' | ']' | '\\' | '`' => {
                 out.push('\\');
                 out.push(letter);
             }
@@ -310,9 +332,16 @@ pub(super) fn cell(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '@' => out.push_str("&#64;"),
-            '\n' | '\r' => out.push(' '),
             other => out.push(other),
         }
     }
     out
+}
+
+/// A symbol as code that works in a table's cell as well.
+fn symbol(action: Action) -> String {
+    format!(
+        "<code>{}</code>",
+        escape(action.symbol()).replace('|', "&#124;")
+    )
 }

@@ -77,8 +77,13 @@ pub fn plan_text(planned: &PlannedChanges, options: &TextOptions) -> String {
         .map(|phase| width(phase.address.as_str()))
         .max();
     let columns = longest.unwrap_or(0).clamp(6, ADDRESS_COLUMNS_MAX);
+    let symbols = planned
+        .phases()
+        .map(|phase| width(phase.action.symbol()))
+        .max();
+    let symbols = symbols.unwrap_or(1);
     for phase in planned.phases() {
-        phase_lines(&mut out, phase, columns, options);
+        phase_lines(&mut out, phase, (symbols, columns), options);
     }
     end_line(&mut out);
     if !planned.is_empty() {
@@ -128,7 +133,7 @@ fn header(out: &mut String, planned: &PlannedChanges, options: &TextOptions) {
         let facts = line.facts.join("   ");
         let room = options.width.saturating_sub(4 + names + width(&text));
         out.push_str(&format!("  {name}  {text}"));
-        out.push_str(&theme.paint(Paint::Faint, &cut(&facts, room.max(16))));
+        out.push_str(&theme.paint(Paint::Faint, &cut(&facts, room)));
         end_line(out);
     }
     if let Some(selection) = &planned.selection {
@@ -176,7 +181,12 @@ fn legend(out: &mut String, planned: &PlannedChanges, options: &TextOptions) {
     out.push_str("\n\n");
 }
 
-fn phase_lines(out: &mut String, phase: &PhaseChange, columns: usize, options: &TextOptions) {
+fn phase_lines(
+    out: &mut String,
+    phase: &PhaseChange,
+    (symbols, columns): (usize, usize),
+    options: &TextOptions,
+) {
     let theme = options.theme;
     let address = phase.address.as_str();
     let name = if phase.action.is_noop() {
@@ -185,14 +195,14 @@ fn phase_lines(out: &mut String, phase: &PhaseChange, columns: usize, options: &
         theme.paint(Paint::Strong, &pad(address, columns))
     };
     let symbol = phase.action.symbol();
-    let gap = " ".repeat(3_usize.saturating_sub(width(symbol)));
+    let gap = " ".repeat(symbols.saturating_sub(width(symbol)));
     let head = format!(
-        "  {}{gap} {name}  {}  ",
+        "  {}{gap}  {name}  {}  ",
         theme.symbol(phase.action),
         pad(phase.kind.as_str(), 10)
     );
     // A longer address pushes its own line alone.
-    let indent = 6 + columns.max(width(address)) + 2 + 10 + 2;
+    let indent = 2 + symbols + 2 + columns.max(width(address)) + 2 + 10 + 2;
     if indent + 28 > options.width {
         out.push_str(&head);
         end_line(out);

@@ -34,7 +34,7 @@ pub fn show_resolved(plan: &Plan, graph: &Graph, theme: Theme) -> String {
         ));
         block(out, &value, 2);
     };
-    let to_value = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
+    let to_value = |value: Result<Value, serde_json::Error>| untagged(value.unwrap_or_default());
     section(&mut out, "vars", to_value(serde_json::to_value(&plan.vars)));
     section(
         &mut out,
@@ -91,6 +91,28 @@ pub fn show_resolved(plan: &Plan, graph: &Graph, theme: Theme) -> String {
         block(&mut out, &value, 4);
     }
     out
+}
+
+/// Takes out the tags that the model has and the language hasn't: `at` of clusters and stores, `take` of snapshots, and
+/// the path of a directory store.
+fn untagged(value: Value) -> Value {
+    let Value::Object(fields) = value else {
+        return value;
+    };
+    let mut flat = Map::new();
+    for (key, value) in fields {
+        match (key.as_str(), untagged(value)) {
+            ("at" | "take", Value::Object(inner)) => flat.extend(inner),
+            ("directory", Value::Object(mut inner)) => {
+                flat.insert(key, inner.remove("path").unwrap_or_default());
+                flat.extend(inner);
+            }
+            (_, value) => {
+                flat.insert(key, value);
+            }
+        }
+    }
+    Value::Object(flat)
 }
 
 fn block(out: &mut String, value: &Value, indent: usize) {
