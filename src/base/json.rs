@@ -358,8 +358,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_json() {
-        for text in ["", "{", "[1,]", "{\"a\"}", "01x", "1.", "\"\\x\"", "tru", "{} {}"] {
-            assert!(canonical(text.as_bytes(), &mut Vec::new()).is_err(), "{text}");
+        for text in [
+            "", "{", "[1,]", "{\"a\"}", "01x", "1.", "\"\\x\"", "tru", "{} {}",
+        ] {
+            assert!(
+                canonical(text.as_bytes(), &mut Vec::new()).is_err(),
+                "{text}"
+            );
         }
         let deep = "[".repeat(100_000);
         assert!(canonical(deep.as_bytes(), &mut Vec::new()).is_err());

@@ -145,7 +145,10 @@ fn planned_phase(plan: &Plan, state: &State, decided: PhaseChange) -> PlannedPha
         }),
         change: Change {
             actions: Change::actions_of(decided.action),
-            before: record.map_or(Value::Null, |record| record.spec.clone()),
+            // The record holds the whole phase; the change is about its own fields.
+            before: record.map_or(Value::Null, |record| {
+                record.spec.get("spec").unwrap_or(&record.spec).clone()
+            }),
             after: plan.phases.get(&decided.address).map_or(Value::Null, spec),
             after_unknown,
         },

@@ -34,11 +34,7 @@ pub struct SnapshotView {
 
 impl SnapshotView {
     /// Looks for a snapshot; that there is none, or one that can't be used, is a problem and no error.
-    pub fn open(
-        store: &Address,
-        repository: &Repository,
-        name: &str,
-    ) -> Result<Self, PhaseError> {
+    pub fn open(store: &Address, repository: &Repository, name: &str) -> Result<Self, PhaseError> {
         let problem = |snapshot: Option<Snapshot>, text: String| Self {
             snapshot,
             facts: None,
@@ -65,7 +61,8 @@ impl SnapshotView {
         let counted = count(&snapshot).map_err(|error| PhaseError::Failed {
             message: format!("store `{store}`: {error}"),
             help: Some(
-                "the snapshot can't be read in full: take another one, or leave the index out".into(),
+                "the snapshot can't be read in full: take another one, or leave the index out"
+                    .into(),
             ),
         })?;
         let indices = snapshot
@@ -208,8 +205,7 @@ fn count_shard(snapshot: &Snapshot, index: &str, shard: u32) -> Result<Counted, 
         bytes: 0,
     };
     for segment in &commit.segments {
-        let segment =
-            Segment::open(Arc::clone(&files), segment).map_err(|error| place(&error))?;
+        let segment = Segment::open(Arc::clone(&files), segment).map_err(|error| place(&error))?;
         sum.docs = sum
             .docs
             .zip(segment.counts().roots_live)

@@ -65,8 +65,7 @@ impl PhaseKind for Snapshot {
             Some(uuid) if uuid != found.uuid => (Action::Run, "input-changed"),
             _ => (Action::Run, "not-applied-yet"),
         };
-        let mut change =
-            PhaseChange::new(cx.phase, action, reason, title(found), inputs);
+        let mut change = PhaseChange::new(cx.phase, action, reason, title(found), inputs);
         change.items = found
             .indices
             .iter()
@@ -95,7 +94,9 @@ impl PhaseKind for Snapshot {
 
     fn perform(&self, cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
         let Observation::Snapshot(observed) = cx.observation else {
-            return Err(PhaseError::Stale("the observation is of another kind".into()));
+            return Err(PhaseError::Stale(
+                "the observation is of another kind".into(),
+            ));
         };
         let Some(found) = &observed.found else {
             return Err(PhaseError::Failed {

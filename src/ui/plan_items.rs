@@ -17,6 +17,8 @@ pub(super) struct Line {
     pub(super) paint: Paint,
     pub(super) head: String,
     pub(super) text: String,
+    /// What is said behind it, on a line of its own where there is no room.
+    pub(super) tail: String,
 }
 
 /// How much of the lines is made.
@@ -41,16 +43,22 @@ pub(super) struct Depth {
 /// All lines below a phase.
 pub(super) fn lines(phase: &PhaseChange, depth: &Depth) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut say = |paint, head: &str, text: String| {
+    let say = |lines: &mut Vec<Line>, paint, head: &str, text: String| {
         lines.push(Line {
             indent: 7,
             paint,
             head: head.to_owned(),
             text,
+            tail: String::new(),
         });
     };
     if let Some(previous) = &phase.previous_address {
-        say(Paint::Faint, "· ", format!("was called {previous}"));
+        say(
+            &mut lines,
+            Paint::Faint,
+            "· ",
+            format!("was called {previous}"),
+        );
     }
     let paths = phase
         .fields
@@ -59,17 +67,22 @@ pub(super) fn lines(phase: &PhaseChange, depth: &Depth) -> Vec<Line> {
         .max()
         .unwrap_or(0);
     for field in &phase.fields {
-        let text = format!(
-            "{}  {} -> {}   {}",
-            pad(&field.path, paths),
-            value(&field.before, 40),
-            value(&field.after, 40),
-            field.class.meaning()
-        );
-        say(Paint::Careful, "~ ", text);
+        lines.push(Line {
+            indent: 7,
+            paint: Paint::Careful,
+            head: "~ ".to_owned(),
+            text: format!(
+                "{}  {} -> {}",
+                pad(&field.path, paths),
+                value(&field.before, 40),
+                value(&field.after, 40)
+            ),
+            tail: field.class.meaning().to_owned(),
+        });
     }
     if phase.provisional {
         say(
+            &mut lines,
             Paint::Faint,
             "≈ ",
             "provisional: decided again when its input exists".to_owned(),
@@ -83,10 +96,15 @@ pub(super) fn lines(phase: &PhaseChange, depth: &Depth) -> Vec<Line> {
             "" => String::new(),
             basis => format!(", {basis}"),
         };
-        say(Paint::Faint, "· ", format!("takes {range}{basis}"));
+        say(
+            &mut lines,
+            Paint::Faint,
+            "· ",
+            format!("takes {range}{basis}"),
+        );
     }
     for statement in &phase.evidence {
-        say(Paint::Good, "= ", statement.clone());
+        say(&mut lines, Paint::Good, "= ", statement.clone());
     }
     items(&mut lines, phase, depth);
     left_out(&mut lines, phase, depth.names);
@@ -132,19 +150,22 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
         .min(40);
     for group in shown {
         let item = group.first;
-        let mut text = group.label();
+        let label = group.label();
         let note = match &item.decision {
             Some(decision) => format!("{} ({})", decision.question, decision.code),
             None => group.note(),
         };
-        if !note.is_empty() {
-            text = format!("{}   {note}", pad(&text, labels));
-        }
+        let text = if note.is_empty() {
+            label
+        } else {
+            pad(&label, labels)
+        };
         lines.push(Line {
             indent: 7,
             paint: Paint::of(item.action),
             head: format!("{} ", pad(item.action.symbol(), 1)),
             text,
+            tail: note,
         });
         edits(lines, &item.edits, depth);
         if let Some(decision) = &item.decision {
@@ -155,6 +176,7 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
                     paint: Paint::Careful,
                     head: if index == 0 { "write " } else { "   or " }.to_owned(),
                     text: answer.clone(),
+                    tail: String::new(),
                 });
             }
         }
@@ -169,6 +191,7 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
                 words::counted(folded_items, "more item"),
                 words::counted(folded, "sort")
             ),
+            tail: String::new(),
         });
     }
 }
@@ -182,11 +205,7 @@ fn edits(lines: &mut Vec<Line>, edits: &[Edit], depth: &Depth) {
     let room = depth.value;
     for edit in edits.iter().take(shown) {
         let (head, change) = change_of(edit, room);
-        let mut text = format!("{}  {change}", pad(&edit.path, paths));
-        let why = why(edit);
-        if !why.is_empty() {
-            text.push_str(&format!("   {why}"));
-        }
+        let text = format!("{}  {change}", pad(&edit.path, paths));
         lines.push(Line {
             indent: 11,
             paint: if edit.lossy {
@@ -196,6 +215,7 @@ fn edits(lines: &mut Vec<Line>, edits: &[Edit], depth: &Depth) {
             },
             head,
             text,
+            tail: why(edit),
         });
     }
     if edits.len() > shown && depth.say_folded {
@@ -204,6 +224,7 @@ fn edits(lines: &mut Vec<Line>, edits: &[Edit], depth: &Depth) {
             paint: Paint::Faint,
             head: "… ".to_owned(),
             text: format!("and {}", words::counted(edits.len() - shown, "more edit")),
+            tail: String::new(),
         });
     }
 }
@@ -257,6 +278,7 @@ fn left_out(lines: &mut Vec<Line>, phase: &PhaseChange, shown: usize) {
                 "left out {}, {reason}{which}",
                 words::counted(names.len(), object)
             ),
+            tail: String::new(),
         });
     }
 }

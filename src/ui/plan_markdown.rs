@@ -264,11 +264,9 @@ fn details(out: &mut String, phase: &PhaseChange, depth: &Depth) {
             _ => (" ", line.head.as_str()),
         };
         let indent = " ".repeat(line.indent.saturating_sub(7));
-        text.push_str(&format!(
-            "{symbol}{indent}{rest}{}
-",
-            one_line(&line.text)
-        ));
+        let gap = if line.tail.is_empty() { "" } else { "   " };
+        let said = one_line(&format!("{}{gap}{}", line.text, line.tail));
+        text.push_str(&format!("{symbol}{indent}{rest}{}\n", said.trim_end()));
     }
     let fence = fence_for(&text);
     // What needs a person stands open.

@@ -210,16 +210,40 @@ fn phase_lines(
     } else {
         hang(out, &head, indent, &phase.title, options.width);
     }
-    for Line {
+    for line in plan_items::lines(phase, &options.depth()) {
+        item_line(out, &line, options);
+    }
+}
+
+fn item_line(out: &mut String, line: &Line, options: &TextOptions) {
+    let Line {
         indent,
         paint,
         head,
         text,
-    } in plan_items::lines(phase, &options.depth())
-    {
-        let head_text = format!("{}{}", " ".repeat(indent), theme.paint(paint, &head));
-        let taken = indent + width(&head);
-        hang(out, &head_text, taken, &text, options.width);
+        tail,
+    } = line;
+    let taken = indent + width(head);
+    let head = format!(
+        "{}{}",
+        " ".repeat(*indent),
+        options.theme.paint(*paint, head)
+    );
+    let one_line = taken + width(text) + 3 + width(tail) <= options.width;
+    if tail.is_empty() {
+        hang(out, &head, taken, text, options.width);
+    } else if one_line {
+        hang(
+            out,
+            &head,
+            taken,
+            &format!("{text}   {tail}"),
+            options.width,
+        );
+    } else {
+        hang(out, &head, taken, text, options.width);
+        let indent = taken + 4;
+        hang(out, &" ".repeat(indent), indent, tail, options.width);
     }
 }
 

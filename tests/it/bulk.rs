@@ -33,17 +33,19 @@ fn wanted(memory: &Memory) -> Vec<(String, String)> {
     let mut wanted: Vec<_> = memory
         .docs()
         .map(|doc| {
-            let routing = doc
-                .routing
-                .as_ref()
-                .map_or(String::new(), |routing| format!(",\"routing\":\"{routing}\""));
+            let routing = doc.routing.as_ref().map_or(String::new(), |routing| {
+                format!(",\"routing\":\"{routing}\"")
+            });
             let action = format!(
                 "{{\"index\":{{\"_index\":\"shop\",\"_id\":\"{}\"{routing},\"version\":{},\
                  \"version_type\":\"external_gte\"}}}}",
                 doc.id,
                 doc.version.unwrap()
             );
-            (action, String::from_utf8(doc.source.clone().unwrap()).unwrap())
+            (
+                action,
+                String::from_utf8(doc.source.clone().unwrap()).unwrap(),
+            )
         })
         .collect();
     wanted.sort();
@@ -59,7 +61,10 @@ fn every_document_lands_once_and_a_second_run_does_nothing() {
     let outcome = load(&memory, &root, options(&root), &no_stop).unwrap();
     assert!(outcome.finished);
     let index = &outcome.indices["shop"];
-    assert_eq!((index.expected, index.written, index.failed), (Some(150), 150, 0));
+    assert_eq!(
+        (index.expected, index.written, index.failed),
+        (Some(150), 150, 0)
+    );
     assert_eq!(lines(&root), wanted(&memory));
     let facts = made.index_facts("shop", 0).unwrap().unwrap();
     assert_eq!((facts.docs, facts.foreign_docs), (150, 0));
@@ -79,16 +84,17 @@ fn a_reader_that_loses_or_doubles_a_document_never_finishes() {
         target(&root, &["shop"]);
         let error = load(&memory, &root, options(&root), &no_stop).unwrap_err();
         assert!(matches!(error, BulkError::Count { .. }), "{error}");
-        let (_, facts) = LocalWorkStore::peek_work(
-            &root.join(".migrations_working_state"),
-            "test",
-            "docs",
-        )
-        .unwrap()
-        .unwrap();
+        let (_, facts) =
+            LocalWorkStore::peek_work(&root.join(".migrations_working_state"), "test", "docs")
+                .unwrap()
+                .unwrap();
         assert!(!facts.complete["shop"]);
         memory.mutation = None;
-        assert!(load(&memory, &root, options(&root), &no_stop).unwrap().finished);
+        assert!(
+            load(&memory, &root, options(&root), &no_stop)
+                .unwrap()
+                .finished
+        );
         assert_eq!(lines(&root), wanted(&memory));
     }
 }
@@ -117,7 +123,10 @@ fn what_can_not_be_written_goes_to_the_stream_and_the_rest_goes_on() {
     assert_eq!(ids, ["id-3", "id-17", "id-18"]);
     // They are not there, so they are missing, and that is no success.
     let report = verify(&memory, &root, Content::Full);
-    assert_eq!((report.verdict, report.indices["shop"].missing), (Verdict::Fail, 3));
+    assert_eq!(
+        (report.verdict, report.indices["shop"].missing),
+        (Verdict::Fail, 3)
+    );
 }
 
 #[test]

@@ -70,7 +70,11 @@ impl Memory {
     }
 
     pub(crate) fn numbered(segments: usize, docs: usize) -> Self {
-        let number = |segment| (segment * docs..(segment + 1) * docs).map(Doc::new).collect();
+        let number = |segment| {
+            (segment * docs..(segment + 1) * docs)
+                .map(Doc::new)
+                .collect()
+        };
         Self::new((0..segments).map(number).collect())
     }
 
@@ -139,7 +143,11 @@ impl DocumentSource for Memory {
     ) -> Result<(), SourceError> {
         let number: usize = segment.segment[1..].parse().unwrap();
         let read: u64 = proofs.iter().filter_map(serde_json::Value::as_u64).sum();
-        assert_eq!(read, self.segments[number].len() as u64, "every step proved once");
+        assert_eq!(
+            read,
+            self.segments[number].len() as u64,
+            "every step proved once"
+        );
         Ok(())
     }
 }
@@ -160,7 +168,9 @@ impl ItemReader for Reader<'_> {
         let mut delivered = 0;
         for (number, doc) in self.docs.iter().enumerate().take(to).skip(self.next) {
             let mutation = self.memory.mutation.as_ref();
-            let mutation = mutation.filter(|(_, id)| *id == doc.id).map(|(kind, _)| *kind);
+            let mutation = mutation
+                .filter(|(_, id)| *id == doc.id)
+                .map(|(kind, _)| *kind);
             let altered = b"{\"altered\":true}".as_slice();
             let unusable = Unusable {
                 class: "source-invalid",

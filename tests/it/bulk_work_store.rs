@@ -37,7 +37,10 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 fn take(store: &dyn WorkStore, holder: &str, at: Timestamp) -> Lease {
-    match store.acquire(holder, at, at + SignedDuration::from_secs(60)).unwrap() {
+    match store
+        .acquire(holder, at, at + SignedDuration::from_secs(60))
+        .unwrap()
+    {
         Acquired::Lease(lease) => *lease,
         other => panic!("{other:?}"),
     }
@@ -82,8 +85,14 @@ fn a_worker_that_wakes_late_can_say_nothing_more() {
         assert!(matches!(refused, Err(WorkError::Fenced { .. })));
     }
     store.complete(&second, &progress(10)).unwrap();
-    assert!(matches!(store.complete(&second, &progress(10)), Err(WorkError::Fenced { .. })));
-    assert_eq!(store.acquire("c", later(500), later(600)).unwrap(), Acquired::Finished);
+    assert!(matches!(
+        store.complete(&second, &progress(10)),
+        Err(WorkError::Fenced { .. })
+    ));
+    assert_eq!(
+        store.acquire("c", later(500), later(600)).unwrap(),
+        Acquired::Finished
+    );
 }
 
 #[test]
@@ -165,7 +174,10 @@ fn damage_before_the_tail_is_no_torn_tail() {
     worked(folder.path());
     let log = log_of(folder.path());
     let whole = fs::read(&log).unwrap();
-    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+    let last = whole[..whole.len() - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap();
     let second = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for at in (0..whole.len()).step_by(7) {
         let mut damaged = whole.clone();

@@ -181,7 +181,10 @@ fn ids_and_limits_choose_documents() {
     assert_eq!(report.documents, 7);
     request.limit = Some(0);
     let mut text = Vec::new();
-    assert_eq!(to_writer(&snapshot, &request, &mut text).unwrap().documents, 0);
+    assert_eq!(
+        to_writer(&snapshot, &request, &mut text).unwrap().documents,
+        0
+    );
     assert!(text.is_empty());
 }
 

@@ -55,9 +55,14 @@ fn objects_are_kept_listed_and_removed() {
         assert!(!target.delete(&key).unwrap());
         assert!(target.list(kind).unwrap().is_empty());
     }
-    assert_eq!(target.list(ObjectKind::Index).unwrap(), [".hidden", "a.b", "shop"]);
+    assert_eq!(
+        target.list(ObjectKind::Index).unwrap(),
+        [".hidden", "a.b", "shop"]
+    );
     let uuid = target.index_facts("shop", 0).unwrap().unwrap().uuid;
-    target.put(&index("shop"), &json!({ "mappings": {} })).unwrap();
+    target
+        .put(&index("shop"), &json!({ "mappings": {} }))
+        .unwrap();
     assert_eq!(target.index_facts("shop", 0).unwrap().unwrap().uuid, uuid);
     target.set_closed("shop", true).unwrap();
     assert!(target.is_closed("shop").unwrap());
@@ -80,7 +85,10 @@ fn refuses_what_is_not_its_own_and_touches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("os");
     assert_eq!(
-        DirectoryTarget::open(&root, version()).unwrap().identity().unwrap(),
+        DirectoryTarget::open(&root, version())
+            .unwrap()
+            .identity()
+            .unwrap(),
         None
     );
     assert!(!root.exists(), "looking makes nothing");
@@ -103,15 +111,25 @@ fn refuses_what_is_not_its_own_and_touches_nothing() {
         Err(TargetError::OtherVersion { .. })
     ));
     let strange = root.join("indices/shop/docs/mine.ndjson");
-    fs::write(&strange, "{\"index\":{\"_index\":\"shop\",\"_id\":\"1\"}}\n{}\n").unwrap();
-    assert_eq!(made.index_facts("shop", 0).unwrap().unwrap().foreign_docs, 1);
+    fs::write(
+        &strange,
+        "{\"index\":{\"_index\":\"shop\",\"_id\":\"1\"}}\n{}\n",
+    )
+    .unwrap();
+    assert_eq!(
+        made.index_facts("shop", 0).unwrap().unwrap().foreign_docs,
+        1
+    );
     made.clear_documents("shop").unwrap();
     assert!(strange.exists());
     let key = PartKey {
         part: "mine".to_owned(),
         ..part()
     };
-    assert!(matches!(made.open_part(&key, None, None), Err(TargetError::Foreign { .. })));
+    assert!(matches!(
+        made.open_part(&key, None, None),
+        Err(TargetError::Foreign { .. })
+    ));
 }
 
 #[test]
@@ -127,9 +145,15 @@ fn one_writer_a_part_and_exactly_what_was_marked() {
         index: "none".to_owned(),
         ..part()
     };
-    assert!(matches!(target.open_part(&none, None, None), Err(TargetError::NoIndex { .. })));
+    assert!(matches!(
+        target.open_part(&none, None, None),
+        Err(TargetError::NoIndex { .. })
+    ));
     let mut writer = target.open_part(&part(), None, None).unwrap();
-    assert!(matches!(target.open_part(&part(), None, None), Err(TargetError::Busy { .. })));
+    assert!(matches!(
+        target.open_part(&part(), None, None),
+        Err(TargetError::Busy { .. })
+    ));
     writer.submit(batch(&["1", "2"])).unwrap();
     let (mark, settled) = writer.checkpoint().unwrap();
     assert_eq!((mark.docs, settled.written), (2, 2));
@@ -164,8 +188,16 @@ fn content_identity_follows_the_content_and_nothing_else() {
     assert_ne!(moved.content, facts.content);
     assert_eq!((moved.docs, moved.foreign_docs), (2, 0));
     // A document more.
-    fs::write(&path, format!("{text}{}", text.lines().take(2).fold(String::new(), |all, line| all + line + "\n")))
-        .unwrap();
+    fs::write(
+        &path,
+        format!(
+            "{text}{}",
+            text.lines()
+                .take(2)
+                .fold(String::new(), |all, line| all + line + "\n")
+        ),
+    )
+    .unwrap();
     let more = target.index_facts("shop", 0).unwrap().unwrap();
     assert_eq!((more.docs, more.foreign_docs), (3, 1));
     // Gone.
@@ -177,7 +209,12 @@ fn content_identity_follows_the_content_and_nothing_else() {
     fs::write(&path, &text[..text.len() - 3]).unwrap();
     let partition = &target.partitions("shop").unwrap()[0];
     let error = target
-        .read_partition("shop", partition, &mut |_| std::ops::ControlFlow::Continue(()))
+        .read_partition("shop", partition, &mut |_| {
+            std::ops::ControlFlow::Continue(())
+        })
         .unwrap_err();
-    assert!(error.to_string().contains("0-_0-0.ndjson, line 3"), "{error}");
+    assert!(
+        error.to_string().contains("0-_0-0.ndjson, line 3"),
+        "{error}"
+    );
 }

@@ -11,13 +11,15 @@ use mig::engines::verify::{
 };
 use proptest::prelude::*;
 
-use crate::bulk_support::{
-    Doc, Memory, Mutation, StopAt, load, options, target, verify, version,
-};
+use crate::bulk_support::{Doc, Memory, Mutation, StopAt, load, options, target, verify, version};
 
 fn loaded(root: &Path, memory: &Memory) {
     target(root, &["shop"]);
-    assert!(load(memory, root, options(root), &|| Stop::No).unwrap().finished);
+    assert!(
+        load(memory, root, options(root), &|| Stop::No)
+            .unwrap()
+            .finished
+    );
 }
 
 fn part(root: &Path) -> std::path::PathBuf {
@@ -50,7 +52,11 @@ fn a_reader_that_errs_is_found_out_and_the_document_named() {
         memory.counts = true;
         memory.mutation = Some((mutation, id.to_owned()));
         let blind = verify(&memory, &root, Content::Full);
-        let expected = if mutation == Mutation::Alter { Verdict::Pass } else { Verdict::Fail };
+        let expected = if mutation == Mutation::Alter {
+            Verdict::Pass
+        } else {
+            Verdict::Fail
+        };
         assert_eq!(blind.verdict, expected, "{mutation:?}");
     }
 }
@@ -69,7 +75,12 @@ fn extra_documents_other_spellings_versions_and_counts() {
 
     let extra = "{\"index\":{\"_index\":\"shop\",\"_id\":\"new\"}}\n{}\n";
     fs::write(part(&root), format!("{whole}{extra}")).unwrap();
-    for content in [Content::Counts, Content::Ids, Content::Full, Content::Sample { one_in: 3 }] {
+    for content in [
+        Content::Counts,
+        Content::Ids,
+        Content::Full,
+        Content::Sample { one_in: 3 },
+    ] {
         let (verdict, index) = verdict(content);
         assert_eq!((verdict, index.extra), (Verdict::Fail, 1), "{content:?}");
     }
@@ -78,10 +89,18 @@ fn extra_documents_other_spellings_versions_and_counts() {
     let (respelled, index) = verdict(Content::Full);
     assert_eq!((respelled, index.respelled), (Verdict::Pass, 1));
 
-    fs::write(part(&root), whole.replacen("\"version\":2", "\"version\":7", 1)).unwrap();
+    fs::write(
+        part(&root),
+        whole.replacen("\"version\":2", "\"version\":7", 1),
+    )
+    .unwrap();
     let (other, index) = verdict(Content::Full);
     assert_eq!((other, index.different), (Verdict::Fail, 1));
-    assert!(index.named[0].detail.contains("version"), "{:?}", index.named);
+    assert!(
+        index.named[0].detail.contains("version"),
+        "{:?}",
+        index.named
+    );
 
     fs::write(part(&root), whole.replace("\"n\":3,", "\"n\":33,")).unwrap();
     assert_eq!(verdict(Content::Full).1.different, 1);
@@ -134,7 +153,11 @@ fn an_interrupted_comparison_goes_on_and_says_the_same() {
     assert_eq!(report.verdict, Verdict::Pass);
     let partitions = 18;
     let asked = reads.calls.load(std::sync::atomic::Ordering::SeqCst);
-    assert_eq!(asked, partitions - 8, "two partitions a run were not read again");
+    assert_eq!(
+        asked,
+        partitions - 8,
+        "two partitions a run were not read again"
+    );
     assert!(!checkpoint.exists());
 }
 

@@ -182,10 +182,7 @@ impl FailedStream {
 }
 
 /// Gives every failed document in the folder to `visit`, by index and part; a torn last line is left out.
-pub fn read(
-    folder: &Path,
-    visit: &mut dyn FnMut(FailedDocument<'_>),
-) -> Result<(), BulkError> {
+pub fn read(folder: &Path, visit: &mut dyn FnMut(FailedDocument<'_>)) -> Result<(), BulkError> {
     let mut files = Vec::new();
     for index in entries(folder)? {
         files.extend(entries(&index)?);
@@ -195,14 +192,12 @@ pub fn read(
         let mut line = Vec::new();
         loop {
             line.clear();
-            reader
-                .read_until(b'\n', &mut line)
-                .map_err(error(&path))?;
+            reader.read_until(b'\n', &mut line).map_err(error(&path))?;
             if line.pop() != Some(b'\n') {
                 break;
             }
-            let document = serde_json::from_slice(&line)
-                .map_err(|cause| error(&path)(cause.into()))?;
+            let document =
+                serde_json::from_slice(&line).map_err(|cause| error(&path)(cause.into()))?;
             visit(document);
         }
     }

@@ -52,14 +52,17 @@ impl<'a> ItemRun<'a> {
             index: key.index.clone(),
             part: key.part(),
         };
-        let uuid = shared.job.indices.get(&key.index).and_then(Option::as_deref);
+        let uuid = shared
+            .job
+            .indices
+            .get(&key.index)
+            .and_then(Option::as_deref);
         let progress = &lease.progress;
         let writer = shared
             .job
             .target
             .open_part(&part, uuid, progress.mark.as_ref())?;
-        let failed =
-            FailedStream::open(&shared.job.options.failed, key, progress.failed_bytes)?;
+        let failed = FailedStream::open(&shared.job.options.failed, key, progress.failed_bytes)?;
         Ok(Self {
             shared,
             lease,
@@ -194,7 +197,9 @@ impl<'a> ItemRun<'a> {
             index: &key.index,
             id: document.id,
             routing: document.routing,
-            version: document.version.filter(|_| self.shared.job.options.keep_versions),
+            version: document
+                .version
+                .filter(|_| self.shared.job.options.keep_versions),
         };
         write_action(&mut request, action);
         request.extend_from_slice(raw);

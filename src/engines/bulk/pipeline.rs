@@ -94,7 +94,9 @@ fn outcome(
         BTreeMap::new()
     };
     Ok(BulkOutcome {
-        finished: indices.values().all(|index| index.items == index.items_done),
+        finished: indices
+            .values()
+            .all(|index| index.items == index.items_done),
         too_many_failed,
         indices,
         failed_by_class,

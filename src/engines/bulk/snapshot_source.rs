@@ -143,7 +143,10 @@ impl DocumentSource for SnapshotSource {
                         from: first.first_doc,
                         to: last.first_doc + last.docs,
                     },
-                    bytes: chunks[run].iter().map(|chunk| u64::from(chunk.length)).sum(),
+                    bytes: chunks[run]
+                        .iter()
+                        .map(|chunk| u64::from(chunk.length))
+                        .sum(),
                     expected: counts.roots_live.filter(|_| whole),
                 });
             }
@@ -173,7 +176,10 @@ impl DocumentSource for SnapshotSource {
         let (Some(next), Some(end)) = (chunk_at(chunks, from), chunk_at(chunks, item.to)) else {
             return Err(failed(
                 item,
-                format!("no chunk begins with document {from}, or none ends before {}", item.to),
+                format!(
+                    "no chunk begins with document {from}, or none ends before {}",
+                    item.to
+                ),
             ));
         };
         Ok(Box::new(ChunkReader {

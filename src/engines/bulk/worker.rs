@@ -120,7 +120,10 @@ impl<'a> Shared<'a> {
 
     pub(super) fn too_many_failed(&self) -> bool {
         let failed = self.counters.failed.load(Ordering::Relaxed);
-        self.job.options.max_failed.is_some_and(|most| failed > most)
+        self.job
+            .options
+            .max_failed
+            .is_some_and(|most| failed > most)
     }
 
     /// Ends the load with an error; the first one counts.
@@ -217,7 +220,9 @@ pub(super) fn accounted(progress: &ItemProgress) -> u64 {
 /// When a lease taken now ends.
 pub(super) fn lease_end() -> Timestamp {
     let length = SignedDuration::try_from(limits::LEASE).unwrap_or(SignedDuration::from_secs(60));
-    Timestamp::now().checked_add(length).unwrap_or(Timestamp::MAX)
+    Timestamp::now()
+        .checked_add(length)
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Takes items until nothing is left or a stop is asked for.
@@ -225,7 +230,11 @@ pub(super) fn work(shared: &Shared<'_>, number: u32) {
     let holder = format!("{}/{number}", shared.job.options.holder);
     shared.counters.workers.fetch_add(1, Ordering::Relaxed);
     while shared.stop() == Stop::No {
-        match shared.job.store.acquire(&holder, Timestamp::now(), lease_end()) {
+        match shared
+            .job
+            .store
+            .acquire(&holder, Timestamp::now(), lease_end())
+        {
             Ok(Acquired::Finished) => break,
             Ok(Acquired::Wait(_)) => {
                 if shared.only_unreadable_left() {

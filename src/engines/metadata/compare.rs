@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn held_back_settings_do_not_count_as_missing() {
-        let wanted = json!({"settings": {}, "held_back": {"settings": {"index.blocks.write": "true"}}});
+        let wanted =
+            json!({"settings": {}, "held_back": {"settings": {"index.blocks.write": "true"}}});
         let found = json!({"settings": {"index.blocks.write": "true"}});
         assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
         assert_eq!(

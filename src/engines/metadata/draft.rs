@@ -49,10 +49,7 @@ impl Draft {
             kind: key.kind,
             had_settings: settings.is_some(),
             had_mappings: mappings.is_some(),
-            settings: settings
-                .as_ref()
-                .map(normal_settings)
-                .unwrap_or_default(),
+            settings: settings.as_ref().map(normal_settings).unwrap_or_default(),
             mappings: mappings.unwrap_or_else(|| Value::Object(Map::new())),
             routing_num_shards,
             held_back: Map::new(),

@@ -3,8 +3,13 @@
 use serde_json::{Map, Value};
 
 /// Gives every field's definition with its path to `visit`, parents first.
-pub(super) fn each_field(mappings: &mut Value, visit: &mut dyn FnMut(&str, &mut Map<String, Value>)) {
-    let Value::Object(root) = mappings else { return };
+pub(super) fn each_field(
+    mappings: &mut Value,
+    visit: &mut dyn FnMut(&str, &mut Map<String, Value>),
+) {
+    let Value::Object(root) = mappings else {
+        return;
+    };
     below("mappings", root, visit);
     if let Some(Value::Array(templates)) = root.get_mut("dynamic_templates") {
         for template in templates {

@@ -9,7 +9,11 @@ pub fn normal_settings(settings: &Value) -> Map<String, Value> {
     flat.into_iter()
         .map(|(key, value)| {
             let prefixed = key.starts_with("index.") || key.starts_with("archived.");
-            let key = if prefixed { key } else { format!("index.{key}") };
+            let key = if prefixed {
+                key
+            } else {
+                format!("index.{key}")
+            };
             (key, value)
         })
         .collect()

@@ -42,7 +42,11 @@ pub(crate) fn decimal_of_magnitude(bytes: &[u8], negative: bool) -> Option<Strin
     }
     let sign = if negative { "-" } else { "" };
     let (first, rest) = groups.split_last()?;
-    let rest: Vec<String> = rest.iter().rev().map(|group| format!("{group:09}")).collect();
+    let rest: Vec<String> = rest
+        .iter()
+        .rev()
+        .map(|group| format!("{group:09}"))
+        .collect();
     Some(format!("{sign}{first}{}", rest.concat()))
 }
 

@@ -146,7 +146,11 @@ mod tests {
         ));
         kept.save(&path).unwrap();
         assert_eq!(Kept::load(Some(&path), &identity), kept);
-        assert!(Kept::load(Some(&path), &Fingerprint::of(&"two")).index.is_none());
+        assert!(
+            Kept::load(Some(&path), &Fingerprint::of(&"two"))
+                .index
+                .is_none()
+        );
         let bytes = std::fs::read(&path).unwrap();
         for cut in 0..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();

@@ -144,7 +144,10 @@ pub(super) fn examine(
     if !unequal.is_empty() {
         report.unexamined_buckets = Some(unequal.len() as u64);
         for bucket in unequal {
-            let (source, target) = (tables[0].buckets[bucket].docs, tables[1].buckets[bucket].docs);
+            let (source, target) = (
+                tables[0].buckets[bucket].docs,
+                tables[1].buckets[bucket].docs,
+            );
             report.missing += source.saturating_sub(target);
             report.extra += target.saturating_sub(source);
         }
@@ -154,7 +157,9 @@ pub(super) fn examine(
 
 fn classify(entries: Entries, report: &mut IndexReport) {
     let mut entries: Vec<Entry> = entries.into_values().collect();
-    entries.sort_unstable_by(|left, right| (&left.id, &left.routing).cmp(&(&right.id, &right.routing)));
+    entries.sort_unstable_by(|left, right| {
+        (&left.id, &left.routing).cmp(&(&right.id, &right.routing))
+    });
     for entry in entries {
         let [source, target] = entry.sides;
         let copies = source.times.max(1) - 1 + target.times.max(1) - 1;
@@ -174,7 +179,8 @@ fn classify(entries: Entries, report: &mut IndexReport) {
             name(report, &entry, DifferenceKind::Extra, String::new());
         } else if source.version != target.version {
             report.different += 1;
-            let text = |version: Option<i64>| version.map_or("none".to_owned(), |it| it.to_string());
+            let text =
+                |version: Option<i64>| version.map_or("none".to_owned(), |it| it.to_string());
             let detail = format!(
                 "version {} on the source, {} on the target",
                 text(source.version),
@@ -183,7 +189,12 @@ fn classify(entries: Entries, report: &mut IndexReport) {
             name(report, &entry, DifferenceKind::Different, detail);
         } else if source.canonical != target.canonical {
             report.different += 1;
-            name(report, &entry, DifferenceKind::Different, "content".to_owned());
+            name(
+                report,
+                &entry,
+                DifferenceKind::Different,
+                "content".to_owned(),
+            );
         } else if source.raw != target.raw {
             report.respelled += 1;
         }
@@ -191,7 +202,11 @@ fn classify(entries: Entries, report: &mut IndexReport) {
 }
 
 fn name(report: &mut IndexReport, entry: &Entry, kind: DifferenceKind, detail: String) {
-    let named = report.named.iter().filter(|named| named.kind == kind).count();
+    let named = report
+        .named
+        .iter()
+        .filter(|named| named.kind == kind)
+        .count();
     if named < limits::NAMED {
         report.named.push(Difference {
             kind,

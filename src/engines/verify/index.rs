@@ -330,10 +330,10 @@ fn look_closer(
     if !detail::examine(meter, name, tasks, tables, buckets, look, report)? {
         return Ok(false);
     }
-    let explained = report.missing + report.different + report.extra + report.duplicates
-        + report.respelled
-        > before.respelled
-        || report.unexamined_buckets.is_some();
+    let explained =
+        report.missing + report.different + report.extra + report.duplicates + report.respelled
+            > before.respelled
+            || report.unexamined_buckets.is_some();
     if !explained {
         report.findings.push(
             "the digests differ and reading again found no difference: something writes meanwhile"

@@ -156,20 +156,22 @@ fn read_one<C: Collect>(
     let mut stop = (comparison.stop)() != Stop::No;
     let docs = &meter.docs[which.number()];
     if !stop {
-        let read = which.of(comparison).read(index, partition, &mut |document| {
-            collect.document(*which, &document);
-            since += 1;
-            if since == LOOK_EVERY {
-                docs.fetch_add(u64::from(since), Ordering::Relaxed);
-                since = 0;
-                meter.tell(false);
-                stop = (comparison.stop)() != Stop::No;
-                if stop {
-                    return ControlFlow::Break(());
+        let read = which
+            .of(comparison)
+            .read(index, partition, &mut |document| {
+                collect.document(*which, &document);
+                since += 1;
+                if since == LOOK_EVERY {
+                    docs.fetch_add(u64::from(since), Ordering::Relaxed);
+                    since = 0;
+                    meter.tell(false);
+                    stop = (comparison.stop)() != Stop::No;
+                    if stop {
+                        return ControlFlow::Break(());
+                    }
                 }
-            }
-            ControlFlow::Continue(())
-        });
+                ControlFlow::Continue(())
+            });
         read.map_err(|error| which.error(error))?;
     }
     if stop {

@@ -56,7 +56,10 @@ pub(super) fn fate(spec: &MetadataSpec, observed: &MetadataObservation, wanted: 
             object,
             name,
             DIFFERS,
-            format!("{key} is on {} already and differs. What is to become of it?", spec.to.value),
+            format!(
+                "{key} is on {} already and differs. What is to become of it?",
+                spec.to.value
+            ),
             vec![
                 format!("decide: {{ \"{key}\": {KEEP} }}"),
                 format!("decide: {{ \"{key}\": {REPLACE} }}"),
@@ -77,7 +80,10 @@ pub(super) fn fate(spec: &MetadataSpec, observed: &MetadataObservation, wanted: 
             vec![
                 format!("decide: {{ \"{key}\": {ACCEPT} }}"),
                 format!("rules: {{ {}: allow }}", codes.join(": allow, ")),
-                format!("include: {{ {}: [\"*\", \"!{name}\"] }}", section(wanted.key.kind)),
+                format!(
+                    "include: {{ {}: [\"*\", \"!{name}\"] }}",
+                    section(wanted.key.kind)
+                ),
             ],
         );
         item.edits.clone_from(&wanted.edits);
@@ -110,7 +116,11 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
                 items.push(Item {
                     edits,
                     note: "replaces what is there".into(),
-                    ..common::item(Action::Replace, object.key.kind.as_str(), object.key.name.clone())
+                    ..common::item(
+                        Action::Replace,
+                        object.key.kind.as_str(),
+                        object.key.name.clone(),
+                    )
                 });
             }
             Fate::Ask(item) => items.push(item),
@@ -202,7 +212,9 @@ fn unknown_answers<'a>(
             key.clone(),
             BAD_ANSWER,
             question,
-            vec![format!("decide: {{ \"{key}\": {KEEP} }}   # or {REPLACE}, {ACCEPT}")],
+            vec![format!(
+                "decide: {{ \"{key}\": {KEEP} }}   # or {REPLACE}, {ACCEPT}"
+            )],
         ))
     })
 }
@@ -211,15 +223,30 @@ fn unknown_answers<'a>(
 fn counts(wanted: &[Desired]) -> String {
     let kinds = [
         (ObjectKind::Index, "index", "indices"),
-        (ObjectKind::LegacyTemplate, "legacy template", "legacy templates"),
-        (ObjectKind::IndexTemplate, "index template", "index templates"),
-        (ObjectKind::ComponentTemplate, "component template", "component templates"),
+        (
+            ObjectKind::LegacyTemplate,
+            "legacy template",
+            "legacy templates",
+        ),
+        (
+            ObjectKind::IndexTemplate,
+            "index template",
+            "index templates",
+        ),
+        (
+            ObjectKind::ComponentTemplate,
+            "component template",
+            "component templates",
+        ),
         (ObjectKind::Alias, "alias", "aliases"),
     ];
     let parts: Vec<String> = kinds
         .into_iter()
         .filter_map(|(kind, one, many)| {
-            let count = wanted.iter().filter(|object| object.key.kind == kind).count();
+            let count = wanted
+                .iter()
+                .filter(|object| object.key.kind == kind)
+                .count();
             let noun = if count == 1 { one } else { many };
             (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
         })
@@ -283,7 +310,10 @@ fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
 }
 
 fn evidence(spec: &MetadataSpec, equal: &[&Desired]) -> Vec<String> {
-    let identity: Vec<_> = equal.iter().map(|object| (&object.key, &object.body)).collect();
+    let identity: Vec<_> = equal
+        .iter()
+        .map(|object| (&object.key, &object.body))
+        .collect();
     vec![format!(
         "{} on {} are equal to the snapshot's after translation (digest {})",
         objects(equal.len()),

@@ -13,7 +13,9 @@ use crate::engines::metadata::{core_fingerprint, differences, held_back};
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Metadata(observed) = cx.observation else {
-        return Err(PhaseError::Stale("the observation is of another kind".into()));
+        return Err(PhaseError::Stale(
+            "the observation is of another kind".into(),
+        ));
     };
     let spec = spec(cx.phase)?;
     let on = &spec.to.value;
@@ -69,7 +71,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
                 "{kind} {name} appeared on {on} since the plan was made"
             )));
         }
-        let what = if replace { "replace-object" } else { "create-object" };
+        let what = if replace {
+            "replace-object"
+        } else {
+            "create-object"
+        };
         let detail = json!({
             "object": object.key,
             "existed": before.is_some(),

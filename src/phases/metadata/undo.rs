@@ -27,7 +27,11 @@ fn made(effect: &SideEffect) -> Option<Made> {
         return None;
     }
     let key = serde_json::from_value(effect.detail.get("object")?.clone()).ok()?;
-    let before = effect.detail.get("before").filter(|it| !it.is_null()).cloned();
+    let before = effect
+        .detail
+        .get("before")
+        .filter(|it| !it.is_null())
+        .cloned();
     let core = common::text(&effect.detail, "/core").map(str::to_owned);
     Some(Made {
         on: effect.on.clone(),
@@ -87,7 +91,11 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
             continue; // it was taken back already, or never written
         }
         if let Some(why) = not_ours(&*target, &made, &found)? {
-            refused.push(format!("{} {}: {why}", made.key.kind.as_str(), made.key.name));
+            refused.push(format!(
+                "{} {}: {why}",
+                made.key.kind.as_str(),
+                made.key.name
+            ));
             continue;
         }
         match &made.before {
@@ -101,19 +109,24 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         return Ok(());
     }
     Err(PhaseError::Failed {
-        message: format!("not removed, because it changed since: {}", refused.join("; ")),
+        message: format!(
+            "not removed, because it changed since: {}",
+            refused.join("; ")
+        ),
         help: Some("remove these by hand if they are not needed, then roll back again".into()),
     })
 }
 
-fn not_ours(
-    target: &dyn Target,
-    made: &Made,
-    found: &Value,
-) -> Result<Option<String>, PhaseError> {
+fn not_ours(target: &dyn Target, made: &Made, found: &Value) -> Result<Option<String>, PhaseError> {
     let core = core_fingerprint(made.key.kind, found);
-    if made.core.as_deref().is_some_and(|written| written != core.as_str()) {
-        return Ok(Some("its settings or mappings are not those that were written".into()));
+    if made
+        .core
+        .as_deref()
+        .is_some_and(|written| written != core.as_str())
+    {
+        return Ok(Some(
+            "its settings or mappings are not those that were written".into(),
+        ));
     }
     if made.key.kind == ObjectKind::Index && made.before.is_none() {
         let facts = target

@@ -119,7 +119,10 @@ impl Layout {
                 });
             }
         }
-        if !self.marker().exists() && FOLDERS.iter().any(|folder| !is_bare(&self.root.join(folder)))
+        if !self.marker().exists()
+            && FOLDERS
+                .iter()
+                .any(|folder| !is_bare(&self.root.join(folder)))
         {
             return Err(TargetError::Foreign {
                 path: self.root.clone(),

@@ -56,7 +56,9 @@ pub(super) fn read(
         };
         let (action, source) = pair.split();
         let Some(source) = source else {
-            return Err(corrupt("a source line after the action line, with a line break"));
+            return Err(corrupt(
+                "a source line after the action line, with a line break",
+            ));
         };
         let action: ActionLine<'_> = serde_json::from_slice(action)
             .map_err(|_| corrupt("an action line `{\"index\":{\"_index\":…,\"_id\":…}}`"))?;

@@ -18,9 +18,9 @@ use super::{
     Acquired, ItemProgress, ItemSpec, ItemState, Lease, SCHEMA_VERSION, WorkError, WorkIdentity,
     WorkStore,
 };
+use crate::base::Fingerprint;
 use crate::base::failpoint;
 use crate::base::fs::{sync_directory, write_atomic};
-use crate::base::Fingerprint;
 use crate::diff::observation::WorkFacts;
 
 /// A log below this is never rewritten.
@@ -62,7 +62,13 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> WorkError {
 fn stem(plan: &str, work: &str) -> String {
     let readable: String = format!("{plan}-{work}")
         .chars()
-        .map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' })
+        .map(|it| {
+            if it.is_ascii_alphanumeric() {
+                it.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
         .take(80)
         .collect();
     let hash = Fingerprint::of(&(plan, work));
@@ -424,7 +430,11 @@ impl WorkStore for LocalWorkStore {
             .table
             .items()
             .iter()
-            .filter(|state| index.as_ref().is_none_or(|index| *index == state.item.key.index))
+            .filter(|state| {
+                index
+                    .as_ref()
+                    .is_none_or(|index| *index == state.item.key.index)
+            })
             .count();
         self.append(&mut inner, vec![Record::Reset { index }], true)?;
         Ok(affected as u64)

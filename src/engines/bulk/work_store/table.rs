@@ -114,7 +114,10 @@ impl Table {
             Record::Reset { index } => {
                 self.first_open = 0;
                 for state in &mut self.items {
-                    if index.as_ref().is_none_or(|index| *index == state.item.key.index) {
+                    if index
+                        .as_ref()
+                        .is_none_or(|index| *index == state.item.key.index)
+                    {
                         state.status = ItemStatus::Free;
                         // The fence grows, so that a worker of before can't say anything more.
                         state.attempt += 1;
@@ -131,7 +134,11 @@ impl Table {
             return Err(format!("more than {ITEMS} items"));
         }
         let number = self.items.len();
-        if self.numbers.insert(state.item.key.clone(), number).is_some() {
+        if self
+            .numbers
+            .insert(state.item.key.clone(), number)
+            .is_some()
+        {
             return Err(format!("item {} twice", state.item.key));
         }
         self.items.push(state);

@@ -107,9 +107,12 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn to_flat_object(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    replace_fields(rule, draft, &|kind| kind == "flattened", &|_field| {
-        json!({"type": "flat_object"})
-    });
+    replace_fields(
+        rule,
+        draft,
+        &|kind| kind == "flattened",
+        &|_field| json!({"type": "flat_object"}),
+    );
 }
 
 fn disable_unsupported(rule: &'static Rule, draft: &mut Draft, versions: Versions) {
@@ -123,9 +126,12 @@ fn disable_unsupported(rule: &'static Rule, draft: &mut Draft, versions: Version
 
 /// The field stays in `_source`, whatever shape it has, and is not indexed.
 fn disable(rule: &'static Rule, draft: &mut Draft, meant: &dyn Fn(&str) -> bool) {
-    replace_fields(rule, draft, meant, &|_field| {
-        json!({"type": "object", "enabled": false})
-    });
+    replace_fields(
+        rule,
+        draft,
+        meant,
+        &|_field| json!({"type": "object", "enabled": false}),
+    );
 }
 
 /// Replaces the whole definition of the fields of some types.

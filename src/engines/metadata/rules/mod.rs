@@ -163,14 +163,9 @@ mod tests {
                 .map(|finding| finding.rule.code)
                 .collect();
             assert_eq!(findings, [rule.code], "only this rule finds something");
-            assert!(
-                translation
-                    .edits
-                    .iter()
-                    .all(|edit| edit.lossy == rule.lossy
-                        && edit.rule.as_deref() == Some(rule.code)
-                        && !edit.why.is_empty())
-            );
+            assert!(translation.edits.iter().all(|edit| edit.lossy == rule.lossy
+                && edit.rule.as_deref() == Some(rule.code)
+                && !edit.why.is_empty()));
             let again = translate(&key, &translation.body, versions);
             assert!(
                 again.findings.is_empty(),

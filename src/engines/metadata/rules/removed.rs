@@ -1,8 +1,6 @@
 //! Settings that the target does not have.
 
-use super::{
-    ELASTICSEARCH, OPENSEARCH, OPENSEARCH_2_ELASTICSEARCH_8, OPENSEARCH_ELASTICSEARCH_8,
-};
+use super::{ELASTICSEARCH, OPENSEARCH, OPENSEARCH_2_ELASTICSEARCH_8, OPENSEARCH_ELASTICSEARCH_8};
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::rule::{BODIES, Level, Rule, Versions};
 
@@ -110,7 +108,12 @@ pub(super) const RULES: &[Rule] = &[
 fn drop_x_pack(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     draft.drop_settings(rule, X_PACK);
     // The store of a mounted snapshot; the other stores exist on the target as well.
-    if draft.settings.get("index.store.type").and_then(|value| value.as_str()) == Some("snapshot") {
+    if draft
+        .settings
+        .get("index.store.type")
+        .and_then(|value| value.as_str())
+        == Some("snapshot")
+    {
         draft.drop_settings(rule, &["index.store.type"]);
     }
 }
