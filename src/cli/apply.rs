@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::aggregate::Aggregate;
 use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options, state_directory};
 use super::printer::Printer;
-use super::settings::{plan_file, selection};
+use super::settings::{DEFAULT_PLAN, dash_f, plan_file, selection};
 use super::who::{holder, who};
 use super::{plan, saved};
 use crate::apply::event::{EVENTS_VERSION, Event, Tally};
@@ -25,7 +26,7 @@ use crate::diff::change::PhaseChange;
 use crate::diff::{Selected, exit_code};
 use crate::phases::kind_of;
 use crate::state::LockedState;
-use crate::ui::progress::{ProgressReporter, summary};
+use crate::ui::progress::ProgressReporter;
 
 /// Do what the plan says; after any interruption, do the rest
 #[derive(clap::Args, Debug)]
@@ -160,9 +161,11 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         who: &who,
         signals: &signals,
     };
-    let tally = perform(&job, &mut *locked, &made, &mut events, printer)?;
+    let mut aggregate = Aggregate::default();
+    let tally = perform(&job, &mut *locked, &made, &mut events, &mut aggregate, printer)?;
     if !events.to_stdout {
-        printer.data(&format!("{}\n", summary(&tally)))?;
+        let again = dash_f(Path::new(plan_file.as_deref().unwrap_or(DEFAULT_PLAN)));
+        printer.summary(&aggregate.summary(&made.planned, &tally, &again))?;
     }
     Ok(tally.code())
 }
@@ -172,6 +175,7 @@ fn perform(
     locked: &mut dyn LockedState,
     made: &Made,
     events: &mut EventSink,
+    aggregate: &mut Aggregate,
     printer: Printer,
 ) -> Result<Tally, CliError> {
     let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| {
@@ -183,9 +187,8 @@ fn perform(
             // The work is worth more than its log: said once, at the end.
             lost.get_or_insert(error);
         }
-        if !matches!(event, Event::Summary(_)) {
-            reporter.take(&event);
-        }
+        aggregate.take(&event);
+        reporter.take(&event);
     };
     report(Event::Version {
         events: EVENTS_VERSION,

@@ -3,6 +3,7 @@
 //! Relies on `apply`, `diff`, `graph`, `plan`, `state` for the work and on `ui` for how it looks. Deliberately absent:
 //! decisions about phases, and anything that a library user would need.
 
+mod aggregate;
 mod apply;
 mod approve;
 pub(crate) mod args;
@@ -11,6 +12,7 @@ pub(crate) mod environment;
 pub(crate) mod error;
 mod explain;
 mod export;
+mod graph;
 mod help;
 pub(crate) mod load;
 mod plan;
@@ -22,6 +24,7 @@ mod saved;
 mod schema;
 mod settings;
 mod snapshot_inspect;
+mod show;
 mod state;
 mod status;
 mod validate;

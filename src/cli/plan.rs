@@ -50,10 +50,10 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
     let options = options(&command.args);
     let loaded = load_plan(&file, &options, printer)?;
     if let Some(old) = &command.base {
+        let base = old.display().to_string();
         let old = load_plan(old, &options, printer)?;
         let comparison = compare_plans(&old.plan, &loaded.plan, class_of);
-        let text = printer.comparison(&comparison, command.show.format)?;
-        printer.data(&text)?;
+        printer.comparison(&base, &comparison, command.show.format)?;
         let changed = command.detailed_exitcode && !comparison.parts.is_empty();
         return Ok(if changed {
             ExitCode::Changes

@@ -1,32 +1,66 @@
 //! Which renderer of `ui` shows what.
 
+use std::io::IsTerminal as _;
+
 use super::args::Format;
 use super::error::CliError;
 use super::printer::Printer;
 use crate::diff::{PlanComparison, PlannedChanges};
 use crate::plan::diagnostics::Diagnostic;
 use crate::plan::location::SourceFile;
+use crate::ui::diagnostics::{self, TextStyle};
+use crate::ui::plan_base::{comparison_markdown, comparison_text};
+use crate::ui::plan_json::plan_json;
+use crate::ui::plan_markdown::plan_markdown;
+use crate::ui::plan_text::{TextOptions, plan_text};
+use crate::ui::summary::{ApplySummary, apply_summary};
+use crate::ui::theme::Theme;
+
+/// Columns where there is no terminal to ask.
+const COLUMNS: usize = 80;
+/// Beyond this, lines are hard to read.
+const COLUMNS_MAX: usize = 140;
+/// The largest comment that GitHub takes.
+const MARKDOWN_BYTES: usize = 65_536;
 
 impl Printer {
+    /// Colours or none, for standard output.
+    pub(crate) fn theme(self) -> Theme {
+        if self.colors() {
+            Theme::coloured()
+        } else {
+            Theme::plain()
+        }
+    }
+
+    /// The width of the terminal.
+    fn columns() -> usize {
+        if !std::io::stdout().is_terminal() {
+            return COLUMNS;
+        }
+        let size = rustix::termios::tcgetwinsize(std::io::stdout());
+        let columns = size.map_or(COLUMNS, |size| usize::from(size.ws_col));
+        if columns == 0 { COLUMNS } else { columns.min(COLUMNS_MAX) }
+    }
+
+    fn text_options(self) -> TextOptions {
+        TextOptions {
+            width: Self::columns(),
+            theme: self.theme(),
+            ..TextOptions::default()
+        }
+    }
+
     /// Findings about a plan, to standard error.
     pub(crate) fn diagnostics(self, findings: &[Diagnostic], files: &[SourceFile]) {
-        for finding in findings {
-            let place = finding.location.and_then(|at| {
-                let file = files.get(at.file as usize)?;
-                let (line, column) = file.line_column(at.start);
-                Some(format!("{}:{line}:{column}: ", file.name))
-            });
-            self.message(&format!(
-                "{}{}[{}]: {}",
-                place.unwrap_or_default(),
-                finding.severity.as_str(),
-                finding.code,
-                finding.message
-            ));
-            if let Some(help) = &finding.help {
-                self.message(&format!("  help: {help}"));
-            }
+        if findings.is_empty() {
+            return;
         }
+        let style = TextStyle {
+            color: self.colors(),
+            width: Self::columns(),
+        };
+        self.message(diagnostics::text(findings, files, style).trim_end());
     }
 
     /// Those findings that were not told before.
@@ -36,8 +70,7 @@ impl Printer {
         all: &[Diagnostic],
         files: &[SourceFile],
     ) {
-        let new: Vec<Diagnostic> = all.iter().skip(told.len()).cloned().collect();
-        self.diagnostics(&new, files);
+        self.diagnostics(all.get(told.len()..).unwrap_or_default(), files);
     }
 
     /// What would be done.
@@ -45,34 +78,35 @@ impl Printer {
         self,
         planned: &PlannedChanges,
         format: Format,
-        _max_bytes: Option<usize>,
+        max_bytes: Option<usize>,
+    ) -> Result<(), CliError> {
+        self.data(&match format {
+            Format::Text => plan_text(planned, &self.text_options()),
+            Format::Json => plan_json(planned),
+            Format::Markdown => plan_markdown(planned, max_bytes.unwrap_or(MARKDOWN_BYTES)),
+        })
+    }
+
+    /// What one plan changes against another.
+    pub(crate) fn comparison(
+        self,
+        base: &str,
+        comparison: &PlanComparison,
+        format: Format,
     ) -> Result<(), CliError> {
         let text = match format {
-            Format::Json => planned.to_json(),
-            Format::Text | Format::Markdown => planned
-                .phases()
-                .map(|change| {
-                    format!(
-                        "  {:<3} {}  {}\n",
-                        change.action.symbol(),
-                        change.address,
-                        change.title
-                    )
-                })
-                .collect(),
+            Format::Text => comparison_text(base, comparison, &self.text_options()),
+            Format::Markdown => comparison_markdown(base, comparison),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(comparison);
+                json.map_err(|error| CliError::error(error.to_string()))? + "\n"
+            }
         };
         self.data(&text)
     }
 
-    /// What one plan changes against another.
-    #[allow(clippy::unused_self)] // the same form as its neighbours
-    pub(crate) fn comparison(
-        self,
-        comparison: &PlanComparison,
-        _format: Format,
-    ) -> Result<String, CliError> {
-        serde_json::to_string_pretty(comparison)
-            .map(|text| text + "\n")
-            .map_err(|error| CliError::error(error.to_string()))
+    /// The end of an apply.
+    pub(crate) fn summary(self, summary: &ApplySummary) -> Result<(), CliError> {
+        self.data(&format!("\n{}", apply_summary(summary, Self::columns(), self.theme())))
     }
 }

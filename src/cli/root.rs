@@ -6,8 +6,8 @@ use super::environment::MIG_LOG;
 use super::error::{CliError, CliResult};
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, help, plan, rollback, schema, snapshot_inspect,
-    state, status, validate,
+    apply, approve, completions, explain, export, graph, help, plan, rollback, schema, show,
+    snapshot_inspect, state, status, validate,
 };
 use crate::base::ExitCode;
 
@@ -42,6 +42,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
     Export(export::ExportArgs),
+    Show(show::ShowCommand),
+    Graph(graph::GraphCommand),
     Completions(completions::CompletionsArgs),
     Help(help::HelpArgs),
 }
@@ -97,6 +99,8 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rollback(args) => rollback::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
         Command::Export(args) => export::run(args, printer),
+        Command::Show(args) => show::run(args, printer),
+        Command::Graph(args) => graph::run(args, printer),
         Command::Completions(args) => completions::run(args, printer),
         Command::Help(args) => help::run(args, printer),
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::Style;
 
-use crate::apply::event::{Event, Tally};
+use crate::apply::event::Event;
 use crate::base::Address;
 use crate::base::units::{human_count, plural};
 
@@ -142,10 +142,10 @@ fn words(event: &Event) -> Option<String> {
     let indented =
         |lines: &[String]| -> String { lines.iter().map(|line| format!("\n  {line}")).collect() };
     Some(match event {
-        Event::Version { .. } | Event::PlanSummary { .. } | Event::PhaseProgress { .. } => {
-            return None;
-        }
-        Event::Summary(tally) => return Some(summary(tally)),
+        Event::Version { .. }
+        | Event::PlanSummary { .. }
+        | Event::PhaseProgress { .. }
+        | Event::Summary(_) => return None,
         Event::CheckResult { passed: true, .. } => return None,
         Event::CheckResult {
             address, findings, ..
@@ -240,35 +240,4 @@ fn words(event: &Event) -> Option<String> {
             format!("{} {message}", mild.style(format!("{severity}:")))
         }
     })
-}
-
-/// The last words of an apply.
-pub fn summary(tally: &Tally) -> String {
-    let count =
-        |list: &[Address], word: &str| (!list.is_empty()).then(|| format!("{} {word}", list.len()));
-    let parts: Vec<String> = [
-        count(&tally.done, "done"),
-        count(&tally.up_to_date, "up to date"),
-        count(&tally.failed, "failed"),
-        count(&tally.waiting, "waiting for approval"),
-        count(&tally.interrupted, "interrupted"),
-        (!tally.skipped.is_empty()).then(|| format!("{} not begun", tally.skipped.len())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let what = if parts.is_empty() {
-        "nothing to do".to_owned()
-    } else {
-        parts.join(", ")
-    };
-    let mut text = format!("\nApply: {what}, in {}.", duration(tally.seconds));
-    if tally.exit_code != 0 {
-        text.push_str(&format!(
-            "\nExit code {}: {}.",
-            tally.exit_code,
-            tally.code().meaning()
-        ));
-    }
-    text
 }

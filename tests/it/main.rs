@@ -1,4 +1,4 @@
-//! Tests of the public surface that need no network.
+//! Tests of the public surface that need no network. One binary: one link.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,11 +6,17 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod apply;
+mod architecture;
 mod bulk;
 mod bulk_fixtures;
 mod bulk_support;
 mod bulk_work_store;
 mod diff;
+mod cli;
+mod crash;
+mod dispatch;
+mod exit_codes;
 mod export;
 mod graph;
 mod plan;
@@ -18,5 +24,23 @@ mod reader;
 mod render;
 mod sample;
 mod snapshot;
+mod state;
+mod support;
 mod target_directory;
 mod verify;
+
+/// A file that nobody lists would never run.
+#[test]
+fn no_file_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let listed = include_str!("main.rs");
+    for entry in std::fs::read_dir(here).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let is_module = path.is_dir() && path.join("mod.rs").exists()
+            || path.extension().is_some_and(|extension| extension == "rs");
+        if is_module && name != "main" {
+            assert!(listed.contains(&format!("mod {name};\n")), "main.rs does not list {name}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A kill at any instant leaves nothing to repair by hand: at every named boundary, and at random instants.
+//!
+//! The boundaries need the cargo feature `failpoints`. `MIG_CRASH_ALL=1` kills at every hit of every boundary,
+//! `MIG_CRASH_SEED=n` repeats the random instants of an earlier run.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::support::Place;
+
+/// Finishes what a kill left, and proves that nothing is missing.
+#[track_caller]
+fn recover(place: &Place, what: &str) {
+    let ran = place.apply();
+    assert_eq!(ran.code, 0, "after {what}\nstdout:\n{}\nstderr:\n{}", ran.out, ran.err);
+    let left = place.mig(&["plan", "--detailed-exitcode"]);
+    assert_eq!(left.code, 0, "after {what}\n{}\n{}", left.out, left.err);
+}
+
+/// The phase that the journal says was running last.
+fn phase_at_the_kill(place: &Place) -> String {
+    let Ok(text) = std::fs::read_to_string(place.path("state/journal.jsonl")) else {
+        return "before the state".into();
+    };
+    let mut phase = "between phases".to_owned();
+    for line in text.lines() {
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else {
+            continue;
+        };
+        let entry = &line["entry"];
+        if let Some(address) = entry["phase-started"]["address"].as_str() {
+            phase = address.to_owned();
+        } else if entry.get("phase-done").is_some() {
+            phase = "between phases".into();
+        }
+    }
+    phase
+}
+
+fn print(histogram: &BTreeMap<String, usize>) {
+    for (phase, kills) in histogram {
+        println!("  {kills:>4}  {phase}");
+    }
+}
+
+#[test]
+#[cfg(feature = "failpoints")]
+fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
+    let place = Place::new();
+    let ran = place
+        .command(&["apply", "--auto-approve"])
+        .env("MIG_FAILPOINT_LOG", place.path("points"))
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let points = std::fs::read_to_string(place.path("points")).unwrap();
+    let mut hits: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in points.lines() {
+        *hits.entry(name).or_default() += 1;
+    }
+    let all = std::env::var_os("MIG_CRASH_ALL").is_some();
+    let mut histogram = BTreeMap::new();
+    let mut kills = 0;
+    for (name, hits) in &hits {
+        let mut chosen: Vec<usize> = if all {
+            (1..=*hits).collect()
+        } else {
+            vec![1, hits.div_ceil(2), *hits]
+        };
+        chosen.dedup();
+        for hit in chosen {
+            let place = Place::new();
+            let ran = place
+                .command(&["apply", "--auto-approve"])
+                .env("MIG_FAILPOINT", format!("{name}:{hit}"))
+                .output()
+                .unwrap();
+            // With several workers a late hit may not come; then the run ended well.
+            if ran.status.code().is_none() {
+                kills += 1;
+                *histogram.entry(phase_at_the_kill(&place)).or_default() += 1;
+            }
+            recover(&place, &format!("a kill at {name}:{hit}"));
+        }
+    }
+    println!("{} boundaries, {} hits, {kills} kills:", hits.len(), hits.values().sum::<usize>());
+    for (name, hits) in &hits {
+        println!("  {hits:>4}  {name}");
+    }
+    print(&histogram);
+    assert!(kills >= hits.len(), "each boundary was killed at least once");
+}
+
+/// A small generator, so that a seed repeats a run.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn a_kill_at_a_random_instant_is_finished_by_a_plain_apply() {
+    const KILLS: usize = 20;
+    let seed = std::env::var("MIG_CRASH_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| u64::from(std::process::id()) * 2_654_435_761 + 1);
+    println!("MIG_CRASH_SEED={seed}");
+    let mut state = seed;
+    let began = Instant::now();
+    let place = Place::new();
+    place.apply().ends_with(0);
+    let whole = began.elapsed();
+    let mut histogram = BTreeMap::new();
+    let mut killed = 0;
+    for number in 0..KILLS {
+        let place = Place::new();
+        let mut child = place.spawn(&["apply", "--auto-approve"]);
+        let micros = u64::try_from(whole.as_micros()).unwrap().max(1);
+        let deadline = Instant::now() + Duration::from_micros(next(&mut state) % micros);
+        // Until the instant comes or the run ends: whichever is first.
+        while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        drop(child.kill());
+        if child.wait().unwrap().code().is_none() {
+            killed += 1;
+            *histogram.entry(phase_at_the_kill(&place)).or_default() += 1;
+        }
+        recover(&place, &format!("kill {number} of seed {seed}"));
+    }
+    println!("{killed} of {KILLS} were killed before their end ({whole:?} a run):");
+    print(&histogram);
+}

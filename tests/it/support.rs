@@ -1,0 +1,181 @@
+//! A place to run the real binary in: a directory with a plan over a fixture, and what a run answered.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The repository that the plans of these tests read.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/es-7.10.2")
+        .join(name)
+}
+
+/// A directory with `plan.yaml`.
+pub struct Place {
+    directory: tempfile::TempDir,
+}
+
+/// What a run answered.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Fails the test with all that was said when the code is another.
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.out.contains(text) || self.err.contains(text),
+            "`{text}` is missing\nstdout:\n{}\nstderr:\n{}",
+            self.out,
+            self.err
+        );
+        self
+    }
+}
+
+/// The phases of the small plan that most tests use.
+pub const PHASES: &str = "\
+  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+  mappings: { metadata: { from: base, to: os } }
+  docs:     { backfill: { from: base, to: os, workers: 2 } }
+  same:     { verify: { source: base, target: os, content: full } }
+";
+
+impl Place {
+    /// With the small plan.
+    pub fn new() -> Self {
+        Self::with(PHASES)
+    }
+
+    /// With these phases over the shop fixture and a directory target.
+    pub fn with(phases: &str) -> Self {
+        let place = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        place.write_plan(phases);
+        place
+    }
+
+    /// With nothing in it.
+    pub fn empty() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn write_plan(&self, phases: &str) {
+        let text = format!(
+            "mig: 1\nplan: test\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\n\
+             stores:\n  snapshots: {{ directory: {} }}\nphases:\n{phases}",
+            fixture("shop").display()
+        );
+        std::fs::write(self.path("plan.yaml"), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mig"));
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env("NO_COLOR", "1")
+            .env_remove("MIG_USER")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn mig(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).output().unwrap())
+    }
+
+    pub fn apply(&self) -> Ran {
+        self.mig(&["apply", "--auto-approve"])
+    }
+
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Every NDJSON file of the target, sorted.
+    pub fn ndjson(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open = vec![self.path("out")];
+        while let Some(directory) = open.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "ndjson") {
+                    found.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Takes one document (its action and its source) out of the largest file of the target.
+    pub fn lose_a_document(&self) {
+        let largest = self
+            .ndjson()
+            .into_iter()
+            .max_by_key(|path| path.metadata().unwrap().len())
+            .expect("the target holds documents");
+        let text = std::fs::read_to_string(&largest).unwrap();
+        let kept: Vec<&str> = text.lines().skip(2).collect();
+        std::fs::write(&largest, kept.join("\n") + "\n").unwrap();
+    }
+
+    pub fn journal(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("state/journal.jsonl")).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The types of the events of a run.
+    pub fn events(&self, name: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Nothing is left to do, and what was done is proved.
+    #[track_caller]
+    pub fn is_finished(&self) {
+        self.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
+        let status = self.mig(&["status", "--format", "json"]).ends_with(0);
+        let status: Value = serde_json::from_str(&status.out).unwrap();
+        for phase in status["phases"].as_array().unwrap() {
+            assert_eq!(phase["status"], "done", "{status:#}");
+        }
+    }
+}
