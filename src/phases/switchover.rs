@@ -78,7 +78,9 @@ impl PhaseKind for Switchover {
             text: "is marked live: no phase writes documents there any more".into(),
             destroys: false,
         }];
-        change.undo = Undo::Rollback(format!("lifts the mark of {on}; traffic that moved stays moved"));
+        change.undo = Undo::Rollback(format!(
+            "lifts the mark of {on}; traffic that moved stays moved"
+        ));
         change.items = problem.into_iter().collect();
         change
     }
@@ -118,7 +120,9 @@ impl PhaseKind for Switchover {
             .collect();
         UndoPlan {
             removes: lifted,
-            cannot: vec!["what clients wrote to it since, and where they send their requests".into()],
+            cannot: vec![
+                "what clients wrote to it since, and where they send their requests".into(),
+            ],
         }
     }
 
@@ -158,12 +162,15 @@ fn spec(phase: &Phase) -> Result<&SwitchoverSpec, PhaseError> {
 
 /// The verify phases that prove all documents of a target.
 fn proofs<'a>(cx: &'a DecideContext<'_>, on: &'a Address) -> impl Iterator<Item = &'a Phase> {
-    cx.plan.phases.values().filter(move |phase| match &phase.spec {
-        PhaseSpec::Verify(verify) => {
-            verify.target.value == *on && matches!(verify.content, Content::Full | Content::Ids)
-        }
-        _ => false,
-    })
+    cx.plan
+        .phases
+        .values()
+        .filter(move |phase| match &phase.spec {
+            PhaseSpec::Verify(verify) => {
+                verify.target.value == *on && matches!(verify.content, Content::Full | Content::Ids)
+            }
+            _ => false,
+        })
 }
 
 /// What stands in the way: no proof, or one that is too old. A proof that is made before in the same apply is one.
@@ -176,7 +183,9 @@ fn proof_problem(cx: &DecideContext<'_>, spec: &SwitchoverSpec) -> Option<Item> 
             on.as_str(),
             NO_PROOF,
             format!("no verify phase of this plan proves all documents of {on}. How is it proved?"),
-            vec![format!("same: {{ verify: {{ source: a-snapshot, target: {on}, content: full }} }}")],
+            vec![format!(
+                "same: {{ verify: {{ source: a-snapshot, target: {on}, content: full }} }}"
+            )],
         ));
     }
     // A backfill that stopped on drift or waits for a decision has not written all that is to be proved.
@@ -214,7 +223,9 @@ fn proof_problem(cx: &DecideContext<'_>, spec: &SwitchoverSpec) -> Option<Item> 
                 "proof",
                 address.as_str(),
                 OLD_PROOF,
-                format!("the proof by `{address}` is older than {max_age}. Is it to be made again?"),
+                format!(
+                    "the proof by `{address}` is older than {max_age}. Is it to be made again?"
+                ),
                 vec![
                     format!("# mig apply --redo {address}"),
                     "max-age: 7d".into(),

@@ -99,18 +99,54 @@ pub fn to_json_line(source: &[u8]) -> Result<Cow<'_, [u8]>, SourceError> {
     Ok(Cow::Owned(line))
 }
 
-/// Valid JSON with line feeds and carriage returns as spaces: both stand between tokens only.
+/// JSON with line feeds and carriage returns as spaces: in strict JSON both stand between tokens only.
+///
+/// Elasticsearch 7.10 also takes and stores `// …` comments, which end with their line: without its line break such a
+/// comment would swallow the rest of the document. So the comments of a document of several lines are blanked as well.
 pub fn one_line(json: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr2(b'\n', b'\r', json) else {
         return Cow::Borrowed(json);
     };
     let mut line = json.to_vec();
+    if memchr::memchr(b'/', json).is_some() {
+        blank_line_comments(&mut line);
+    }
     for byte in &mut line[first..] {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';
         }
     }
     Cow::Owned(line)
+}
+
+/// Spaces over each `// …` up to its line break. Strings and `/* … */` are stepped over.
+fn blank_line_comments(json: &mut [u8]) {
+    let mut at = 0;
+    while let Some(&byte) = json.get(at) {
+        match (byte, json.get(at + 1)) {
+            (b'"', _) => {
+                at += 1;
+                while json.get(at).is_some_and(|&byte| byte != b'"') {
+                    at += if json[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            (b'/', Some(b'*')) => {
+                let end = memchr::memmem::find(&json[at + 2..], b"*/");
+                at = end.map_or(json.len(), |end| at + 2 + end + 1);
+            }
+            (b'/', Some(b'/')) => {
+                while json
+                    .get(at)
+                    .is_some_and(|byte| !matches!(byte, b'\n' | b'\r'))
+                {
+                    json[at] = b' ';
+                    at += 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +177,18 @@ mod tests {
         assert!(matches!(to_json_line(json), Ok(Cow::Borrowed(same)) if same == json));
         let lines = to_json_line(b"{\r\n \"a\": 1\n}").unwrap();
         assert_eq!(&lines[..], b"{   \"a\": 1 }");
+    }
+
+    #[test]
+    fn a_comment_that_ends_with_its_line_does_not_swallow_the_rest() {
+        let lines = one_line(b"{ // first\n\"a//b\": \"\\\"//\", /* // */ \"c\": 1 // last\r\n}");
+        assert_eq!(
+            std::str::from_utf8(&lines).unwrap(),
+            "{          \"a//b\": \"\\\"//\", /* // */ \"c\": 1          }"
+        );
+        for cut in [&b"\n//"[..], b"\n/*", b"\n\"", b"\n\"\\", b"\n/"] {
+            assert_eq!(one_line(cut).len(), cut.len());
+        }
     }
 
     #[test]

@@ -80,7 +80,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             "target",
             to.as_str(),
             LIVE,
-            format!("{to} is live: no phase writes documents there any more. Where are they to go?"),
+            format!(
+                "{to} is live: no phase writes documents there any more. Where are they to go?"
+            ),
             vec!["to: another-target".into()],
         ));
     }
@@ -297,7 +299,10 @@ fn estimate(cx: &DecideContext<'_>, all: &Gathered) -> Estimate {
         Some(rate) => Estimate {
             low_s: (all.bytes / rate * 9 / 10).max(at_least),
             high_s: (all.bytes / rate * 13 / 10).max(at_least) + 1,
-            basis: format!("at {}/s of the snapshot, measured in the last run", human_bytes(rate)),
+            basis: format!(
+                "at {}/s of the snapshot, measured in the last run",
+                human_bytes(rate)
+            ),
         },
         None => Estimate {
             low_s: (all.bytes / FAST_BYTES_S).max(at_least),
@@ -326,7 +331,12 @@ fn evidence(to: &str, all: &Gathered) -> Vec<String> {
     if !all.written.is_empty() {
         lines.push(format!(
             "{} written in full and unchanged since, not proved yet",
-            human_count(all.written.len() as u64) + if all.written.len() == 1 { " index" } else { " indices" }
+            human_count(all.written.len() as u64)
+                + if all.written.len() == 1 {
+                    " index"
+                } else {
+                    " indices"
+                }
         ));
     }
     lines

@@ -37,7 +37,12 @@ pub(super) struct Proof {
 }
 
 /// The proof of an index of a snapshot on a target, where a verify phase gave one.
-pub(super) fn proof(cx: &DecideContext<'_>, to: &Address, snapshot: &str, index: &str) -> Option<Proof> {
+pub(super) fn proof(
+    cx: &DecideContext<'_>,
+    to: &Address,
+    snapshot: &str,
+    index: &str,
+) -> Option<Proof> {
     cx.plan
         .phases
         .values()
@@ -63,7 +68,12 @@ pub(super) fn proof(cx: &DecideContext<'_>, to: &Address, snapshot: &str, index:
 }
 
 /// What this phase recorded of an index that it finished, from this snapshot.
-fn recorded<'a>(state: &'a State, phase: &Address, snapshot: &str, index: &str) -> Option<&'a Value> {
+fn recorded<'a>(
+    state: &'a State,
+    phase: &Address,
+    snapshot: &str,
+    index: &str,
+) -> Option<&'a Value> {
     let outputs = &common::record(state, phase)?.outputs;
     let found = outputs.get("indices")?.get(index)?;
     (common::text(found, "/snapshot-uuid") == Some(snapshot)).then_some(found)
@@ -150,10 +160,12 @@ fn made_earlier(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
     cx.earlier
         .iter()
         .filter(|change| change.kind == PhaseKindName::Metadata)
-        .filter(|change| match cx.plan.phases.get(&change.address).map(|phase| &phase.spec) {
-            Some(PhaseSpec::Metadata(metadata)) => metadata.to.value == *to,
-            _ => false,
-        })
+        .filter(
+            |change| match cx.plan.phases.get(&change.address).map(|phase| &phase.spec) {
+                Some(PhaseSpec::Metadata(metadata)) => metadata.to.value == *to,
+                _ => false,
+            },
+        )
         .any(|change| {
             // Where the metadata phase waits for a decision on the index, that is the question to answer first.
             change.items.iter().any(|item| {

@@ -61,9 +61,7 @@ impl PhaseKind for Backfill {
         }
         Ok(Observation::Backfill(BackfillObservation {
             snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
-            source: facts
-                .map(|facts| facts.indices.clone())
-                .unwrap_or_default(),
+            source: facts.map(|facts| facts.indices.clone()).unwrap_or_default(),
             target: indices,
             work,
             other_work,
@@ -121,7 +119,13 @@ fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError
 }
 
 /// Whose work this is.
-fn work_identity(spec: &BackfillSpec, plan: &Plan, phase: &Address, lineage: &str, snapshot: &str) -> WorkIdentity {
+fn work_identity(
+    spec: &BackfillSpec,
+    plan: &Plan,
+    phase: &Address,
+    lineage: &str,
+    snapshot: &str,
+) -> WorkIdentity {
     WorkIdentity {
         plan: plan.name.clone(),
         lineage: lineage.to_owned(),

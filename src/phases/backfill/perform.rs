@@ -30,7 +30,9 @@ fn failed(message: String, help: &str) -> PhaseError {
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Backfill(observed) = cx.observation else {
-        return Err(PhaseError::Stale("the observation is of another kind".into()));
+        return Err(PhaseError::Stale(
+            "the observation is of another kind".into(),
+        ));
     };
     let spec = spec(cx.phase)?;
     let on = &spec.to.value;
@@ -88,7 +90,9 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             let detail = json!({"documents": facts.docs});
             (cx.announce)(common::effect_with(on, "remove-documents", name, detail))?;
             failpoint::hit("backfill.reset.before");
-            store.reset(Some(name)).map_err(|error| work_error(&error))?;
+            store
+                .reset(Some(name))
+                .map_err(|error| work_error(&error))?;
             target
                 .clear_documents(name)
                 .map_err(|error| common::target_error(on, &error))?;
@@ -99,7 +103,9 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let names: Vec<String> = chosen.keys().cloned().collect();
     let source = SnapshotSource::open(snapshot, &names, ITEM_BYTES)
         .map_err(|error| failed(error.to_string(), "check the snapshot"))?;
-    let failed_folder = place.join("failed").join(file_name(cx.phase.address.as_str()));
+    let failed_folder = place
+        .join("failed")
+        .join(file_name(cx.phase.address.as_str()));
     let began = Instant::now();
     let read = AtomicU64::new(0);
     let first = AtomicU64::new(u64::MAX);
@@ -134,7 +140,15 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         "bytes": read,
         "millis": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
-    let outputs = outputs(cx, &*target, spec, snapshot_uuid, &outcome, &indices, measured)?;
+    let outputs = outputs(
+        cx,
+        &*target,
+        spec,
+        snapshot_uuid,
+        &outcome,
+        &indices,
+        measured,
+    )?;
     let failed_docs = outcome.failed();
     if failed_docs > spec.max_failed || outcome.too_many_failed {
         return Ok(Performed::Partial {
@@ -157,7 +171,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
 }
 
 fn statement(on: &str, outcome: &BulkOutcome) -> String {
-    let sum = |count: fn(&bulk::IndexOutcome) -> u64| outcome.indices.values().map(count).sum::<u64>();
+    let sum =
+        |count: fn(&bulk::IndexOutcome) -> u64| outcome.indices.values().map(count).sum::<u64>();
     let written = sum(|index| index.written);
     let delivered = sum(|index| index.delivered);
     let failed = sum(|index| index.failed);
@@ -293,7 +308,12 @@ fn open_store(
         && found.lineage == identity.lineage
     {
         let detail = json!({"snapshot-uuid": found.snapshot_uuid});
-        (cx.announce)(common::effect_with(&spec.to.value, "reset-work", work, detail))?;
+        (cx.announce)(common::effect_with(
+            &spec.to.value,
+            "reset-work",
+            work,
+            detail,
+        ))?;
         LocalWorkStore::remove(place, &cx.plan.name, work).map_err(|error| work_error(&error))?;
     }
     LocalWorkStore::open(place, &identity).map_err(|error| work_error(&error))

@@ -7,8 +7,8 @@ use super::spec;
 use crate::base::Fingerprint;
 use crate::base::units::human_bytes;
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
-use crate::diff::observation::{ObjectKey, ObjectKind, SnapshotIndexFacts, VerifyObservation};
 use crate::diff::observation::Observation;
+use crate::diff::observation::{ObjectKey, ObjectKind, SnapshotIndexFacts, VerifyObservation};
 use crate::plan::model::{Closed, Content, PhaseKindName, PhaseSpec, Plan, VerifySpec};
 
 /// Bytes a second on one side, at the least and at best, where nothing was measured.
@@ -43,8 +43,7 @@ pub(super) fn selected<'a>(
         }
         let is_moved = moved.is_empty()
             || moved.iter().any(|backfill| {
-                backfill.indices.matches(name)
-                    && !(facts.closed && backfill.closed == Closed::Skip)
+                backfill.indices.matches(name) && !(facts.closed && backfill.closed == Closed::Skip)
             });
         if is_moved {
             chosen.push((name.as_str(), facts));
@@ -149,9 +148,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     if action == Action::UpToDate {
         change.evidence = done.map(|done| done.evidence.clone()).unwrap_or_default();
         if live {
-            change
-                .evidence
-                .push(format!("{on} went live afterwards: what changes there is its users' doing"));
+            change.evidence.push(format!(
+                "{on} went live afterwards: what changes there is its users' doing"
+            ));
         }
         return change;
     }

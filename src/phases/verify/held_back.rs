@@ -75,10 +75,15 @@ pub(super) fn put_in_force(
     let mut done = Vec::new();
     if settings > 0 {
         let noun = if settings == 1 { "setting" } else { "settings" };
-        done.push(format!("{settings} {noun} that had been held back are in force on {on}"));
+        done.push(format!(
+            "{settings} {noun} that had been held back are in force on {on}"
+        ));
     }
     if !to_close.is_empty() {
-        done.push(format!("{} closed on {on}, as at the source", common::few(to_close)));
+        done.push(format!(
+            "{} closed on {on}, as at the source",
+            common::few(to_close)
+        ));
     }
     Ok(done)
 }
@@ -92,7 +97,10 @@ pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
                 "holds back the settings of {} on {} again",
                 effect.name, effect.on
             )),
-            "close-index" => Some(format!("opens index {} on {} again", effect.name, effect.on)),
+            "close-index" => Some(format!(
+                "opens index {} on {} again",
+                effect.name, effect.on
+            )),
             _ => None,
         })
         .collect();

@@ -51,9 +51,7 @@ impl PhaseKind for Verify {
         }
         Ok(Observation::Verify(VerifyObservation {
             snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
-            source: facts
-                .map(|facts| facts.indices.clone())
-                .unwrap_or_default(),
+            source: facts.map(|facts| facts.indices.clone()).unwrap_or_default(),
             held_back: held_back::waiting(&*target, on)?,
             target: indices,
             to_close,

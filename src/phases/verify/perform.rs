@@ -28,7 +28,9 @@ const THREADS_MAX: usize = 16;
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Verify(observed) = cx.observation else {
-        return Err(PhaseError::Stale("the observation is of another kind".into()));
+        return Err(PhaseError::Stale(
+            "the observation is of another kind".into(),
+        ));
     };
     let spec = spec(cx.phase)?;
     let on = &spec.target.value;
@@ -54,12 +56,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             outputs: json!({ "proved": proved_before(cx) }),
         });
     }
-    let source = SnapshotSource::open(snapshot, &names, ITEM_BYTES).map_err(|error| {
-        PhaseError::Failed {
+    let source =
+        SnapshotSource::open(snapshot, &names, ITEM_BYTES).map_err(|error| PhaseError::Failed {
             message: error.to_string(),
             help: Some("check the snapshot".into()),
-        }
-    })?;
+        })?;
     let source = SourceSide::new(
         &source,
         format!("snapshot {} ({})", snapshot.name(), snapshot.uuid()),
@@ -109,7 +110,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         .map(|name| format!("{name}: changed on {on} while it was compared"))
         .collect();
     let passed = report.verdict == Verdict::Pass && moved.is_empty();
-    let evidence_file = write_evidence(cx, spec, observed.snapshot_uuid.as_deref(), &report, &moved)?;
+    let evidence_file =
+        write_evidence(cx, spec, observed.snapshot_uuid.as_deref(), &report, &moved)?;
     let mut proved = proved_before(cx);
     if !passed {
         let mut findings: Vec<String> = report
@@ -179,10 +181,16 @@ fn threads() -> u32 {
 
 /// Versions are compared where every backfill of the target writes them.
 fn keeps_versions(cx: &PerformContext<'_>, spec: &VerifySpec) -> bool {
-    let mut backfills = cx.plan.phases.values().filter_map(|phase| match &phase.spec {
-        PhaseSpec::Backfill(backfill) if backfill.to.value == spec.target.value => Some(backfill),
-        _ => None,
-    });
+    let mut backfills = cx
+        .plan
+        .phases
+        .values()
+        .filter_map(|phase| match &phase.spec {
+            PhaseSpec::Backfill(backfill) if backfill.to.value == spec.target.value => {
+                Some(backfill)
+            }
+            _ => None,
+        });
     backfills.all(|backfill| backfill.versions == Versions::Keep)
 }
 
@@ -248,8 +256,15 @@ fn statement(spec: &VerifySpec, report: &Report, digest: &Fingerprint) -> String
 
 /// Whether the source moved since the snapshot, as far as that can be told.
 fn source_writes(cx: &PerformContext<'_>, spec: &VerifySpec) -> Vec<String> {
-    let of = match cx.plan.phases.get(&spec.source.value).map(|phase| &phase.spec) {
-        Some(PhaseSpec::Snapshot(crate::plan::model::SnapshotSpec::Existing { of, .. })) => of.as_ref(),
+    let of = match cx
+        .plan
+        .phases
+        .get(&spec.source.value)
+        .map(|phase| &phase.spec)
+    {
+        Some(PhaseSpec::Snapshot(crate::plan::model::SnapshotSpec::Existing { of, .. })) => {
+            of.as_ref()
+        }
         _ => None,
     };
     let why = match of {
