@@ -37,14 +37,22 @@ fn snapshot(directory: &str, name: &str) -> Snapshot {
 /// One line of the server's answer.
 #[derive(Deserialize)]
 struct Expected {
-    _id: String,
-    _routing: Option<String>,
-    _version: i64,
-    _seq_no: i64,
-    _primary_term: i64,
-    _source: Box<RawValue>,
-    _source_text: Option<String>,
-    _source_format: Option<String>,
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(rename = "_routing")]
+    routing: Option<String>,
+    #[serde(rename = "_version")]
+    version: i64,
+    #[serde(rename = "_seq_no")]
+    seq_no: i64,
+    #[serde(rename = "_primary_term")]
+    primary_term: i64,
+    #[serde(rename = "_source")]
+    source: Box<RawValue>,
+    #[serde(rename = "_source_text")]
+    source_text: Option<String>,
+    #[serde(rename = "_source_format")]
+    source_format: Option<String>,
 }
 
 /// One document as it was read.
@@ -126,24 +134,24 @@ fn every_document_is_as_the_server_answered() {
                 assert!(by_key.insert(key, document).is_none(), "{context}: twice");
             }
             for expected in expected(repository, name, &index.name) {
-                let key = (expected._id, expected._routing);
+                let key = (expected.id, expected.routing);
                 let document = by_key
                     .remove(&key)
                     .unwrap_or_else(|| panic!("{context}: {key:?} is missing"));
                 assert_eq!(
                     document.version,
-                    Some(expected._version),
+                    Some(expected.version),
                     "{context} {key:?}"
                 );
-                assert_eq!(document.seq_no, Some(expected._seq_no), "{context} {key:?}");
-                let term = Some(expected._primary_term);
+                assert_eq!(document.seq_no, Some(expected.seq_no), "{context} {key:?}");
+                let term = Some(expected.primary_term);
                 assert_eq!(document.primary_term, term, "{context} {key:?}");
-                if expected._source_format.is_some() {
+                if expected.source_format.is_some() {
                     assert!(!document.source.is_empty(), "{context} {key:?}");
                     continue;
                 }
-                let text = expected._source_text.as_deref();
-                let text = text.unwrap_or(expected._source.get()).trim();
+                let text = expected.source_text.as_deref();
+                let text = text.unwrap_or(expected.source.get()).trim();
                 assert!(
                     document.source.trim_ascii() == text.as_bytes(),
                     "{context} {key:?}"

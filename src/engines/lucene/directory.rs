@@ -2,7 +2,6 @@
 //!
 //! Deliberately absent: caching. What is needed more than once is kept by whoever parsed it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
