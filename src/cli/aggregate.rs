@@ -55,14 +55,19 @@ impl Aggregate {
                 ..
             } => {
                 let seen = self.phases.entry(address.clone()).or_default();
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a length of time
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                // a length of time
                 let elapsed = (seconds * 1000.0) as u64;
                 seen.elapsed_ms = Some(elapsed);
                 seen.proof.clone_from(evidence);
             }
             Event::PhaseFailed { address, error, .. } => {
                 let seen = self.phases.entry(address.clone()).or_default();
-                error.lines().next().unwrap_or_default().clone_into(&mut seen.did);
+                error
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .clone_into(&mut seen.did);
             }
             Event::CheckResult {
                 address,
@@ -70,10 +75,18 @@ impl Aggregate {
                 ..
             } => self.phases.entry(address.clone()).or_default().check_failed = true,
             Event::PhaseSkipped { address, because } => {
-                self.phases.entry(address.clone()).or_default().did.clone_from(because);
+                self.phases
+                    .entry(address.clone())
+                    .or_default()
+                    .did
+                    .clone_from(because);
             }
             Event::Checkpoint { address, reason } => {
-                self.phases.entry(address.clone()).or_default().did.clone_from(reason);
+                self.phases
+                    .entry(address.clone())
+                    .or_default()
+                    .did
+                    .clone_from(reason);
             }
             Event::GateWaiting {
                 address,
@@ -81,7 +94,11 @@ impl Aggregate {
                 command,
                 ..
             } => {
-                self.phases.entry(address.clone()).or_default().did.clone_from(title);
+                self.phases
+                    .entry(address.clone())
+                    .or_default()
+                    .did
+                    .clone_from(title);
                 self.commands.push(command.clone());
             }
             _ => {}
@@ -89,7 +106,12 @@ impl Aggregate {
     }
 
     /// The summary of the run.
-    pub(super) fn summary(mut self, planned: &PlannedChanges, tally: &Tally, again: &str) -> ApplySummary {
+    pub(super) fn summary(
+        mut self,
+        planned: &PlannedChanges,
+        tally: &Tally,
+        again: &str,
+    ) -> ApplySummary {
         let phases = planned
             .phases()
             .map(|change| {
@@ -104,7 +126,11 @@ impl Aggregate {
                 } else if tally.interrupted.contains(address) {
                     Outcome::Interrupted
                 } else if tally.failed.contains(address) {
-                    if seen.check_failed { Outcome::CheckFailed } else { Outcome::Failed }
+                    if seen.check_failed {
+                        Outcome::CheckFailed
+                    } else {
+                        Outcome::Failed
+                    }
                 } else {
                     Outcome::NotReached
                 };

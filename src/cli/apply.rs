@@ -162,7 +162,14 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         signals: &signals,
     };
     let mut aggregate = Aggregate::default();
-    let tally = perform(&job, &mut *locked, &made, &mut events, &mut aggregate, printer)?;
+    let tally = perform(
+        &job,
+        &mut *locked,
+        &made,
+        &mut events,
+        &mut aggregate,
+        printer,
+    )?;
     if !events.to_stdout {
         let again = dash_f(Path::new(plan_file.as_deref().unwrap_or(DEFAULT_PLAN)));
         printer.summary(&aggregate.summary(&made.planned, &tally, &again))?;

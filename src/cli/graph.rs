@@ -53,7 +53,10 @@ pub(super) fn run(command: &GraphCommand, printer: Printer) -> CliResult {
         GraphFormat::Text => {
             let mut text = String::new();
             for address in &graph.order {
-                let kind = plan.phases.get(address).map_or("", |phase| phase.spec.kind().as_str());
+                let kind = plan
+                    .phases
+                    .get(address)
+                    .map_or("", |phase| phase.spec.kind().as_str());
                 text.push_str(&format!("{address}  {kind}\n"));
                 for edge in graph.edges.iter().filter(|edge| edge.to == *address) {
                     text.push_str(&format!("    after {}: {}\n", edge.from, edge.words()));

@@ -40,7 +40,11 @@ impl Printer {
         }
         let size = rustix::termios::tcgetwinsize(std::io::stdout());
         let columns = size.map_or(COLUMNS, |size| usize::from(size.ws_col));
-        if columns == 0 { COLUMNS } else { columns.min(COLUMNS_MAX) }
+        if columns == 0 {
+            COLUMNS
+        } else {
+            columns.min(COLUMNS_MAX)
+        }
     }
 
     fn text_options(self) -> TextOptions {
@@ -107,6 +111,9 @@ impl Printer {
 
     /// The end of an apply.
     pub(crate) fn summary(self, summary: &ApplySummary) -> Result<(), CliError> {
-        self.data(&format!("\n{}", apply_summary(summary, Self::columns(), self.theme())))
+        self.data(&format!(
+            "\n{}",
+            apply_summary(summary, Self::columns(), self.theme())
+        ))
     }
 }

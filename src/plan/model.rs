@@ -5,7 +5,8 @@
 //! digests and for comparing two plans field by field. Field names in JSON are those of the plan language.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
@@ -51,9 +52,71 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The digest of the plan: over the resolved values, so comments, order and layout don't count.
+    /// The digest of the plan: over the resolved values, so comments, order and layout don't count, nor does the
+    /// directory that `mig` is called from.
     pub fn digest(&self) -> Fingerprint {
-        Fingerprint::of(self)
+        let mut portable = self.clone();
+        let directory = &self.directory;
+        if let StateLocation::Directory(path) = &mut portable.state {
+            make_relative(path, directory);
+        }
+        for cluster in portable.clusters.values_mut() {
+            cluster.make_relative(directory);
+        }
+        for store in portable.stores.values_mut() {
+            if let StoreAt::Directory { path, .. } = &mut store.at {
+                make_relative(path, directory);
+            }
+        }
+        Fingerprint::of(&portable)
+    }
+}
+
+/// The way from `directory` to `path`, by their text alone; `path` stays as it is where that can't be told.
+fn make_relative(path: &mut PathBuf, directory: &Path) {
+    if path.is_absolute() != directory.is_absolute() {
+        return;
+    }
+    let parts = |path: &Path| -> Vec<OsString> {
+        let kept = path
+            .components()
+            .filter(|part| !matches!(part, Component::CurDir));
+        kept.map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let (to, from) = (parts(path), parts(directory));
+    let common = to
+        .iter()
+        .zip(&from)
+        .take_while(|(to, from)| to == from)
+        .count();
+    if from[common..].iter().any(|part| part == "..") {
+        return;
+    }
+    let up = from[common..].iter().map(|_| OsString::from(".."));
+    *path = up.chain(to[common..].iter().cloned()).collect();
+}
+
+impl Cluster {
+    fn make_relative(&mut self, directory: &Path) {
+        if let ClusterAt::Directory(path) = &mut self.at {
+            make_relative(path, directory);
+        }
+        let mut paths: Vec<&mut PathBuf> = Vec::new();
+        paths.extend(self.tls.ca.as_mut());
+        paths.extend(self.tls.certificate.as_mut());
+        let secrets = match &mut self.auth {
+            Auth::Basic { password, .. } => Some(password),
+            Auth::ApiKey(key) => Some(key),
+            Auth::None | Auth::Sigv4 { .. } => None,
+        };
+        for secret in self.tls.key.as_mut().into_iter().chain(secrets) {
+            if let SecretRef::File(path) = secret {
+                paths.push(path);
+            }
+        }
+        for path in paths {
+            make_relative(path, directory);
+        }
     }
 }
 
@@ -515,4 +578,25 @@ pub struct SwitchoverSpec {
     pub approve: Approve,
     /// The oldest that the proof may be.
     pub max_age: Option<Span>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_from_the_plans_directory_wherever_mig_is_called_from() {
+        for (path, directory, told) in [
+            (".mig/logs", "plans", "../.mig/logs"),
+            ("../.mig/logs", "", "../.mig/logs"),
+            ("./plans/out", "plans", "out"),
+            ("/a/out", "/a/plans", "../out"),
+            ("/var/snapshots", "plans", "/var/snapshots"),
+            ("out", "..", "out"),
+        ] {
+            let mut found = PathBuf::from(path);
+            make_relative(&mut found, Path::new(directory));
+            assert_eq!(found, Path::new(told), "{path} from {directory}");
+        }
+    }
 }

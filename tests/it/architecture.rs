@@ -12,12 +12,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("state", &["plan"]),
     ("clients", &["diff", "plan"]),
     ("engines", &["clients", "plan", "diff"]),
-    ("phases", &["engines", "clients", "plan", "diff", "state", "graph"]),
+    (
+        "phases",
+        &["engines", "clients", "plan", "diff", "state", "graph"],
+    ),
     ("apply", &["phases", "state", "graph", "diff", "plan"]),
-    ("ui", &["apply", "diff", "graph", "plan", "state", "phases", "engines"]),
+    (
+        "ui",
+        &[
+            "apply", "diff", "graph", "plan", "state", "phases", "engines",
+        ],
+    ),
     (
         "cli",
-        &["ui", "apply", "diff", "graph", "plan", "state", "phases", "engines", "clients"],
+        &[
+            "ui", "apply", "diff", "graph", "plan", "state", "phases", "engines", "clients",
+        ],
     ),
 ];
 
@@ -25,9 +35,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const TYPES_ONLY: &[(&str, &str, &[&str])] = &[
     ("state", "plan", &["crate::plan::model"]),
     ("clients", "diff", &["crate::diff::observation"]),
-    ("clients", "plan", &["crate::plan::selector", "crate::plan::model"]),
-    ("engines", "plan", &["crate::plan::selector", "crate::plan::model"]),
-    ("engines", "diff", &["crate::diff::observation", "crate::diff::change"]),
+    (
+        "clients",
+        "plan",
+        &["crate::plan::selector", "crate::plan::model"],
+    ),
+    (
+        "engines",
+        "plan",
+        &["crate::plan::selector", "crate::plan::model"],
+    ),
+    (
+        "engines",
+        "diff",
+        &["crate::diff::observation", "crate::diff::change"],
+    ),
     ("diff", "state", &["crate::state::model"]),
     ("phases", "state", &["crate::state::model"]),
 ];
@@ -43,7 +65,10 @@ fn sources() -> Vec<(PathBuf, String)> {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                found.push((path.strip_prefix(root.join("src")).unwrap().to_owned(), text));
+                found.push((
+                    path.strip_prefix(root.join("src")).unwrap().to_owned(),
+                    text,
+                ));
             }
         }
     }
@@ -52,13 +77,20 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 fn module_of(path: &Path) -> &str {
-    path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs")
+    path.iter()
+        .next()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".rs")
 }
 
 /// The text without tests and comments.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -109,7 +141,8 @@ fn the_lucene_reader_rests_on_base_alone() {
     for (path, text) in sources() {
         if path.starts_with("engines/lucene") {
             for used in uses(&code(&text)) {
-                let fine = used.starts_with("crate::base") || used.starts_with("crate::engines::lucene");
+                let fine =
+                    used.starts_with("crate::base") || used.starts_with("crate::engines::lucene");
                 assert!(fine, "{}: {used}", path.display());
             }
         }
@@ -128,11 +161,25 @@ fn only_clients_open_sockets_and_the_pure_modules_do_no_io() {
             }
         };
         if module != "clients" {
-            ["std::net", "hyper::", "reqwest::", "TcpStream", "TcpListener"].map(&mut forbid);
+            [
+                "std::net",
+                "hyper::",
+                "reqwest::",
+                "TcpStream",
+                "TcpListener",
+            ]
+            .map(&mut forbid);
         }
         let pure = ["plan", "graph", "diff"].contains(&module) && path != Path::new("plan/load.rs");
         if pure {
-            ["std::fs", "Timestamp::now", "SystemTime", "Instant::now", "std::env"].map(&mut forbid);
+            [
+                "std::fs",
+                "Timestamp::now",
+                "SystemTime",
+                "Instant::now",
+                "std::env",
+            ]
+            .map(&mut forbid);
         }
         if path.starts_with("ui") {
             ["std::fs", "std::env", "println!", "Timestamp::now"].map(&mut forbid);
@@ -164,7 +211,11 @@ fn files_are_short_and_say_what_they_are_for() {
         if lines > LONG {
             long.insert(path.clone(), lines);
         }
-        assert!(text.starts_with("//!"), "{} does not open with `//!`", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{} does not open with `//!`",
+            path.display()
+        );
     }
     println!("longer than {LONG} lines: {long:#?}");
 }

@@ -17,7 +17,10 @@ fn mig_alone_shows_where_to_begin() {
 fn an_empty_folder_says_what_is_missing_and_how_to_begin() {
     let place = Place::empty();
     for command in ["plan", "apply", "status"] {
-        let ran = place.mig(&[command]).ends_with(1).says("there is no plan.yaml");
+        let ran = place
+            .mig(&[command])
+            .ends_with(1)
+            .says("there is no plan.yaml");
         assert!(ran.err.contains("mig: 1"), "{}", ran.err);
         assert!(ran.out.is_empty());
     }
@@ -42,10 +45,22 @@ fn the_plan_of_the_first_screen_is_valid() {
 fn a_typo_is_answered_with_what_was_meant() {
     let place = Place::new();
     place.mig(&["stauts"]).ends_with(1).says("status");
-    place.mig(&["plan", "--formt", "json"]).ends_with(1).says("--format");
-    place.mig(&["apply", "--max-duration", "5"]).ends_with(1).says("15m");
-    place.mig(&["approve", "dcos"]).ends_with(1).says("did you mean `docs`");
-    place.mig(&["plan", "other.yaml"]).ends_with(4).says("other.yaml");
+    place
+        .mig(&["plan", "--formt", "json"])
+        .ends_with(1)
+        .says("--format");
+    place
+        .mig(&["apply", "--max-duration", "5"])
+        .ends_with(1)
+        .says("15m");
+    place
+        .mig(&["approve", "dcos"])
+        .ends_with(1)
+        .says("did you mean `docs`");
+    place
+        .mig(&["plan", "other.yaml"])
+        .ends_with(4)
+        .says("other.yaml");
 }
 
 #[test]
@@ -59,22 +74,37 @@ fn a_plan_of_a_later_version_is_refused_with_words() {
 #[test]
 fn a_damaged_journal_is_named_by_its_line() {
     let place = Place::new();
-    place.mig(&["apply", "--auto-approve", "--until", "base"]).ends_with(0);
+    place
+        .mig(&["apply", "--auto-approve", "--until", "base"])
+        .ends_with(0);
     let journal = place.path("state/journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     std::fs::write(&journal, text.replacen("run-started", "run-strated", 1)).unwrap();
     for command in ["plan", "apply", "status"] {
-        place.mig(&[command]).ends_with(1).says("line 2").says("head -n 1");
+        place
+            .mig(&[command])
+            .ends_with(1)
+            .says("line 2")
+            .says("head -n 1");
     }
 }
 
 #[test]
 fn a_state_of_another_plan_is_refused() {
     let place = Place::new();
-    place.mig(&["apply", "--auto-approve", "--until", "base"]).ends_with(0);
+    place
+        .mig(&["apply", "--auto-approve", "--until", "base"])
+        .ends_with(0);
     let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
-    std::fs::write(place.path("plan.yaml"), plan.replace("plan: test", "plan: other")).unwrap();
-    place.mig(&["plan"]).ends_with(1).says("belongs to the plan `test`");
+    std::fs::write(
+        place.path("plan.yaml"),
+        plan.replace("plan: test", "plan: other"),
+    )
+    .unwrap();
+    place
+        .mig(&["plan"])
+        .ends_with(1)
+        .says("belongs to the plan `test`");
 }
 
 #[test]
@@ -88,11 +118,13 @@ fn a_directory_that_can_not_be_written_is_named() {
     std::fs::remove_file(place.path("out")).unwrap();
     if !rustix::process::geteuid().is_root() {
         std::fs::create_dir(place.path("out")).unwrap();
-        std::fs::set_permissions(place.path("out"), std::fs::Permissions::from_mode(0o500)).unwrap();
+        std::fs::set_permissions(place.path("out"), std::fs::Permissions::from_mode(0o500))
+            .unwrap();
         let ran = place.apply();
         assert!([1, 9].contains(&ran.code), "{ran:?}");
         assert!(ran.err.contains("ermission denied"), "{}", ran.err);
-        std::fs::set_permissions(place.path("out"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(place.path("out"), std::fs::Permissions::from_mode(0o700))
+            .unwrap();
     }
     place.apply().ends_with(0);
     place.is_finished();
@@ -126,7 +158,12 @@ fn a_reader_that_goes_away_is_no_error() {
     let mut child = place.spawn(&["plan", "--format", "json"]);
     drop(child.stdout.take());
     let mut text = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(text, "");
 }
@@ -134,12 +171,34 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn help_and_completions_are_there_for_every_command() {
     let place = Place::empty();
-    for command in ["plan", "apply", "approve", "status", "state", "rollback", "validate", "graph", "show", "schema", "explain", "export", "snapshot", "completions"] {
+    for command in [
+        "plan",
+        "apply",
+        "approve",
+        "status",
+        "state",
+        "rollback",
+        "validate",
+        "graph",
+        "show",
+        "schema",
+        "explain",
+        "export",
+        "snapshot",
+        "completions",
+    ] {
         let ran = place.mig(&["help", command]).ends_with(0).says("Usage");
-        assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+        assert!(
+            ran.out.lines().all(|line| line.chars().count() <= 80),
+            "{}",
+            ran.out
+        );
         place.mig(&[command, "--help"]).ends_with(0);
     }
-    place.mig(&["help", "environment"]).ends_with(0).says("MIG_LOCK_TIMEOUT");
+    place
+        .mig(&["help", "environment"])
+        .ends_with(0)
+        .says("MIG_LOCK_TIMEOUT");
     place.mig(&["help", "nothing"]).ends_with(1);
     place.mig(&["completions", "bash"]).ends_with(0).says("mig");
 }

@@ -12,7 +12,11 @@ use crate::support::Place;
 #[track_caller]
 fn recover(place: &Place, what: &str) {
     let ran = place.apply();
-    assert_eq!(ran.code, 0, "after {what}\nstdout:\n{}\nstderr:\n{}", ran.out, ran.err);
+    assert_eq!(
+        ran.code, 0,
+        "after {what}\nstdout:\n{}\nstderr:\n{}",
+        ran.out, ran.err
+    );
     let left = place.mig(&["plan", "--detailed-exitcode"]);
     assert_eq!(left.code, 0, "after {what}\n{}\n{}", left.out, left.err);
 }
@@ -52,7 +56,11 @@ fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
         .env("MIG_FAILPOINT_LOG", place.path("points"))
         .output()
         .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
     let points = std::fs::read_to_string(place.path("points")).unwrap();
     let mut hits: BTreeMap<&str, usize> = BTreeMap::new();
     for name in points.lines() {
@@ -83,12 +91,19 @@ fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
             recover(&place, &format!("a kill at {name}:{hit}"));
         }
     }
-    println!("{} boundaries, {} hits, {kills} kills:", hits.len(), hits.values().sum::<usize>());
+    println!(
+        "{} boundaries, {} hits, {kills} kills:",
+        hits.len(),
+        hits.values().sum::<usize>()
+    );
     for (name, hits) in &hits {
         println!("  {hits:>4}  {name}");
     }
     print(&histogram);
-    assert!(kills >= hits.len(), "each boundary was killed at least once");
+    assert!(
+        kills >= hits.len(),
+        "each boundary was killed at least once"
+    );
 }
 
 /// A small generator, so that a seed repeats a run.

@@ -150,10 +150,20 @@ fn bench(phases: &[(&str, &str, &[&str])]) -> Bench {
         ));
     }
     let files: BTreeMap<PathBuf, Vec<u8>> = [(PathBuf::from("p.yaml"), text.into_bytes())].into();
-    let outcome = load_with(&files, std::path::Path::new("p.yaml"), &LoadOptions::default());
-    let plan = outcome.plan.unwrap_or_else(|| panic!("{:#?}", outcome.diagnostics));
+    let outcome = load_with(
+        &files,
+        std::path::Path::new("p.yaml"),
+        &LoadOptions::default(),
+    );
+    let plan = outcome
+        .plan
+        .unwrap_or_else(|| panic!("{:#?}", outcome.diagnostics));
     let (graph, findings) = compile(&plan);
-    assert!(findings.iter().all(|it| it.severity != mig::plan::diagnostics::Severity::Error));
+    assert!(
+        findings
+            .iter()
+            .all(|it| it.severity != mig::plan::diagnostics::Severity::Error)
+    );
     Bench {
         plan,
         graph,
@@ -181,7 +191,9 @@ impl Bench {
     fn run(&self) -> Outcome {
         let mut locked = self.lock();
         if locked.state().serial == 0 {
-            locked.append(Timestamp::UNIX_EPOCH, &new_state("test")).unwrap();
+            locked
+                .append(Timestamp::UNIX_EPOCH, &new_state("test"))
+                .unwrap();
         }
         let connections = Connections::new(&self.plan, "");
         let ground = Ground {
@@ -275,7 +287,11 @@ fn what_depends_on_a_failure_is_not_begun_and_what_does_not_goes_on() {
         assert_eq!(outcome.tally.skipped.len(), 2, "{title}");
         assert_eq!(outcome.tally.skipped["b"], "`a` failed");
         if title != "blind" {
-            assert_eq!(outcome.state.phases["a"].status, PhaseStatus::Failed, "{title}");
+            assert_eq!(
+                outcome.state.phases["a"].status,
+                PhaseStatus::Failed,
+                "{title}"
+            );
         }
     }
 }

@@ -11,7 +11,11 @@ use crate::support::{PHASES, Place};
 fn the_table_is_printed() {
     let ran = Place::empty().mig(&["help", "exit-codes"]).ends_with(0);
     for code in ExitCode::ALL {
-        assert!(ran.out.contains(&format!("{:>3}  {}", code as u8, code.meaning())), "{code:?}");
+        assert!(
+            ran.out
+                .contains(&format!("{:>3}  {}", code as u8, code.meaning())),
+            "{code:?}"
+        );
     }
 }
 
@@ -28,20 +32,30 @@ fn success_0_and_changes_2() {
 fn error_1() {
     let place = Place::new();
     place.mig(&["aply"]).ends_with(1).says("apply");
-    std::fs::write(place.path("plan.yaml"), std::fs::read_to_string(place.path("plan.yaml")).unwrap().replace("/shop", "/nowhere")).unwrap();
+    std::fs::write(
+        place.path("plan.yaml"),
+        std::fs::read_to_string(place.path("plan.yaml"))
+            .unwrap()
+            .replace("/shop", "/nowhere"),
+    )
+    .unwrap();
     place.mig(&["plan"]).ends_with(1);
 }
 
 #[test]
 fn destructive_changes_3() {
-    let place = Place::with(&format!("{PHASES}  live: {{ switchover: {{ to: os, approve: none }} }}\n"));
+    let place = Place::with(&format!(
+        "{PHASES}  live: {{ switchover: {{ to: os, approve: none }} }}\n"
+    ));
     let code = place.mig(&["plan", "--detailed-exitcode"]).code;
     // A switchover of a directory can be taken back; a redo of documents overwrites what is there.
     assert!([2, 3].contains(&code));
     place.apply().ends_with(0);
     let place = Place::new();
     place.apply().ends_with(0);
-    place.mig(&["plan", "--detailed-exitcode", "--redo", "docs"]).ends_with(3);
+    place
+        .mig(&["plan", "--detailed-exitcode", "--redo", "docs"])
+        .ends_with(3);
 }
 
 #[test]
@@ -57,11 +71,20 @@ fn locked_7_goes_before_stale_6() {
     place.mig(&["plan", "--out", "plan.json"]).ends_with(0);
     place.apply().ends_with(0);
     place.lose_a_document();
-    let file = std::fs::OpenOptions::new().write(true).open(place.path("state/lock")).unwrap();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(place.path("state/lock"))
+        .unwrap();
     file.lock().unwrap();
-    place.mig(&["apply", "--auto-approve", "plan.json"]).ends_with(7).says("locked");
+    place
+        .mig(&["apply", "--auto-approve", "plan.json"])
+        .ends_with(7)
+        .says("locked");
     drop(file);
-    place.mig(&["apply", "plan.json"]).ends_with(6).says("stale");
+    place
+        .mig(&["apply", "plan.json"])
+        .ends_with(6)
+        .says("stale");
 }
 
 #[test]
@@ -74,9 +97,17 @@ fn a_lock_names_its_holder_and_ends_with_the_process() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines.by_ref().map(Result::unwrap).find(|line| line.contains("phase_start")).unwrap();
+    lines
+        .by_ref()
+        .map(Result::unwrap)
+        .find(|line| line.contains("phase_start"))
+        .unwrap();
     let told = place.mig(&["apply", "--auto-approve"]).ends_with(7);
-    assert!(told.err.contains(&format!("process {}", child.id())), "{}", told.err);
+    assert!(
+        told.err.contains(&format!("process {}", child.id())),
+        "{}",
+        told.err
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     place.write_plan(PHASES);
@@ -86,18 +117,27 @@ fn a_lock_names_its_holder_and_ends_with_the_process() {
 #[test]
 fn check_failed_8() {
     let place = Place::new();
-    place.mig(&["apply", "--auto-approve", "--until", "docs"]).ends_with(0);
+    place
+        .mig(&["apply", "--auto-approve", "--until", "docs"])
+        .ends_with(0);
     place.lose_a_document();
-    place.mig(&["apply", "--auto-approve", "--only", "same"]).ends_with(8);
+    place
+        .mig(&["apply", "--auto-approve", "--only", "same"])
+        .ends_with(8);
 }
 
 #[test]
 fn waiting_5_yields_to_a_failed_check_8() {
-    let gate = format!("{PHASES}  go: {{ gate: {{ title: Well, approve: manual, after: [base] }} }}\n");
+    let gate =
+        format!("{PHASES}  go: {{ gate: {{ title: Well, approve: manual, after: [base] }} }}\n");
     let place = Place::with(&gate);
-    place.mig(&["apply", "--auto-approve", "--until", "docs"]).ends_with(0);
+    place
+        .mig(&["apply", "--auto-approve", "--until", "docs"])
+        .ends_with(0);
     place.lose_a_document();
-    place.mig(&["apply", "--auto-approve", "--only", "go"]).ends_with(5);
+    place
+        .mig(&["apply", "--auto-approve", "--only", "go"])
+        .ends_with(5);
     place
         .mig(&["apply", "--auto-approve", "--only", "go", "--only", "same"])
         .ends_with(8)

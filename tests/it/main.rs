@@ -12,9 +12,9 @@ mod bulk;
 mod bulk_fixtures;
 mod bulk_support;
 mod bulk_work_store;
-mod diff;
 mod cli;
 mod crash;
+mod diff;
 mod dispatch;
 mod exit_codes;
 mod export;
@@ -40,7 +40,10 @@ fn no_file_is_forgotten() {
         let is_module = path.is_dir() && path.join("mod.rs").exists()
             || path.extension().is_some_and(|extension| extension == "rs");
         if is_module && name != "main" {
-            assert!(listed.contains(&format!("mod {name};\n")), "main.rs does not list {name}");
+            assert!(
+                listed.contains(&format!("mod {name};\n")),
+                "main.rs does not list {name}"
+            );
         }
     }
 }

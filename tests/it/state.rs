@@ -106,12 +106,20 @@ fn a_line_cut_anywhere_is_left_out_and_written_over() {
     let place = place();
     place.filled();
     let journal = std::fs::read(place.file("journal.jsonl")).unwrap();
-    let last_line = journal[..journal.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let last_line = journal[..journal.len() - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap()
+        + 1;
     for end in last_line + 1..journal.len() {
         std::fs::write(place.file("journal.jsonl"), &journal[..end]).unwrap();
         let loaded = place.store.load().unwrap().unwrap();
         assert_eq!(loaded.state.serial, 4, "cut at {end}");
-        assert!(loaded.notices[0].to_string().contains("line 5"), "{:?}", loaded.notices);
+        assert!(
+            loaded.notices[0].to_string().contains("line 5"),
+            "{:?}",
+            loaded.notices
+        );
     }
     let mut locked = place.lock().unwrap();
     let last = entries().pop().unwrap();
@@ -163,7 +171,9 @@ fn the_derived_file_is_made_again_when_it_is_missing_older_or_damaged() {
     let place = place();
     place.filled();
     let right = std::fs::read(place.file("state.json")).unwrap();
-    let older = String::from_utf8(right.clone()).unwrap().replace("\"serial\": 5", "\"serial\": 3");
+    let older = String::from_utf8(right.clone())
+        .unwrap()
+        .replace("\"serial\": 5", "\"serial\": 3");
     for content in [None, Some(&b"{ not json"[..]), Some(older.as_bytes())] {
         match content {
             None => std::fs::remove_file(place.file("state.json")).unwrap(),
@@ -199,7 +209,10 @@ fn a_journal_of_a_later_format_is_refused() {
     locked.append(Timestamp::UNIX_EPOCH, &later).unwrap();
     drop(locked);
     let error = place.store.load().unwrap_err();
-    assert!(matches!(error, StateError::TooNew { found: 99, .. }), "{error}");
+    assert!(
+        matches!(error, StateError::TooNew { found: 99, .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -207,9 +220,14 @@ fn a_second_lock_is_refused_and_names_the_first() {
     let place = place();
     let first = place.lock().unwrap();
     let error = place.lock().err().unwrap();
-    assert!(error.to_string().contains("ann@here, process 7 on here"), "{error}");
+    assert!(
+        error.to_string().contains("ann@here, process 7 on here"),
+        "{error}"
+    );
     let mut told = 0;
-    let waited = place.store.lock(&holder(), Duration::from_millis(150), &mut |_| told += 1);
+    let waited = place
+        .store
+        .lock(&holder(), Duration::from_millis(150), &mut |_| told += 1);
     assert!(matches!(waited, Err(StateError::Locked { .. })));
     assert_eq!(told, 1);
     drop(first);
@@ -218,6 +236,8 @@ fn a_second_lock_is_refused_and_names_the_first() {
 
 #[test]
 fn a_bucket_is_not_in_this_version() {
-    let error = open(&StateLocation::S3("s3://bucket/x".into())).err().unwrap();
+    let error = open(&StateLocation::S3("s3://bucket/x".into()))
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("not in this version"), "{error}");
 }

@@ -37,7 +37,11 @@ impl Ran {
     /// Fails the test with all that was said when the code is another.
     #[track_caller]
     pub fn ends_with(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.out, self.err
+        );
         self
     }
 
@@ -132,7 +136,10 @@ impl Place {
                 let path = entry.path();
                 if path.is_dir() {
                     open.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "ndjson") {
+                } else if path
+                    .extension()
+                    .is_some_and(|extension| extension == "ndjson")
+                {
                     found.push(path);
                 }
             }
