@@ -10,7 +10,7 @@ use super::survey::{Ground, Survey, SurveyError, with_renames};
 use crate::base::Address;
 use crate::diff::{Assembling, PlannedChanges, Selected, assemble, overlaps};
 use crate::graph::model::Graph;
-use crate::phases::adopt::adopt;
+use crate::phases::adopt::{adopt, lineage};
 use crate::phases::connections::Connections;
 use crate::phases::kind::PhaseError;
 use crate::plan::diagnostics::Diagnostic;
@@ -91,8 +91,14 @@ fn belongs(state: &State, store: &dyn StateStore, plan: &Plan) -> Result<(), Sta
 
 fn left_by_a_lost_state(plan: &Plan) -> Result<Option<Vec<Entry>>, PhaseError> {
     let fresh = uuid::Uuid::new_v4().to_string();
-    let records = adopt(plan, &Connections::new(plan, &fresh))?;
-    Ok((!records.is_empty()).then(|| adopt_entries(&plan.name, &fresh, records)))
+    let connections = Connections::new(plan, &fresh);
+    let records = adopt(plan, &connections)?;
+    if records.is_empty() {
+        return Ok(None);
+    }
+    // Work stores are opened by lineage: the new state goes on with that of the lost one.
+    let lineage = lineage(plan, &connections)?.unwrap_or(fresh);
+    Ok(Some(adopt_entries(&plan.name, &lineage, records)))
 }
 
 fn derive(entries: &[Entry]) -> State {

@@ -26,6 +26,7 @@ pub(crate) fn options(args: &PlanArgs) -> LoadOptions {
     LoadOptions {
         vars: args.vars.clone(),
         var_files: args.var_files.clone(),
+        rules: Some(crate::engines::metadata::codes()),
         ..LoadOptions::from_environment()
     }
 }

@@ -50,6 +50,8 @@ pub(super) fn selected<'a>(
 /// What is gathered over the indices.
 #[derive(Default)]
 struct Gathered {
+    live: bool,
+    moved_on: usize,
     items: Vec<Item>,
     docs: u64,
     docs_known: bool,
@@ -64,8 +66,10 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     };
     let to = &spec.to.value;
     let (chosen, left_out) = selected(spec, observed);
+    let live = observed.live || cx.state.live_targets.contains_key(to);
     let mut all = Gathered {
         docs_known: true,
+        live,
         ..Gathered::default()
     };
     for (name, facts) in &chosen {
@@ -73,7 +77,6 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     }
     let provisional = observed.snapshot_uuid.is_none();
     let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
-    let live = observed.live || cx.state.live_targets.contains_key(to);
     if live && all.items.iter().any(works) {
         all.items.retain(|item| !works(item));
         all.items.push(common::question(
@@ -115,6 +118,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         () if runs => (Action::Run, "not-applied-yet"),
         () if !all.items.is_empty() => (Action::Decide, "drift"),
         () if all.written.is_empty() && !all.proved.is_empty() => (Action::UpToDate, "verified"),
+        () if all.moved_on > 0 => (Action::UpToDate, "target-is-live"),
         () if all.written.is_empty() => (Action::UpToDate, "nothing-to-do"),
         () => (Action::UpToDate, "written"),
     };
@@ -149,7 +153,7 @@ fn gather(
     all: &mut Gathered,
 ) {
     let to = &spec.to.value;
-    let mut work = |action: Action, note: String| {
+    let work = |all: &mut Gathered, action: Action, note: String| {
         all.docs += facts.docs.unwrap_or(0);
         all.docs_known &= facts.docs.is_some();
         all.bytes += facts.bytes;
@@ -161,7 +165,10 @@ fn gather(
         });
     };
     match fate(cx, spec, observed, name, facts) {
-        Fate::Write => work(Action::Run, String::new()),
+        // Its users change it now: that is no drift.
+        Fate::Again(_) | Fate::Drifted(_) if all.live && !cx.redo => all.moved_on += 1,
+        Fate::Foreign(_) if observed.other_work.is_some() => {} // one question for all of them
+        Fate::Write => work(all, Action::Run, String::new()),
         Fate::Resume => {
             let there = observed.target.get(name).map_or(0, |found| found.docs);
             let note = match facts.docs {
@@ -170,9 +177,9 @@ fn gather(
                 }
                 _ => format!("{} there", plural(there, "document")),
             };
-            work(Action::Run, note);
+            work(all, Action::Run, note);
         }
-        Fate::Again(why) => work(Action::Replace, why.to_owned()),
+        Fate::Again(why) => work(all, Action::Replace, why.to_owned()),
         Fate::Written => all.written.push(name.to_owned()),
         Fate::Proved(by) => all.proved.push((name.to_owned(), by.to_string())),
         Fate::Drifted(by) => all.items.push(Item {
@@ -236,6 +243,18 @@ fn title(
     let to = &spec.to.value;
     if action == Action::UpToDate {
         return format!("{} on {to}", common::indices(chosen.len()));
+    }
+    let names: Vec<&str> = all.items.iter().map(|item| item.name.as_str()).collect();
+    if action == Action::Decide && all.items.iter().all(|item| item.decision.is_none()) {
+        return format!("changed on {to} since proved: {}", common::few(&names));
+    }
+    if action == Action::Decide {
+        let open = all.items.iter().filter(|item| item.decision.is_some()).count();
+        return format!(
+            "{} of {} → {to}",
+            plural(open as u64, "open question"),
+            common::indices(chosen.len())
+        );
     }
     let count = all
         .items
@@ -326,6 +345,12 @@ fn evidence(to: &str, all: &Gathered) -> Vec<String> {
         lines.push(format!(
             "every document of {} on {to} was proved by `{phase}`",
             common::indices(count)
+        ));
+    }
+    if all.moved_on > 0 {
+        lines.push(format!(
+            "{} changed on {to} since it went live, which is its users' doing",
+            common::indices(all.moved_on)
         ));
     }
     if !all.written.is_empty() {

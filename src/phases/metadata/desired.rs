@@ -10,17 +10,17 @@ use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
 use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
 
 /// One object that the target is to have.
-pub(in crate::phases) struct Desired {
+pub(super) struct Desired {
     /// Which.
-    pub(in crate::phases) key: ObjectKey,
+    pub(super) key: ObjectKey,
     /// Its body, with what is held back.
-    pub(in crate::phases) body: Value,
+    pub(super) body: Value,
     /// What the rules changed.
-    pub(in crate::phases) edits: Vec<Edit>,
+    pub(super) edits: Vec<Edit>,
     /// Rules that found something and stand as `deny`.
-    pub(in crate::phases) denied: Vec<&'static Rule>,
+    pub(super) denied: Vec<&'static Rule>,
     /// Whether it is closed at the end.
-    pub(in crate::phases) closed: bool,
+    pub(super) closed: bool,
 }
 
 /// What stands behind a level in the plan, or the rule's own.
@@ -34,7 +34,7 @@ fn level(spec: &MetadataSpec, rule: &Rule) -> Level {
 }
 
 /// The objects in the order of their creation, and those that are left out with the reason.
-pub(in crate::phases) fn desired(
+pub(super) fn desired(
     spec: &MetadataSpec,
     observed: &MetadataObservation,
 ) -> (Vec<Desired>, Vec<LeftOut>) {

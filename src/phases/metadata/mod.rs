@@ -10,46 +10,29 @@ mod perform;
 mod source;
 mod undo;
 
+use serde_json::json;
+
+use super::common;
+use super::connections::Connections;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{MetadataObservation, Observation};
+use crate::diff::observation::{MetadataObservation, ObjectKind, Observation};
+use crate::engines::metadata::{core_fingerprint, differences};
 use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
-use crate::state::model::PhaseRecord;
+use crate::state::model::{PhaseRecord, SideEffect};
 
-pub(super) use desired::{Desired, desired};
+use desired::{Desired, desired};
 
 /// The kind.
 pub struct Metadata;
 
 impl PhaseKind for Metadata {
     fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
-        let spec = spec(cx.phase)?;
-        let target = cx.connections.open_target(&spec.to.value)?;
-        let view = cx.connections.usable_snapshot(&spec.from.value)?;
-        let source_objects = match &view {
-            Some(view) => source::objects(view)?,
-            None => Vec::new(),
-        };
-        let mut target_objects = Vec::new();
-        for (key, _) in &source_objects {
-            let found = target
-                .get(key)
-                .map_err(|error| super::common::target_error(&spec.to.value, &error))?;
-            if let Some(body) = found {
-                target_objects.push((key.clone(), body));
-            }
-        }
-        let facts = view.as_ref().and_then(|view| view.facts.as_ref());
-        Ok(Observation::Metadata(MetadataObservation {
-            snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
-            source: facts.and_then(|facts| facts.made_by),
-            target: target.version(),
-            source_objects,
-            target_objects,
-        }))
+        look(cx.phase, cx.connections)
     }
 
     fn decide(&self, cx: &DecideContext<'_>) -> PhaseChange {
@@ -69,6 +52,33 @@ impl PhaseKind for Metadata {
     }
 }
 
+fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseError> {
+    let spec = spec(phase)?;
+    let target = connections.open_target(&spec.to.value)?;
+    let view = connections.usable_snapshot(&spec.from.value)?;
+    let source_objects = match &view {
+        Some(view) => source::objects(view)?,
+        None => Vec::new(),
+    };
+    let mut target_objects = Vec::new();
+    for (key, _) in &source_objects {
+        let found = target
+            .get(key)
+            .map_err(|error| common::target_error(&spec.to.value, &error))?;
+        if let Some(body) = found {
+            target_objects.push((key.clone(), body));
+        }
+    }
+    let facts = view.as_ref().and_then(|view| view.facts.as_ref());
+    Ok(Observation::Metadata(MetadataObservation {
+        snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
+        source: facts.and_then(|facts| facts.made_by),
+        target: target.version(),
+        source_objects,
+        target_objects,
+    }))
+}
+
 fn spec(phase: &Phase) -> Result<&MetadataSpec, PhaseError> {
     match &phase.spec {
         PhaseSpec::Metadata(spec) => Ok(spec),
@@ -77,4 +87,48 @@ fn spec(phase: &Phase) -> Result<&MetadataSpec, PhaseError> {
             help: None,
         }),
     }
+}
+
+/// What a lost state made: whether all of it is there, the outputs and the effects; `None` where nothing is.
+pub(super) fn adopt(
+    phase: &Phase,
+    spec: &MetadataSpec,
+    target: &dyn Target,
+    connections: &Connections,
+) -> Result<Option<(bool, serde_json::Value, Vec<SideEffect>)>, PhaseError> {
+    let on = &spec.to.value;
+    let Observation::Metadata(observed) = look(phase, connections)? else {
+        return Ok(None);
+    };
+    let (wanted, _) = desired(spec, &observed);
+    let total = wanted.len();
+    let mut effects = Vec::new();
+    let mut indices = Vec::new();
+    for object in wanted {
+        let found = target
+            .get(&object.key)
+            .map_err(|error| common::target_error(on, &error))?;
+        let equal = found.is_some_and(|found| {
+            differences(object.key.kind, &object.body, &found).is_empty()
+        });
+        if !equal {
+            continue;
+        }
+        let label = format!("{} {}", object.key.kind.as_str(), object.key.name);
+        let detail = json!({
+            "object": object.key,
+            "existed": false,
+            "before": null,
+            "core": core_fingerprint(object.key.kind, &object.body),
+        });
+        effects.push(common::effect_with(on, "create-object", &label, detail));
+        if object.key.kind == ObjectKind::Index {
+            indices.push(object.key.name);
+        }
+    }
+    if effects.is_empty() {
+        return Ok(None);
+    }
+    let outputs = json!({"snapshot-uuid": observed.snapshot_uuid, "indices": indices});
+    Ok(Some((effects.len() == total, outputs, effects)))
 }

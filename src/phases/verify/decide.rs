@@ -133,6 +133,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             (Action::Check, "held-back-settings-wait")
         }
         Some(_) => (Action::UpToDate, "verified"),
+        None if live => (Action::UpToDate, "target-is-live"),
         None if record.is_some() => (Action::Check, "failed-before"),
         None => (Action::Check, "not-verified-yet"),
     };

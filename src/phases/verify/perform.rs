@@ -16,8 +16,8 @@ use crate::clients::target::Target;
 use crate::diff::observation::{Observation, TargetIndexFacts};
 use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
 use crate::engines::verify::{
-    self, Comparison, Content as Depth, Report, SourceSide, TargetSide, Verdict, VerifyOptions,
-    VerifyProgress,
+    self, Comparison, Content as Depth, Report, SourceSide, TargetSide, Verdict, VerifyError,
+    VerifyOptions, VerifyProgress,
 };
 use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions};
 
@@ -79,7 +79,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             workers: 1,
         });
     };
-    let report = verify::run(&Comparison {
+    let compared = verify::run(&Comparison {
         source: &source,
         target: &side,
         indices: names.clone(),
@@ -92,11 +92,23 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         },
         stop: &stop,
         progress: &progress,
-    })
-    .map_err(|error| PhaseError::Failed {
-        message: error.to_string(),
-        help: Some("nothing is proved; run the same command again".into()),
-    })?;
+    });
+    let report = match compared {
+        Ok(report) => report,
+        // What can't be read back did not arrive.
+        Err(VerifyError::Target(error)) => {
+            return Ok(Performed::CheckFailed {
+                findings: vec![error.to_string()],
+                outputs: json!({ "proved": proved_before(cx) }),
+            });
+        }
+        Err(error) => {
+            return Err(PhaseError::Failed {
+                message: error.to_string(),
+                help: Some("nothing is proved; run the same command again".into()),
+            });
+        }
+    };
     if report.verdict == Verdict::Interrupted {
         return Ok(Performed::Interrupted);
     }

@@ -2,4 +2,41 @@
 
 use super::codes;
 
-codes! {}
+codes! {
+    SNAPSHOT_UNUSABLE = 80 Error "the snapshot can't be used"
+        "There is no snapshot of that name, or it is not complete: one whose shards are missing (PARTIAL, FAILED) or are still being \
+         written (IN_PROGRESS) can't prove that every document arrived. The shards that failed are named. Name a complete snapshot."
+        "base: { snapshot: { existing: { store: snapshots, name: nightly } } }" => "base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }";
+    OBJECT_DIFFERS = 81 Error "an object on the target differs"
+        "An index, template or alias is on the target already and is not what the snapshot says. `mig` neither overwrites nor passes \
+         over it without your word: `keep-target` leaves it as it is, `replace` puts the snapshot's in its place."
+        "mappings: { metadata: { from: base, to: os } }" => "mappings: { metadata: { from: base, to: os, decide: { \"index logs\": keep-target } } }";
+    ANSWER_UNKNOWN = 82 Error "an answer that nothing asks for"
+        "`decide:` answers questions by the object they are about (`index logs`, `legacy template logs`), with `keep-target`, `replace` or \
+         `accept`. This one names no object that is moved, or is none of these answers: a typing error more often than not."
+        "decide: { logs: keep }" => "decide: { \"index logs\": keep-target }";
+    INDEX_ABSENT = 83 Error "an index is not on the target"
+        "A target never creates an index by itself, since it would guess the mapping. This index is not there and no metadata phase of \
+         the plan makes it: include it there, or exclude it here."
+        "mappings: { metadata: { include: { indices: [\"logs-*\"] } } }\ndocs: { backfill: { indices: [\"*\"] } }" => "mappings: { metadata: { include: { indices: [\"*\"] } } }\ndocs: { backfill: { indices: [\"*\"] } }";
+    FOREIGN_DOCUMENTS = 84 Error "an index holds documents of somebody else"
+        "The index on the target holds documents that this phase did not write. Loading into it would mix them with the snapshot's, and no \
+         proof could tell them apart. Exclude the index, empty it, or choose another target."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!logs\"] } }";
+    WORK_OF_ANOTHER_STATE = 85 Error "the work store belongs to another state"
+        "Progress is kept beside the documents, under the plan's name and the lineage of its state. What is there was left by another \
+         state of a plan with the same name, which may still be at work: it is never touched. Give this plan another name, or use that state."
+        "plan: shop" => "plan: shop-second";
+    TARGET_IS_LIVE = 86 Error "documents would be written to a live target"
+        "A switchover marked the target live: it belongs to its users, and a backfill would write old documents over new ones. Choose \
+         another target, or take the switchover back first (`mig rollback`)."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os-next } }";
+    PROOF_MISSING = 87 Error "a target would go live without a proof"
+        "A switchover rests on a verification of all documents of the target (`content: full` or `ids`). There is none in the plan, or it \
+         waits for an answer itself."
+        "same: { verify: { source: base, target: os, content: counts } }\nlive: { switchover: { to: os } }" => "same: { verify: { source: base, target: os, content: full } }\nlive: { switchover: { to: os } }";
+    PROOF_OLD = 88 Error "the proof is too old"
+        "The verification that the switchover rests on ended longer ago than `max-age` allows. Make it again with `mig apply --redo` and the \
+         name of the verify phase, or allow an older one."
+        "live: { switchover: { to: os, max-age: 1h } }" => "live: { switchover: { to: os, max-age: 7d } }";
+}

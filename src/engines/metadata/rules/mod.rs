@@ -36,6 +36,13 @@ pub fn rules() -> &'static [&'static Rule] {
     &ALL
 }
 
+/// The codes of all rules: what a plan's `rules:` may name.
+pub fn codes() -> &'static [&'static str] {
+    static CODES: LazyLock<Vec<&'static str>> =
+        LazyLock::new(|| rules().iter().map(|rule| rule.code).collect());
+    &CODES
+}
+
 /// Any Elasticsearch.
 const ELASTICSEARCH: Lines = Lines(&[Line {
     product: Product::Elasticsearch,
