@@ -62,7 +62,12 @@ fn reachable(connections: &Connections, to: &Address) -> Option<std::sync::Arc<d
     connections.open_target(to).ok()
 }
 
-fn record(phase: &Phase, status: PhaseStatus, outputs: Value, effects: Vec<SideEffect>) -> PhaseRecord {
+fn record(
+    phase: &Phase,
+    status: PhaseStatus,
+    outputs: Value,
+    effects: Vec<SideEffect>,
+) -> PhaseRecord {
     let now = Timestamp::now();
     PhaseRecord {
         kind: phase.spec.kind(),

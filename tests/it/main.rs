@@ -19,6 +19,7 @@ mod dispatch;
 mod exit_codes;
 mod export;
 mod graph;
+mod phases;
 mod plan;
 mod reader;
 mod render;

@@ -249,7 +249,11 @@ fn title(
         return format!("changed on {to} since proved: {}", common::few(&names));
     }
     if action == Action::Decide {
-        let open = all.items.iter().filter(|item| item.decision.is_some()).count();
+        let open = all
+            .items
+            .iter()
+            .filter(|item| item.decision.is_some())
+            .count();
         return format!(
             "{} of {} → {to}",
             plural(open as u64, "open question"),

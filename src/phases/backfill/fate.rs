@@ -132,8 +132,15 @@ pub(super) fn fate(
             (true, OnDrift::Mend) => Fate::Again("changed on the target since it was proved"),
         };
     }
-    let complete = work == Some(true) || (facts.docs == Some(0) && recorded.is_some());
-    if complete {
+    // An index without documents has no work items; it is done with the others.
+    let others_done = observed
+        .work
+        .as_ref()
+        .is_some_and(|work| work.items_done == work.items);
+    if facts.docs == Some(0) && found.docs == 0 && (recorded.is_some() || others_done) {
+        return Fate::Written;
+    }
+    if work == Some(true) {
         let content: Option<Fingerprint> = recorded
             .and_then(|it| it.get("content"))
             .and_then(|it| serde_json::from_value(it.clone()).ok());

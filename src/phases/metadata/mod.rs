@@ -108,9 +108,8 @@ pub(super) fn adopt(
         let found = target
             .get(&object.key)
             .map_err(|error| common::target_error(on, &error))?;
-        let equal = found.is_some_and(|found| {
-            differences(object.key.kind, &object.body, &found).is_empty()
-        });
+        let equal = found
+            .is_some_and(|found| differences(object.key.kind, &object.body, &found).is_empty());
         if !equal {
             continue;
         }
