@@ -120,11 +120,6 @@ pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// `name` as one part of a JSON pointer.
-pub(super) fn pointer_part(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
 /// What engines are asked to do when a run is interrupted.
 pub(super) fn stop(interrupt: &Interrupt) -> Stop {
     if interrupt.stopping() {
@@ -146,7 +141,9 @@ pub(super) fn few(names: &[&str]) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     if names.len() > NAMED_MAX {
-        text.push_str(&format!(" and {} more", names.len() - NAMED_MAX));
+        text.push_str(" and ");
+        text.push_str(&(names.len() - NAMED_MAX).to_string());
+        text.push_str(" more");
     }
     text
 }

@@ -55,7 +55,9 @@ impl fmt::Display for Line {
             ((0, 0), None) => Ok(()),
             ((0, 0), Some((major, minor))) => write!(f, " below {major}.{minor}"),
             ((major, minor), None) => write!(f, " {major}.{minor} and newer"),
-            ((a, b), Some((c, d))) => write!(f, " {a}.{b} to below {c}.{d}"),
+            ((major, minor), Some((end_major, end_minor))) => {
+                write!(f, " {major}.{minor} to below {end_major}.{end_minor}")
+            }
         }
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         snapshot_uuid,
         &outcome,
         &indices,
-        measured,
+        &measured,
     )?;
     let failed_docs = outcome.failed();
     if failed_docs > spec.max_failed || outcome.too_many_failed {
@@ -199,7 +199,7 @@ fn outputs(
     snapshot_uuid: &str,
     outcome: &BulkOutcome,
     uuids: &BTreeMap<String, Option<String>>,
-    measured: Value,
+    measured: &Value,
 ) -> Result<Value, PhaseError> {
     let mut indices: Map<String, Value> = match previous(cx).get("indices") {
         Some(Value::Object(indices)) => indices.clone(),

@@ -286,11 +286,14 @@ fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
     if others > 0 {
         effects.push(Effect {
             on: on.clone(),
-            text: format!(
-                "creates {}",
-                crate::base::units::plural(others as u64, "template or alias")
-                    .replace("template or aliass", "templates and aliases")
-            ),
+            text: if others == 1 {
+                "creates 1 template or alias".into()
+            } else {
+                format!(
+                    "creates {} templates and aliases",
+                    human_count(others as u64)
+                )
+            },
             destroys: false,
         });
     }

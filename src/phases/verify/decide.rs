@@ -127,13 +127,12 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         _ if provisional => (Action::Check, "input-not-there-yet"),
         _ if cx.redo => (Action::Check, "redo"),
         _ if writes_before => (Action::Check, "documents-are-written-before"),
-        Some(_) if live => (Action::UpToDate, "target-is-live"),
+        _ if live => (Action::UpToDate, "target-is-live"),
         Some(done) if done.inputs != inputs => (Action::Check, "input-changed"),
         Some(_) if !objects.is_empty() || !closing.is_empty() => {
             (Action::Check, "held-back-settings-wait")
         }
         Some(_) => (Action::UpToDate, "verified"),
-        None if live => (Action::UpToDate, "target-is-live"),
         None if record.is_some() => (Action::Check, "failed-before"),
         None => (Action::Check, "not-verified-yet"),
     };
@@ -198,7 +197,10 @@ fn effects(
     if settings > 0 {
         effects.push(Effect {
             on: on.clone(),
-            text: format!("puts {settings} held-back settings in force once it passes"),
+            text: format!(
+                "puts {} in force once it passes",
+                crate::base::units::plural(settings, "held-back setting")
+            ),
             destroys: false,
         });
     }
