@@ -215,7 +215,7 @@ fn gather(
     }
 }
 
-/// Identity of what the decision rests on; progress of its own is none.
+/// Identity of what the decision rests on. Progress of its own is none; documents that would be removed are.
 fn inputs(
     cx: &DecideContext<'_>,
     observed: &BackfillObservation,
@@ -224,7 +224,14 @@ fn inputs(
     let work: Vec<_> = all
         .items
         .iter()
-        .map(|item| (item.action, &item.object, &item.name))
+        .map(|item| {
+            let removed = observed
+                .target
+                .get(&item.name)
+                .filter(|_| item.action == Action::Replace)
+                .map(|found| &found.content);
+            (item.action, &item.object, &item.name, removed)
+        })
         .collect();
     let source: Vec<_> = observed
         .source
