@@ -33,7 +33,7 @@ impl Doc {
         Self {
             id: format!("id-{number}"),
             routing: number.is_multiple_of(3).then(|| format!("r{}", number % 7)),
-            version: Some(1 + (number % 5) as i64),
+            version: Some(1 + i64::try_from(number % 5).unwrap()),
             source: Some(format!("{{\"n\":{number},\"text\":\"ärger \\\"{number}\\\"\"}}").into()),
         }
     }

@@ -107,7 +107,7 @@ impl Budget {
                 break;
             }
             let wait = if ready > now + BURST {
-                (ready - now - BURST).min(POLL)
+                ready.saturating_duration_since(now + BURST).min(POLL)
             } else {
                 POLL
             };

@@ -75,13 +75,16 @@ fn error(path: &Path) -> impl Fn(io::Error) -> BulkError + '_ {
 
 /// A folder or file name for what a snapshot calls an index or a part.
 fn file_name(name: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let mut text = String::new();
     for byte in name.bytes() {
         if plain(byte) && name != "." && name != ".." {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text.push('%');
+            text.push(char::from(HEX[usize::from(byte >> 4)]));
+            text.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
     text

@@ -27,7 +27,7 @@ pub mod limits {
     /// Time between the checkpoints of an item.
     pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(3);
     /// How long a lease holds without a checkpoint.
-    pub const LEASE: Duration = Duration::from_secs(120);
+    pub const LEASE: Duration = Duration::from_mins(2);
     /// Workers of one process.
     pub const WORKERS: u32 = 64;
     /// Batches on their way over all workers where nothing else is asked for.

@@ -262,10 +262,9 @@ pub(super) fn work(shared: &Shared<'_>, number: u32) {
 /// Works on one item; says whether to go on with others.
 fn take(shared: &Shared<'_>, lease: &Lease) -> bool {
     match ItemRun::new(shared, lease).and_then(ItemRun::run) {
-        Ok(End::Done) => true,
+        // Fenced: another one has it, and its progress counts.
+        Ok(End::Done) | Err(BulkError::Work(WorkError::Fenced { .. })) => true,
         Ok(End::Stopped) => false,
-        // Another one has it: its progress counts, not ours.
-        Err(BulkError::Work(WorkError::Fenced { .. })) => true,
         Err(BulkError::Target(TargetError::Busy { .. })) => {
             if let Err(error) = shared.job.store.release(lease, &lease.progress) {
                 shared.fail(error.into());

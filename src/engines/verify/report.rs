@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Content;
 
 /// The schema of [`Report`] as evidence.
-pub const EVIDENCE_VERSION: u32 = 1;
+pub(super) const EVIDENCE_VERSION: u32 = 1;
 
 /// Whether the sides are proved equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ impl IndexReport {
                     self.found, self.missing, self.different, self.extra, self.duplicates
                 );
                 for named in self.named.iter().take(3) {
-                    text.push_str(&format!("; {} `{}`", named.kind.as_str(), named.id));
+                    text.push_str(&["; ", named.kind.as_str(), " `", &named.id, "`"].concat());
                 }
                 for finding in &self.findings {
                     text.push_str("; ");

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::clients::target::{Partition, Target, TargetError};
 use crate::engines::bulk::DocumentSource;
-use crate::engines::bulk::source::{StepError, VisitStopped};
+use crate::engines::bulk::source::{SourceError, StepError, VisitStopped};
 use crate::engines::bulk::work_store::ItemSpec;
 
 /// A document of a side.
@@ -80,10 +80,11 @@ impl<'a> SourceSide<'a> {
     }
 }
 
-fn side_error(error: impl std::fmt::Display) -> SideError {
-    SideError(error.to_string())
+fn side_error(SourceError { place, reason }: SourceError) -> SideError {
+    SideError(format!("{place}: {reason}"))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn target_error(error: TargetError) -> SideError {
     SideError(format!("{error}; {}", error.help()))
 }

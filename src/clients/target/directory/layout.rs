@@ -154,12 +154,17 @@ pub(super) fn is_temporary(name: &str) -> bool {
 
 /// `[a-z0-9._-]` stay, all else is percent-encoded, so that no two names are one file where case does not count.
 pub(super) fn encode(name: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => encoded.push(char::from(byte)),
             b'.' if name != "." && name != ".." => encoded.push('.'),
-            other => encoded.push_str(&format!("%{other:02X}")),
+            other => {
+                encoded.push('%');
+                encoded.push(char::from(HEX[usize::from(other >> 4)]));
+                encoded.push(char::from(HEX[usize::from(other & 15)]));
+            }
         }
     }
     encoded

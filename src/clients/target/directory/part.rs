@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::layout::{self, Layout};
 use super::manifest::{self, Entry, Stamp, Sum};
@@ -108,7 +108,7 @@ impl DirectoryPart {
 }
 
 /// What was durable, checked against the file: nobody may have changed it in between.
-fn durable(path: &PathBuf, file: &File, resume: Option<&PartMark>) -> Result<Sum, TargetError> {
+fn durable(path: &Path, file: &File, resume: Option<&PartMark>) -> Result<Sum, TargetError> {
     let Some(mark) = resume else {
         return Ok(Sum::default());
     };
@@ -118,7 +118,7 @@ fn durable(path: &PathBuf, file: &File, resume: Option<&PartMark>) -> Result<Sum
         .len();
     if found < mark.bytes {
         return Err(TargetError::Shortened {
-            path: path.clone(),
+            path: path.to_owned(),
             found,
             marked: mark.bytes,
         });
@@ -129,7 +129,7 @@ fn durable(path: &PathBuf, file: &File, resume: Option<&PartMark>) -> Result<Sum
         && format!("{:032x}", sum.digest) == mark.digest;
     if !same {
         return Err(TargetError::Corrupt {
-            path: path.clone(),
+            path: path.to_owned(),
             line: None,
             expected: "the documents of the last checkpoint; the file was changed since".to_owned(),
         });
