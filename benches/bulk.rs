@@ -118,9 +118,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1).filter(|it| !it.starts_with("--"));
     let docs: u32 = arguments.next().map_or(Ok(1_600_000), |it| it.parse())?;
     let bytes: usize = arguments.next().map_or(Ok(450), |it| it.parse())?;
-    let folder = arguments
-        .next()
-        .map_or_else(|| std::env::temp_dir().join("mig-bench-bulk"), PathBuf::from);
+    let folder = arguments.next().map_or_else(
+        || std::env::temp_dir().join("mig-bench-bulk"),
+        PathBuf::from,
+    );
     std::fs::create_dir_all(&folder)?;
     let source = Synthetic {
         docs,
