@@ -5,12 +5,10 @@
 //! as one line of JSON here, so that a load and a verification see the same bytes. Deliberately absent: rebuilding a
 //! source that was not stored (such a document fails by name).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::source::{
@@ -275,14 +273,6 @@ fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopp
         );
     };
     match source_format::to_json_line(raw) {
-        Ok(line) if matches!(line, Cow::Owned(_)) && is_broken_by_joining(raw, &line) => give(
-            visit,
-            Err(Unusable {
-                class: "source-invalid",
-                reason: "its _source has line breaks and comments, or is no valid JSON",
-                raw,
-            }),
-        ),
         Ok(line) => give(visit, Ok(&line)),
         Err(error) => give(
             visit,
@@ -293,13 +283,6 @@ fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopp
             }),
         ),
     }
-}
-
-/// A comment up to the end of its line would swallow what follows once there is one line only. Elasticsearch takes such
-/// documents; only those that had line breaks and `//` are looked at, and they have to be JSON as joined.
-fn is_broken_by_joining(raw: &[u8], line: &[u8]) -> bool {
-    memchr::memmem::find(raw, b"//").is_some()
-        && serde_json::from_slice::<IgnoredAny>(line).is_err()
 }
 
 #[cfg(test)]
