@@ -239,7 +239,7 @@ impl Reader<'_> {
         start..self.at
     }
 
-    /// As `[-]d.ddde<exponent>` with neither leading nor trailing zeros; zero as `0`.
+    /// As `[-]<digits>e<exponent>`: whole digits with neither leading nor trailing zeros; zero as `0`.
     fn number(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         let negative = self.json.get(self.at) == Some(&b'-');
         self.at += usize::from(negative);
@@ -290,8 +290,8 @@ impl Reader<'_> {
             .rev()
             .find(|at| digit(*at) != Some(&b'0'))
             .unwrap_or(first);
-        // The first digit stands for 10^(whole - 1 - first).
-        power += whole.len() as i128 - 1 - first as i128;
+        // The last digit that is kept stands for 10^(whole - 1 - last).
+        power += whole.len() as i128 - 1 - last as i128;
         if negative {
             out.push(b'-');
         }
@@ -342,7 +342,8 @@ mod tests {
             form("3.14159265358979323846264338327950288"),
             form("3.14159265358979323846264338327950289")
         );
-        assert_eq!(form("-12300"), "-123e4");
+        assert_eq!(form("-12300"), "-123e2");
+        assert_eq!(form("110.5e-3"), "1105e-4");
     }
 
     #[test]
