@@ -8,7 +8,7 @@ use crate::clients::target::TargetError;
 use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut};
 use crate::diff::spec_changes;
 use crate::engines::bulk::Stop;
-use crate::plan::model::{Phase, Plan};
+use crate::plan::model::{Phase, PhaseSpec, Plan, SnapshotSpec};
 use crate::plan::selector::{LeftOutReason, Selector};
 use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect, State};
 
@@ -98,6 +98,15 @@ pub(super) fn target_error(address: &Address, error: &TargetError) -> PhaseError
 }
 
 /// A side effect without details.
+/// The store that the snapshot of phase `snapshot` stands in; the phase itself where it is none of this plan.
+pub(super) fn store_behind(plan: &Plan, snapshot: &Address) -> Address {
+    match plan.phases.get(snapshot).map(|phase| &phase.spec) {
+        Some(PhaseSpec::Snapshot(SnapshotSpec::Existing { store, .. })) => store.value.clone(),
+        Some(PhaseSpec::Snapshot(SnapshotSpec::Take { to, .. })) => to.value.clone(),
+        _ => snapshot.clone(),
+    }
+}
+
 pub(super) fn effect(on: &Address, what: &str, name: &str) -> SideEffect {
     SideEffect {
         on: on.clone(),

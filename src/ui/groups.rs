@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::base::units::{human_bytes, human_count};
-use crate::diff::change::{Item, LeftOut};
+use crate::diff::change::{Action, Edit, Item, LeftOut};
 
 /// Items that are alike.
 #[derive(Clone, Debug)]
@@ -23,24 +23,28 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// What is said behind the name: the note, or the sums of the group.
+    /// What is said behind the name: the note, and the documents and bytes of all.
     pub fn note(&self) -> String {
-        if self.same_note {
-            return self.first.note.clone();
-        }
         let mut parts = Vec::new();
+        if self.same_note && !self.first.note.is_empty() {
+            parts.push(self.first.note.clone());
+        }
+        let mut sums = Vec::new();
         if let Some(docs) = self.docs {
-            parts.push(format!("{} docs", human_count(docs)));
+            sums.push(format!("{} docs", human_count(docs)));
         }
         if let Some(bytes) = self.bytes {
-            parts.push(human_bytes(bytes));
+            sums.push(human_bytes(bytes));
         }
-        if parts.is_empty() {
-            parts.push(format!("the first: {}", self.first.note));
+        if self.names.len() > 1 && !sums.is_empty() {
+            parts.push(format!("{} in all", sums.join(", ")));
         } else {
-            parts.push("in all".to_owned());
+            parts.extend(sums);
         }
-        parts.join(", ").replace(", in all", " in all")
+        if parts.is_empty() && !self.same_note {
+            parts.push(format!("the first: {}", self.first.note));
+        }
+        parts.join(", ")
     }
 
     /// `index logs-2019 (and 206 alike)`.
@@ -53,12 +57,21 @@ impl Group<'_> {
     }
 }
 
-/// Groups in the order of their first items.
-pub fn group(items: &[Item]) -> Vec<Group<'_>> {
+/// Up to so many items that hold documents stand one by one: how much goes where is what a reader looks for.
+const DOCUMENT_ITEMS_MAX: usize = 16;
+
+/// Groups in the order of their first items; `by_index` keeps a few items that hold documents apart.
+pub fn group(items: &[Item], by_index: bool) -> Vec<Group<'_>> {
+    let holding = items.iter().filter(|item| item.docs.is_some()).count();
+    let one_by_one = by_index && holding <= DOCUMENT_ITEMS_MAX;
     let mut places = HashMap::<String, usize>::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for item in items {
-        let place = *places.entry(key(item)).or_insert(groups.len());
+        let mut key = key(item);
+        if one_by_one && item.docs.is_some() {
+            key.push_str(&item.name);
+        }
+        let place = *places.entry(key).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => {
                 group.names.push(&item.name);
@@ -107,6 +120,93 @@ fn key(item: &Item) -> String {
         key.push_str(&format!("\n{}\u{1}{}", item.name, decision.question));
     }
     key
+}
+
+/// Edits that all items of one sort have, said once.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What is done with these items.
+    pub action: Action,
+    /// What they are.
+    pub object: String,
+    /// How many there are.
+    pub items: usize,
+    /// The edits of the first item, and whether the values are those of all.
+    pub edits: Vec<(Edit, bool)>,
+}
+
+/// So many items have to have an edit before it is said once for all.
+const SHARED_ITEMS_MIN: usize = 3;
+
+/// Takes the edits that a rule makes in every item of a sort out of the items. What loses something stays where it is.
+pub fn share(items: &[Item]) -> (Vec<Shared>, Vec<Item>) {
+    let mut sorts = BTreeMap::<(Action, &str), Vec<&Item>>::new();
+    for item in items {
+        sorts
+            .entry((item.action, &item.object))
+            .or_default()
+            .push(item);
+    }
+    let mut shared = Vec::new();
+    for ((action, object), alike) in &sorts {
+        let Some(first) = alike.first().filter(|_| alike.len() >= SHARED_ITEMS_MIN) else {
+            continue;
+        };
+        let mut counts = HashMap::<Shape<'_>, (usize, bool)>::new();
+        for edit in alike.iter().flat_map(|item| &item.edits) {
+            let sample = first
+                .edits
+                .iter()
+                .find(|sample| shape(sample) == shape(edit));
+            let same = sample.is_some_and(|it| it.before == edit.before && it.after == edit.after);
+            let count = counts.entry(shape(edit)).or_insert((0, true));
+            count.0 += 1;
+            count.1 &= same;
+        }
+        let of_all = first
+            .edits
+            .iter()
+            .filter(|edit| edit.rule.is_some() && !edit.lossy);
+        let edits: Vec<_> = of_all
+            .filter_map(|edit| match counts.get(&shape(edit)) {
+                Some((count, same)) if *count == alike.len() => Some((edit.clone(), *same)),
+                _ => None,
+            })
+            .collect();
+        if !edits.is_empty() {
+            let object = (*object).to_owned();
+            shared.push(Shared {
+                action: *action,
+                object,
+                items: alike.len(),
+                edits,
+            });
+        }
+    }
+    let rest = items.iter().map(|item| {
+        let mut item = item.clone();
+        let taken = shared
+            .iter()
+            .find(|it| it.action == item.action && it.object == item.object);
+        if let Some(taken) = taken {
+            item.edits
+                .retain(|edit| !taken.edits.iter().any(|(it, _)| shape(it) == shape(edit)));
+        }
+        item
+    });
+    let rest = rest.collect();
+    (shared, rest)
+}
+
+type Shape<'a> = (&'a str, Option<&'a str>, bool, bool);
+
+fn shape(edit: &Edit) -> Shape<'_> {
+    (
+        &edit.path,
+        edit.rule.as_deref(),
+        edit.before.is_some(),
+        edit.after.is_some(),
+    )
 }
 
 /// Left-out things by (object, reason), in the order of these.

@@ -4,12 +4,13 @@
 
 use serde_json::Value;
 
-use super::groups::{self, Group};
+use super::groups::{self, Group, Shared};
 use super::layout::{cut, pad, width};
 use super::theme::Paint;
 use super::words;
 use crate::diff::change::{Action, Edit, Item, PhaseChange};
 use crate::diff::planned::PlannedChanges;
+use crate::plan::model::PhaseKindName;
 
 /// One line below a phase.
 pub(super) struct Line {
@@ -112,13 +113,19 @@ pub(super) fn lines(phase: &PhaseChange, depth: &Depth) -> Vec<Line> {
 }
 
 fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
+    let rest;
     let groups: Vec<Group<'_>> = if depth.grouped {
-        groups::group(&phase.items)
+        let (shared, reduced) = groups::share(&phase.items);
+        for shared in &shared {
+            shared_edits(lines, shared, depth);
+        }
+        rest = reduced;
+        groups::group(&rest, phase.kind == PhaseKindName::Backfill)
     } else {
         phase
             .items
             .iter()
-            .flat_map(|item| groups::group(std::slice::from_ref(item)))
+            .flat_map(|item| groups::group(std::slice::from_ref(item), false))
             .collect()
     };
     let must_show = |item: &Item| item.action == Action::Decide || item.decision.is_some();
@@ -192,6 +199,37 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
                 words::counted(folded, "sort")
             ),
             tail: String::new(),
+        });
+    }
+}
+
+/// `~ each of 10 indices`, with the edits that all of them have.
+fn shared_edits(lines: &mut Vec<Line>, shared: &Shared, depth: &Depth) {
+    lines.push(Line {
+        indent: 7,
+        paint: Paint::Faint,
+        head: "· ".to_owned(),
+        text: format!("each of {}", words::counted(shared.items, &shared.object)),
+        tail: String::new(),
+    });
+    let paths = shared.edits.iter().map(|(edit, _)| width(&edit.path)).max();
+    let paths = paths.unwrap_or(0).min(depth.path);
+    for (edit, same) in &shared.edits {
+        let (head, change) = change_of(edit, depth.value);
+        let change = match (same, edit.before.as_ref().or(edit.after.as_ref())) {
+            (true, _) => change,
+            (false, Some(Value::Object(keys))) => {
+                let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
+                words::list(&keys)
+            }
+            (false, _) => "(another value in each)".to_owned(),
+        };
+        lines.push(Line {
+            indent: 11,
+            paint: Paint::Faint,
+            head,
+            text: format!("{}  {change}", pad(&edit.path, paths)),
+            tail: why(edit),
         });
     }
 }

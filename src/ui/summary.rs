@@ -265,10 +265,16 @@ fn closing(out: &mut String, summary: &ApplySummary, columns: usize, theme: Them
         Outcome::Partial => ("Apply ended with failed documents: ", Paint::Careful),
         Outcome::CheckFailed | Outcome::Failed => ("Apply failed: ", Paint::Bad),
     };
-    let docs: u64 = summary.phases.iter().filter_map(|phase| phase.docs).sum();
+    let docs_of = |kind: &str| -> u64 {
+        let phases = summary.phases.iter().filter(|phase| phase.kind == kind);
+        phases.filter_map(|phase| phase.docs).sum()
+    };
     let mut text = counts.join(", ");
-    if docs > 0 {
-        text.push_str(&format!("; {} docs", human_count(docs)));
+    for (kind, did) in [("backfill", "written"), ("verify", "compared")] {
+        let docs = docs_of(kind);
+        if docs > 0 {
+            text.push_str(&format!("; {} docs {did}", human_count(docs)));
+        }
     }
     text.push_str(&format!("; {}.", precise(summary.elapsed_ms)));
     hang(out, &theme.paint(paint, head), width(head), &text, columns);

@@ -23,7 +23,7 @@ pub fn duration(seconds: u64) -> String {
 
 /// `5h to 7h`, or one of them when people would read both the same.
 pub fn duration_range(low_s: u64, high_s: u64) -> String {
-    let (low, high) = (duration(low_s), duration(high_s));
+    let (low, high) = (duration(low_s.max(1)), duration(high_s.max(1)));
     if low == high {
         low
     } else {

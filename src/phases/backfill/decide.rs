@@ -8,7 +8,7 @@ use super::spec;
 use crate::base::units::{human_bytes, human_count, plural};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
-use crate::plan::model::{BackfillSpec, Closed};
+use crate::plan::model::{BackfillSpec, Closed, Plan};
 
 /// An index that nothing makes on the target.
 const ABSENT: &str = "MIG083";
@@ -134,7 +134,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     change.provisional = provisional;
     change.evidence = evidence(to.as_str(), &all);
     if matches!(action, Action::Run | Action::Replace) && !provisional {
-        effects(&mut change, spec, &all);
+        effects(&mut change, cx.plan, spec, &all);
         change.estimate = Some(estimate(cx, &all));
         change.undo = Undo::Rollback(format!("removes the documents that it wrote to {to}"));
     } else if provisional {
@@ -280,7 +280,7 @@ fn title(
     format!("{docs} of {} → {to}", common::indices(count))
 }
 
-fn effects(change: &mut PhaseChange, spec: &BackfillSpec, all: &Gathered) {
+fn effects(change: &mut PhaseChange, plan: &Plan, spec: &BackfillSpec, all: &Gathered) {
     let on = spec.to.value.clone();
     let docs = if all.docs_known {
         plural(all.docs, "document")
@@ -306,7 +306,7 @@ fn effects(change: &mut PhaseChange, spec: &BackfillSpec, all: &Gathered) {
         });
     }
     change.effects.push(Effect {
-        on: spec.from.value.clone(),
+        on: common::store_behind(plan, &spec.from.value),
         text: format!("reads {}", human_bytes(all.bytes)),
         destroys: false,
     });

@@ -163,7 +163,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         })
         .collect();
     let bytes: u64 = chosen.iter().map(|(_, facts)| facts.bytes).sum();
-    change.effects = effects(spec, bytes, &objects, &closing);
+    change.effects = effects(cx.plan, spec, bytes, &objects, &closing);
     // The target's side is about as large as the source's once it is decompressed.
     change.estimate = Some(Estimate {
         low_s: bytes / FAST_BYTES_S,
@@ -182,6 +182,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
 }
 
 fn effects(
+    plan: &Plan,
     spec: &VerifySpec,
     bytes: u64,
     objects: &[(&ObjectKey, u64)],
@@ -189,7 +190,7 @@ fn effects(
 ) -> Vec<Effect> {
     let on = spec.target.value.clone();
     let mut effects = vec![Effect {
-        on: spec.source.value.clone(),
+        on: common::store_behind(plan, &spec.source.value),
         text: format!("reads {}", human_bytes(bytes)),
         destroys: false,
     }];
