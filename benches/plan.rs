@@ -230,6 +230,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 source: source.clone(),
                 target: BTreeMap::new(),
                 work: None,
+                other_work: None,
+                live: false,
             }),
         ),
         (
@@ -238,6 +240,9 @@ fn observations() -> BTreeMap<Address, Observation> {
                 snapshot_uuid,
                 source,
                 target: BTreeMap::new(),
+                held_back: Vec::new(),
+                to_close: Vec::new(),
+                live: false,
             }),
         ),
     ]

@@ -1,5 +1,6 @@
 //! The graph in the language of Graphviz.
 
+use super::layout::put;
 use crate::base::Address;
 use crate::graph::Graph;
 
@@ -11,19 +12,21 @@ pub fn graph_dot(name: &str, graph: &Graph, label: &dyn Fn(&Address) -> Vec<Stri
     );
     for address in &graph.order {
         let lines = label(address).join("\n");
-        out.push_str(&format!(
+        put!(
+            out,
             "  {} [label={}];\n",
             quote(address.as_str()),
             quote(&lines)
-        ));
+        );
     }
     for edge in &graph.edges {
-        out.push_str(&format!(
+        put!(
+            out,
             "  {} -> {} [label={}];\n",
             quote(edge.from.as_str()),
             quote(edge.to.as_str()),
             quote(&edge.words())
-        ));
+        );
     }
     out.push_str("}\n");
     out

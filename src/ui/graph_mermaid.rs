@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::layout::put;
 use crate::base::Address;
 use crate::graph::Graph;
 
@@ -13,12 +14,12 @@ pub fn graph_mermaid(graph: &Graph, label: &dyn Fn(&Address) -> Vec<String>) -> 
     let mut out = String::from("flowchart LR\n");
     for (address, id) in graph.order.iter().zip(1..) {
         let lines: Vec<String> = label(address).iter().map(|line| escape(line)).collect();
-        out.push_str(&format!("  p{id}[\"{}\"]\n", lines.join("<br/>")));
+        put!(out, "  p{id}[\"{}\"]\n", lines.join("<br/>"));
     }
     for edge in &graph.edges {
         if let (Some(from), Some(to)) = (ids.get(&edge.from), ids.get(&edge.to)) {
             let words = escape(&edge.words());
-            out.push_str(&format!("  p{from} -->|\"{words}\"| p{to}\n"));
+            put!(out, "  p{from} -->|\"{words}\"| p{to}\n");
         }
     }
     out

@@ -5,26 +5,35 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::layout::put;
 use crate::base::units::{human_bytes, human_count};
 use crate::diff::change::{Action, Edit, Item, LeftOut};
 
 /// Items that are alike.
 #[derive(Clone, Debug)]
-pub struct Group<'a> {
+pub(super) struct Group<'a> {
     /// The first one: it shows what all are like.
-    pub first: &'a Item,
+    pub(super) first: &'a Item,
     /// All names, in the order of the plan.
-    pub names: Vec<&'a str>,
+    pub(super) names: Vec<&'a str>,
     /// Documents in all, where all know theirs.
-    pub docs: Option<u64>,
+    pub(super) docs: Option<u64>,
     /// Bytes in all, where all know theirs.
-    pub bytes: Option<u64>,
+    pub(super) bytes: Option<u64>,
     same_note: bool,
 }
 
 impl Group<'_> {
+<<<<<<< HEAD
     /// What is said behind the name: the note, and the documents and bytes of all.
     pub fn note(&self) -> String {
+=======
+    /// What is said behind the name: the note, or the sums of the group.
+    pub(super) fn note(&self) -> String {
+        if self.same_note {
+            return self.first.note.clone();
+        }
+>>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
         let mut parts = Vec::new();
         if self.same_note && !self.first.note.is_empty() {
             parts.push(self.first.note.clone());
@@ -48,7 +57,7 @@ impl Group<'_> {
     }
 
     /// `index logs-2019 (and 206 alike)`.
-    pub fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let more = match self.names.len() {
             0 | 1 => String::new(),
             count => format!(" (and {} alike)", human_count(count as u64 - 1)),
@@ -57,6 +66,7 @@ impl Group<'_> {
     }
 }
 
+<<<<<<< HEAD
 /// Up to so many items that hold documents stand one by one: how much goes where is what a reader looks for.
 const DOCUMENT_ITEMS_MAX: usize = 16;
 
@@ -64,6 +74,10 @@ const DOCUMENT_ITEMS_MAX: usize = 16;
 pub fn group(items: &[Item], by_index: bool) -> Vec<Group<'_>> {
     let holding = items.iter().filter(|item| item.docs.is_some()).count();
     let one_by_one = by_index && holding <= DOCUMENT_ITEMS_MAX;
+=======
+/// Groups in the order of their first items.
+pub(super) fn group(items: &[Item]) -> Vec<Group<'_>> {
+>>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
     let mut places = HashMap::<String, usize>::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for item in items {
@@ -106,18 +120,19 @@ fn key(item: &Item) -> String {
         let value = |value: &Option<serde_json::Value>| {
             value.as_ref().map(ToString::to_string).unwrap_or_default()
         };
-        key.push_str(&format!(
+        put!(
+            key,
             "\n{}\u{1}{}\u{1}{}\u{1}{:?}\u{1}{}",
             edit.path,
             value(&edit.before),
             value(&edit.after),
             edit.rule,
             edit.why
-        ));
+        );
     }
     if let Some(decision) = &item.decision {
         // Answers name the object, so every open question stands alone.
-        key.push_str(&format!("\n{}\u{1}{}", item.name, decision.question));
+        put!(key, "\n{}\u{1}{}", item.name, decision.question);
     }
     key
 }
@@ -210,7 +225,7 @@ fn shape(edit: &Edit) -> Shape<'_> {
 }
 
 /// Left-out things by (object, reason), in the order of these.
-pub fn left_out(left_out: &[LeftOut]) -> BTreeMap<(&str, &str), Vec<&str>> {
+pub(super) fn left_out(left_out: &[LeftOut]) -> BTreeMap<(&str, &str), Vec<&str>> {
     let mut groups = BTreeMap::<(&str, &str), Vec<&str>>::new();
     for thing in left_out {
         groups

@@ -2,19 +2,44 @@
 //!
 //! Works on plain text; colour is put on afterwards, so that it never counts as width. Deliberately absent: terminals.
 
+use std::fmt;
+
+/// Formats onto the end of a text, without a text in between.
+macro_rules! put {
+    ($out:expr, $($arguments:tt)*) => {{
+        use $crate::ui::layout::Put as _;
+        $out.put(format_args!($($arguments)*));
+    }};
+}
+pub(super) use put;
+
+/// What `put!` calls, so that it takes a text and a reference to one alike.
+pub(super) trait Put {
+    /// Appends.
+    fn put(&mut self, arguments: fmt::Arguments<'_>);
+}
+
+impl Put for String {
+    fn put(&mut self, arguments: fmt::Arguments<'_>) {
+        // A text takes whatever is written to it; the error is only in the trait.
+        let written = fmt::Write::write_fmt(self, arguments);
+        debug_assert_eq!(written, Ok(()));
+    }
+}
+
 /// Characters of a text, as columns.
-pub fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
 /// `text` with spaces behind it up to `columns`.
-pub fn pad(text: &str, columns: usize) -> String {
+pub(super) fn pad(text: &str, columns: usize) -> String {
     let missing = columns.saturating_sub(width(text));
     format!("{text}{}", " ".repeat(missing))
 }
 
 /// `text` cut to `columns`, with `…` where something is missing; nothing at all where so little room says nothing.
-pub fn cut(text: &str, columns: usize) -> String {
+pub(super) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -28,7 +53,7 @@ pub fn cut(text: &str, columns: usize) -> String {
 
 /// `text` in lines of at most `columns`, broken at spaces; a longer word stands alone, whole, so that it can be copied.
 /// Runs of spaces within a line stay (they are columns), and a grouped number such as `1 204 331` is never broken.
-pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for (spaces, word) in words(text) {
@@ -73,7 +98,7 @@ fn ends_in_digit(word: &str) -> bool {
 }
 
 /// `text` behind `head`, which has `indent` columns; further lines begin under the first one's text.
-pub fn hang(out: &mut String, head: &str, indent: usize, text: &str, columns: usize) {
+pub(super) fn hang(out: &mut String, head: &str, indent: usize, text: &str, columns: usize) {
     let room = columns.saturating_sub(indent).max(24);
     for (index, line) in wrap(text, room).into_iter().enumerate() {
         if index == 0 {
@@ -87,7 +112,7 @@ pub fn hang(out: &mut String, head: &str, indent: usize, text: &str, columns: us
 }
 
 /// Ends a line, without spaces at its end.
-pub fn end_line(out: &mut String) {
+pub(super) fn end_line(out: &mut String) {
     out.truncate(out.trim_end_matches(' ').len());
     out.push('\n');
 }

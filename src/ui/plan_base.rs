@@ -2,6 +2,7 @@
 //!
 //! Pure. Relies on `diff::base` for the comparison.
 
+use super::layout::put;
 use super::layout::{end_line, hang, pad, width};
 use super::plan_items::value;
 use super::plan_markdown::cell;
@@ -35,7 +36,7 @@ pub fn comparison_text(base: &str, comparison: &PlanComparison, options: &TextOp
             theme.paint(Paint::Strong, &pad(&label(part), columns))
         );
         out.push_str(&head);
-        out.push_str(&format!("  {}", what(part)));
+        put!(out, "  {}", what(part));
         end_line(&mut out);
         let paths = part
             .fields
@@ -76,7 +77,7 @@ pub fn comparison_markdown(base: &str, comparison: &PlanComparison) -> String {
         let symbol = part.action.symbol();
         let name = cell(&label(part));
         if part.fields.is_empty() {
-            out.push_str(&format!("| `{symbol}` | {name} | | | | {} |\n", what(part)));
+            put!(out, "| `{symbol}` | {name} | | | | {} |\n", what(part));
         }
         for field in &part.fields {
             let class = if part.object == "phase" {
@@ -84,12 +85,13 @@ pub fn comparison_markdown(base: &str, comparison: &PlanComparison) -> String {
             } else {
                 ""
             };
-            out.push_str(&format!(
+            put!(
+                out,
                 "| `{symbol}` | {name} | {} | {} | {} | {class} |\n",
                 cell(&field.path),
                 cell(&value(&field.before, 60)),
                 cell(&value(&field.after, 60)),
-            ));
+            );
         }
     }
     out

@@ -4,10 +4,16 @@
 
 use serde_json::Value;
 
+<<<<<<< HEAD
 use super::groups::{self, Group, Shared};
+=======
+use super::groups::{self, Group};
+use super::layout::put;
+>>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
 use super::layout::{cut, pad, width};
 use super::theme::Paint;
 use super::words;
+use crate::base::Address;
 use crate::diff::change::{Action, Edit, Item, PhaseChange};
 use crate::diff::planned::PlannedChanges;
 use crate::plan::model::PhaseKindName;
@@ -358,11 +364,7 @@ pub(super) fn time(planned: &PlannedChanges) -> String {
         parts.push(format!("{range} of work"));
     }
     if !time.unknown.is_empty() {
-        let names: Vec<&str> = time
-            .unknown
-            .iter()
-            .map(|address| address.as_str())
-            .collect();
+        let names: Vec<&str> = time.unknown.iter().map(Address::as_str).collect();
         parts.push(format!("not known yet for {}", words::list(&names)));
     }
     if time.approvals > 0 {
@@ -395,14 +397,18 @@ pub(super) fn undo(planned: &PlannedChanges) -> Vec<String> {
 
 /// Why there is nothing to do, and what proves it.
 pub(super) fn why_sure(planned: &PlannedChanges) -> String {
-    let count = planned.phase_changes.len();
-    let mut text = format!(
-        "All {} are up to date: applying would do nothing.",
-        words::counted(count, "phase")
-    );
-    if count == 1 {
-        text = "The one phase is up to date: applying would do nothing.".to_owned();
+    if !planned.drift.is_empty() {
+        return "Nothing is to do; what moved outside is reported above (`!`) and left alone. \
+                `--redo` writes again."
+            .to_owned();
     }
+    let mut text = match planned.phase_changes.len() {
+        1 => "The one phase is up to date: applying would do nothing.".to_owned(),
+        count => format!(
+            "All {} are up to date: applying would do nothing.",
+            words::counted(count, "phase")
+        ),
+    };
     let proofs: Vec<String> = planned
         .checks
         .iter()
@@ -410,12 +416,7 @@ pub(super) fn why_sure(planned: &PlannedChanges) -> String {
         .filter_map(|check| Some(format!("{} ({})", check.evidence.first()?, check.address)))
         .collect();
     if !proofs.is_empty() {
-        text.push_str(&format!(" Proved: {}.", proofs.join("; ")));
-    }
-    if !planned.drift.is_empty() {
-        text = "Nothing is to do; what moved outside is reported above (`!`) and left alone. \
-                `--redo` writes again."
-            .to_owned();
+        put!(text, " Proved: {}.", proofs.join("; "));
     }
     text
 }

@@ -5,6 +5,7 @@
 //! last lines say what was folded. The first line is a hidden marker by which a pipeline finds its comment again.
 
 use super::graph_mermaid::graph_mermaid;
+use super::layout::put;
 use super::plan_items::{self, Depth};
 use super::words;
 use crate::base::Address;
@@ -21,8 +22,8 @@ struct Level {
     folded: &'static str,
 }
 
-const fn depth(groups: usize, edits: usize, names: usize) -> Option<Depth> {
-    Some(Depth {
+const fn depth(groups: usize, edits: usize, names: usize) -> Depth {
+    Depth {
         grouped: true,
         groups,
         edits,
@@ -30,30 +31,30 @@ const fn depth(groups: usize, edits: usize, names: usize) -> Option<Depth> {
         value: 120,
         path: 60,
         say_folded: true,
-    })
+    }
 }
 
 const LEVELS: [Level; 7] = [
     Level {
-        depth: depth(usize::MAX, usize::MAX, usize::MAX),
+        depth: Some(depth(usize::MAX, usize::MAX, usize::MAX)),
         drawing: true,
         phases: usize::MAX,
         folded: "",
     },
     Level {
-        depth: depth(100, 12, 10),
+        depth: Some(depth(100, 12, 10)),
         drawing: true,
         phases: usize::MAX,
         folded: "edits beyond 12 an item, sorts of items beyond 100 a phase",
     },
     Level {
-        depth: depth(40, 0, 3),
+        depth: Some(depth(40, 0, 3)),
         drawing: true,
         phases: usize::MAX,
         folded: "all edits, sorts of items beyond 40 a phase",
     },
     Level {
-        depth: depth(0, 0, 0),
+        depth: Some(depth(0, 0, 0)),
         drawing: true,
         phases: usize::MAX,
         folded: "items and edits (decisions excepted)",
@@ -119,13 +120,14 @@ fn at_level(planned: &PlannedChanges, level: &Level, max_bytes: usize) -> String
     } else {
         words::summary(&planned.summary)
     };
-    out.push_str(&format!(
+    put!(
+        out,
         "\n### mig plan · {} · {headline}\n\n",
         cell(&planned.plan.name)
-    ));
+    );
     warnings(&mut out, planned);
     if planned.is_empty() {
-        out.push_str(&format!("{}\n\n", plan_items::why_sure(planned)));
+        put!(out, "{}\n\n", plan_items::why_sure(planned));
     }
     if level.phases > 0 {
         table(&mut out, planned, level.phases);
@@ -146,34 +148,38 @@ fn at_level(planned: &PlannedChanges, level: &Level, max_bytes: usize) -> String
             std::iter::once(address.to_string()).chain(action).collect()
         };
         let drawing = graph_mermaid(&planned.graph, &label);
-        out.push_str(&format!(
+        put!(
+            out,
             "<details><summary>Order and reasons</summary>\n\n```mermaid\n{drawing}```\n\n</details>\n\n"
-        ));
+        );
     }
     if !level.folded.is_empty() {
-        out.push_str(&format!(
+        put!(
+            out,
             "**Folded to fit {max_bytes} bytes:** {}. `mig plan --detail full` shows all.\n\n",
             level.folded
-        ));
+        );
     }
     let state = &planned.state;
-    out.push_str(&format!(
+    put!(
+        out,
         "<sub>plan `{}` · result `{}` · state serial {} · mig {}</sub>\n",
         planned.plan.digest.short(),
         planned.digest().short(),
         state.serial,
         planned.mig_version
-    ));
+    );
     out
 }
 
 fn warnings(out: &mut String, planned: &PlannedChanges) {
     let missing = planned.summary.decisions_missing;
     if missing > 0 {
-        out.push_str(&format!(
+        put!(
+            out,
             "> **{} missing.** The plan can't be applied before (exit 4).\n\n",
             words::counted(missing, "decision")
-        ));
+        );
     }
     if planned.is_destructive() {
         let names: Vec<String> = planned
@@ -181,25 +187,27 @@ fn warnings(out: &mut String, planned: &PlannedChanges) {
             .filter(|phase| phase.is_destructive())
             .map(|phase| format!("`{}`", phase.address))
             .collect();
-        out.push_str(&format!(
+        put!(
+            out,
             "> **Can't be undone, or destroys something:** {}.\n\n",
             words::list(&names)
-        ));
+        );
     }
     for finding in planned.diagnostics.iter().take(20) {
         let place = finding
             .range
             .as_ref()
             .map(|range| format!(" `{}:{}`", range.filename, range.line));
-        out.push_str(&format!(
+        put!(
+            out,
             "> {} **{}**{}: {}",
             finding.severity,
             finding.code,
             place.unwrap_or_default(),
             cell(&finding.summary)
-        ));
+        );
         if !finding.detail.is_empty() {
-            out.push_str(&format!(". _Fix:_ {}", cell(&finding.detail)));
+            put!(out, ". _Fix:_ {}", cell(&finding.detail));
         }
         out.push_str("\n\n");
     }
@@ -214,7 +222,8 @@ fn table(out: &mut String, planned: &PlannedChanges, phases: usize) {
             .filter(|_| phase.has_work())
             .map(|estimate| words::duration_range(estimate.low_s, estimate.high_s));
         let strong = if phase.has_work() { "**" } else { "" };
-        out.push_str(&format!(
+        put!(
+            out,
             "| {} {} | {strong}{}{strong} | {} | {} | {} |\n",
             symbol(phase.action),
             phase.action.meaning(),
@@ -222,14 +231,15 @@ fn table(out: &mut String, planned: &PlannedChanges, phases: usize) {
             phase.kind.as_str(),
             cell(&phase.title),
             takes.unwrap_or_default()
-        ));
+        );
     }
     let more = planned.phase_changes.len().saturating_sub(phases);
     if more > 0 {
-        out.push_str(&format!(
+        put!(
+            out,
             "| | … | | and {} | |\n",
             words::counted(more, "more phase")
-        ));
+        );
     }
     out.push('\n');
 }
@@ -237,11 +247,11 @@ fn table(out: &mut String, planned: &PlannedChanges, phases: usize) {
 fn blocks(out: &mut String, planned: &PlannedChanges) {
     let mut block = |name: &str, lines: &[String]| match lines {
         [] => {}
-        [only] => out.push_str(&format!("- **{name}:** {}\n", cell(only))),
+        [only] => put!(out, "- **{name}:** {}\n", cell(only)),
         lines => {
-            out.push_str(&format!("- **{name}:**\n"));
+            put!(out, "- **{name}:**\n");
             for line in lines {
-                out.push_str(&format!("  - {}\n", cell(line)));
+                put!(out, "  - {}\n", cell(line));
             }
         }
     };
@@ -266,7 +276,7 @@ fn details(out: &mut String, phase: &PhaseChange, depth: &Depth) {
         let indent = " ".repeat(line.indent.saturating_sub(7));
         let gap = if line.tail.is_empty() { "" } else { "   " };
         let said = one_line(&format!("{}{gap}{}", line.text, line.tail));
-        text.push_str(&format!("{symbol}{indent}{rest}{}\n", said.trim_end()));
+        put!(text, "{symbol}{indent}{rest}{}\n", said.trim_end());
     }
     let fence = fence_for(&text);
     // What needs a person stands open.
@@ -279,11 +289,12 @@ fn details(out: &mut String, phase: &PhaseChange, depth: &Depth) {
         0 => String::new(),
         count => format!(", {}", words::counted(count, "item")),
     };
-    out.push_str(&format!(
+    put!(
+        out,
         "<details{open}><summary>{} <b>{}</b>{count}</summary>\n\n{fence}diff\n{text}{fence}\n\n</details>\n\n",
         symbol(phase.action),
         escape(phase.address.as_str())
-    ));
+    );
 }
 
 /// A fence that no line of the text can close.

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use super::layout::put;
 use super::layout::{cut, end_line, hang, pad, width};
 use super::plan_items::{self, Depth, Line};
 use super::theme::{Paint, Theme};
 use super::words;
+use crate::base::Address;
 use crate::diff::change::{Action, PhaseChange};
 use crate::diff::planned::{Finding, PlannedChanges};
 
@@ -132,16 +134,16 @@ fn header(out: &mut String, planned: &PlannedChanges, options: &TextOptions) {
         let text = format!("{}   {}   ", pad(&line.what, whats), pad(&line.role, roles));
         let facts = line.facts.join("   ");
         let room = options.width.saturating_sub(4 + names + width(&text));
-        out.push_str(&format!("  {name}  {text}"));
+        put!(out, "  {name}  {text}");
         out.push_str(&theme.paint(Paint::Faint, &cut(&facts, room)));
         end_line(out);
     }
     if let Some(selection) = &planned.selection {
-        let left_out: Vec<&str> = selection.left_out.iter().map(|it| it.as_str()).collect();
+        let left_out: Vec<&str> = selection.left_out.iter().map(Address::as_str).collect();
         out.push('\n');
         let mut text = selection.asked.join(" ");
         if !left_out.is_empty() {
-            text.push_str(&format!(": leaves out {}", words::list(&left_out)));
+            put!(text, ": leaves out {}", words::list(&left_out));
         }
         hang(out, "  ", 2, &text, options.width);
     }
@@ -172,11 +174,12 @@ fn legend(out: &mut String, planned: &PlannedChanges, options: &TextOptions) {
         }
         out.push_str(if column == 0 { "  " } else { "    " });
         column += size + if column == 0 { 2 } else { 4 };
-        out.push_str(&format!(
+        put!(
+            out,
             "{}  {}",
             options.theme.symbol(action),
             action.meaning()
-        ));
+        );
     }
     out.push_str("\n\n");
 }

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::layout::put;
 use super::theme::{Paint, Theme};
 use crate::graph::Graph;
 use crate::plan::model::Plan;
@@ -14,24 +15,27 @@ pub fn show_resolved(plan: &Plan, graph: &Graph, theme: Theme) -> String {
     let mut out = String::new();
     let digest = format!("# resolved, digest {}\n", plan.digest().short());
     out.push_str(&theme.paint(Paint::Faint, &digest));
-    out.push_str(&format!(
+    put!(
+        out,
         "mig: 1\nplan: {}\n",
         scalar(&Value::from(plan.name.clone()))
-    ));
+    );
     if let Some(description) = &plan.description {
-        out.push_str(&format!(
+        put!(
+            out,
             "description: {}\n",
             scalar(&Value::from(description.clone()))
-        ));
+        );
     }
     let section = |out: &mut String, name: &str, value: Value| {
         if value.as_object().is_none_or(Map::is_empty) {
             return;
         }
-        out.push_str(&format!(
+        put!(
+            out,
             "\n{}\n",
             theme.paint(Paint::Strong, &format!("{name}:"))
-        ));
+        );
         block(out, &value, 2);
     };
     let to_value = |value: Result<Value, serde_json::Error>| untagged(value.unwrap_or_default());
@@ -52,7 +56,7 @@ pub fn show_resolved(plan: &Plan, graph: &Graph, theme: Theme) -> String {
         to_value(serde_json::to_value(&plan.stores)),
     );
     if !graph.order.is_empty() {
-        out.push_str(&format!("\n{}\n", theme.paint(Paint::Strong, "phases:")));
+        put!(out, "\n{}\n", theme.paint(Paint::Strong, "phases:"));
     }
     for phase in graph
         .order
@@ -65,10 +69,11 @@ pub fn show_resolved(plan: &Plan, graph: &Graph, theme: Theme) -> String {
             .filter(|edge| edge.to == phase.address)
             .map(|edge| format!("{} ({})", edge.from, edge.words()))
             .collect();
-        out.push_str(&format!(
+        put!(
+            out,
             "  {}:",
             theme.paint(Paint::Strong, phase.address.as_str())
-        ));
+        );
         if !needs.is_empty() {
             let text = format!("   # after {}", needs.join("; "));
             out.push_str(&theme.paint(Paint::Faint, &text));
@@ -117,18 +122,18 @@ fn untagged(value: Value) -> Value {
 
 fn block(out: &mut String, value: &Value, indent: usize) {
     let Value::Object(fields) = value else {
-        out.push_str(&format!("{}{}\n", " ".repeat(indent), scalar(value)));
+        put!(out, "{}{}\n", " ".repeat(indent), scalar(value));
         return;
     };
     for (key, value) in fields {
         let space = " ".repeat(indent);
         match value {
             Value::Object(inner) if !inner.is_empty() => {
-                out.push_str(&format!("{space}{key}:\n"));
+                put!(out, "{space}{key}:\n");
                 block(out, value, indent + 2);
             }
-            Value::Null => out.push_str(&format!("{space}{key}: ~\n")),
-            other => out.push_str(&format!("{space}{key}: {}\n", scalar(other))),
+            Value::Null => put!(out, "{space}{key}: ~\n"),
+            other => put!(out, "{space}{key}: {}\n", scalar(other)),
         }
     }
 }
@@ -137,7 +142,7 @@ fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
         Value::Array(values) => {
-            let values: Vec<String> = values.iter().map(|it| it.to_string()).collect();
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             format!("[{}]", values.join(", "))
         }
         other => other.to_string(),

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::put;
 use super::layout::{end_line, hang, pad, width};
 use super::theme::{Paint, Theme};
 use super::words;
@@ -191,7 +192,7 @@ fn phase_lines(out: &mut String, phase: &PhaseSummary, names: usize, columns: us
             words::counted_u64(phase.failed_docs, "document")
         );
         if let Some(place) = &phase.evidence {
-            text.push_str(&format!(", kept in {place}"));
+            put!(text, ", kept in {place}");
         }
         line(Paint::Bad, "!", &text);
     } else if let Some(place) = &phase.evidence {
@@ -209,7 +210,7 @@ fn figures(phase: &PhaseSummary) -> String {
         return text;
     };
     let separator = if text.is_empty() { "in " } else { " in " };
-    text.push_str(&format!("{separator}{}", precise(elapsed_ms)));
+    put!(text, "{separator}{}", precise(elapsed_ms));
     let mut notes = Vec::new();
     if elapsed_ms > 0 {
         let rate = |amount: u64| amount.saturating_mul(1_000) / elapsed_ms;
@@ -222,7 +223,7 @@ fn figures(phase: &PhaseSummary) -> String {
         notes.push(format!("planned {}", words::duration_range(low, high)));
     }
     if !notes.is_empty() {
-        text.push_str(&format!(" ({})", notes.join(", ")));
+        put!(text, " ({})", notes.join(", "));
     }
     text
 }
@@ -270,12 +271,17 @@ fn closing(out: &mut String, summary: &ApplySummary, columns: usize, theme: Them
         phases.filter_map(|phase| phase.docs).sum()
     };
     let mut text = counts.join(", ");
+<<<<<<< HEAD
     for (kind, did) in [("backfill", "written"), ("verify", "compared")] {
         let docs = docs_of(kind);
         if docs > 0 {
             text.push_str(&format!("; {} docs {did}", human_count(docs)));
         }
+=======
+    if docs > 0 {
+        put!(text, "; {} docs", human_count(docs));
+>>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
     }
-    text.push_str(&format!("; {}.", precise(summary.elapsed_ms)));
+    put!(text, "; {}.", precise(summary.elapsed_ms));
     hang(out, &theme.paint(paint, head), width(head), &text, columns);
 }

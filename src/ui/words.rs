@@ -1,10 +1,11 @@
 //! Words for people: lengths of time, lists, counted things.
 
+use super::layout::put;
 use crate::base::units::human_count;
 use crate::diff::planned::Summary;
 
 /// `under a minute`, `25m`, `5h 20m`, `3d 4h`.
-pub fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (
         seconds / 86_400,
         seconds % 86_400 / 3_600,
@@ -22,8 +23,13 @@ pub fn duration(seconds: u64) -> String {
 }
 
 /// `5h to 7h`, or one of them when people would read both the same.
+<<<<<<< HEAD
 pub fn duration_range(low_s: u64, high_s: u64) -> String {
     let (low, high) = (duration(low_s.max(1)), duration(high_s.max(1)));
+=======
+pub(super) fn duration_range(low_s: u64, high_s: u64) -> String {
+    let (low, high) = (duration(low_s), duration(high_s));
+>>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
     if low == high {
         low
     } else {
@@ -32,7 +38,7 @@ pub fn duration_range(low_s: u64, high_s: u64) -> String {
 }
 
 /// `1 index`, `2 indices`: nouns of the plan that don't just take an `s`.
-pub fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     let number = human_count(count as u64);
     let word = match (count, noun) {
         (1, _) | (_, "documents") => noun.to_owned(),
@@ -44,12 +50,12 @@ pub fn counted(count: usize, noun: &str) -> String {
 }
 
 /// The same for a count of documents.
-pub fn counted_u64(count: u64, noun: &str) -> String {
+pub(super) fn counted_u64(count: u64, noun: &str) -> String {
     counted(usize::try_from(count).unwrap_or(usize::MAX), noun)
 }
 
 /// `a, b and c`.
-pub fn list<S: AsRef<str>>(words: &[S]) -> String {
+pub(super) fn list<S: AsRef<str>>(words: &[S]) -> String {
     match words {
         [] => String::new(),
         [only] => only.as_ref().to_owned(),
@@ -61,7 +67,7 @@ pub fn list<S: AsRef<str>>(words: &[S]) -> String {
 }
 
 /// The first `shown` of `names`, and how many more.
-pub fn some_of(names: &[&str], shown: usize) -> String {
+pub(super) fn some_of(names: &[&str], shown: usize) -> String {
     if names.len() <= shown {
         return names.join(", ");
     }
@@ -70,7 +76,7 @@ pub fn some_of(names: &[&str], shown: usize) -> String {
 }
 
 /// `1 up to date, 2 to create, 1 approval`.
-pub fn summary(summary: &Summary) -> String {
+pub(super) fn summary(summary: &Summary) -> String {
     let parts = [
         (summary.create, "to create"),
         (summary.change, "to change"),
@@ -97,7 +103,7 @@ pub fn summary(summary: &Summary) -> String {
     let mut text = words.join(", ");
     if summary.decisions_missing > 0 {
         let missing = counted(summary.decisions_missing, "decision");
-        text.push_str(&format!("; {missing} missing"));
+        put!(text, "; {missing} missing");
     }
     text
 }

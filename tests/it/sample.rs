@@ -263,7 +263,7 @@ pub(crate) fn planned_with(plan: &Plan, changes: Vec<PhaseChange>) -> PlannedCha
         diagnostics: &diagnostics,
         selected: None,
     });
-    planned.mig_version = "0.0.0".to_owned();
+    planned.mig_version = String::from("0.0.0");
     planned
 }
 
