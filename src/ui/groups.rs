@@ -24,16 +24,8 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
-<<<<<<< HEAD
     /// What is said behind the name: the note, and the documents and bytes of all.
-    pub fn note(&self) -> String {
-=======
-    /// What is said behind the name: the note, or the sums of the group.
     pub(super) fn note(&self) -> String {
-        if self.same_note {
-            return self.first.note.clone();
-        }
->>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
         let mut parts = Vec::new();
         if self.same_note && !self.first.note.is_empty() {
             parts.push(self.first.note.clone());
@@ -66,18 +58,13 @@ impl Group<'_> {
     }
 }
 
-<<<<<<< HEAD
 /// Up to so many items that hold documents stand one by one: how much goes where is what a reader looks for.
 const DOCUMENT_ITEMS_MAX: usize = 16;
 
 /// Groups in the order of their first items; `by_index` keeps a few items that hold documents apart.
-pub fn group(items: &[Item], by_index: bool) -> Vec<Group<'_>> {
+pub(super) fn group(items: &[Item], by_index: bool) -> Vec<Group<'_>> {
     let holding = items.iter().filter(|item| item.docs.is_some()).count();
     let one_by_one = by_index && holding <= DOCUMENT_ITEMS_MAX;
-=======
-/// Groups in the order of their first items.
-pub(super) fn group(items: &[Item]) -> Vec<Group<'_>> {
->>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
     let mut places = HashMap::<String, usize>::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for item in items {
@@ -139,22 +126,22 @@ fn key(item: &Item) -> String {
 
 /// Edits that all items of one sort have, said once.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub(super) struct Shared {
     /// What is done with these items.
-    pub action: Action,
+    pub(super) action: Action,
     /// What they are.
-    pub object: String,
+    pub(super) object: String,
     /// How many there are.
-    pub items: usize,
+    pub(super) items: usize,
     /// The edits of the first item, and whether the values are those of all.
-    pub edits: Vec<(Edit, bool)>,
+    pub(super) edits: Vec<(Edit, bool)>,
 }
 
 /// So many items have to have an edit before it is said once for all.
 const SHARED_ITEMS_MIN: usize = 3;
 
 /// Takes the edits that a rule makes in every item of a sort out of the items. What loses something stays where it is.
-pub fn share(items: &[Item]) -> (Vec<Shared>, Vec<Item>) {
+pub(super) fn share(items: &[Item]) -> (Vec<Shared>, Vec<Item>) {
     let mut sorts = BTreeMap::<(Action, &str), Vec<&Item>>::new();
     for item in items {
         sorts

@@ -4,13 +4,8 @@
 
 use serde_json::Value;
 
-<<<<<<< HEAD
 use super::groups::{self, Group, Shared};
-=======
-use super::groups::{self, Group};
-use super::layout::put;
->>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
-use super::layout::{cut, pad, width};
+use super::layout::{cut, pad, put, width};
 use super::theme::Paint;
 use super::words;
 use crate::base::Address;

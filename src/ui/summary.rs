@@ -271,16 +271,11 @@ fn closing(out: &mut String, summary: &ApplySummary, columns: usize, theme: Them
         phases.filter_map(|phase| phase.docs).sum()
     };
     let mut text = counts.join(", ");
-<<<<<<< HEAD
     for (kind, did) in [("backfill", "written"), ("verify", "compared")] {
         let docs = docs_of(kind);
         if docs > 0 {
-            text.push_str(&format!("; {} docs {did}", human_count(docs)));
+            put!(text, "; {} docs {did}", human_count(docs));
         }
-=======
-    if docs > 0 {
-        put!(text, "; {} docs", human_count(docs));
->>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
     }
     put!(text, "; {}.", precise(summary.elapsed_ms));
     hang(out, &theme.paint(paint, head), width(head), &text, columns);

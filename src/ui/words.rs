@@ -23,13 +23,8 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 /// `5h to 7h`, or one of them when people would read both the same.
-<<<<<<< HEAD
-pub fn duration_range(low_s: u64, high_s: u64) -> String {
-    let (low, high) = (duration(low_s.max(1)), duration(high_s.max(1)));
-=======
 pub(super) fn duration_range(low_s: u64, high_s: u64) -> String {
-    let (low, high) = (duration(low_s), duration(high_s));
->>>>>>> 5a4558f (Format onto texts without texts in between, and settle what clippy found in the renderers)
+    let (low, high) = (duration(low_s.max(1)), duration(high_s.max(1)));
     if low == high {
         low
     } else {
