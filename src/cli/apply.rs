@@ -226,7 +226,7 @@ fn show(
     if events.to_stdout {
         return Ok(());
     }
-    printer.planned(&made.planned, command.show.format, command.show.max_bytes)
+    printer.planned(&made.planned, command.show.format, command.show.detail, command.show.max_bytes)
 }
 
 fn confirm(printer: Printer) -> Result<(), CliError> {

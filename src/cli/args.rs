@@ -44,12 +44,27 @@ pub(crate) struct ShowArgs {
     /// How the plan is shown
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+    /// How much is shown (text)
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) detail: Depth,
     /// Keep the output under this many bytes by folding what is alike (markdown)
     #[arg(long, value_name = "N")]
     pub(crate) max_bytes: Option<usize>,
     /// `--refresh=false` takes what was observed the last time instead of looking again
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) refresh: bool,
+}
+
+/// How much of a plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// Phases, and what a person must decide.
+    Summary,
+    /// Items too, those that are alike once.
+    #[default]
+    Normal,
+    /// Every item and every edit.
+    Full,
 }
 
 /// A form of output.

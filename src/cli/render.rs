@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use super::args::Format;
+use super::args::{Depth, Format};
 use super::error::CliError;
 use super::printer::Printer;
 use crate::diff::{PlanComparison, PlannedChanges};
@@ -12,7 +12,7 @@ use crate::ui::diagnostics::{self, TextStyle};
 use crate::ui::plan_base::{comparison_markdown, comparison_text};
 use crate::ui::plan_json::plan_json;
 use crate::ui::plan_markdown::plan_markdown;
-use crate::ui::plan_text::{TextOptions, plan_text};
+use crate::ui::plan_text::{Detail, TextOptions, plan_text};
 use crate::ui::summary::{ApplySummary, apply_summary};
 use crate::ui::theme::Theme;
 
@@ -82,10 +82,19 @@ impl Printer {
         self,
         planned: &PlannedChanges,
         format: Format,
+        depth: Depth,
         max_bytes: Option<usize>,
     ) -> Result<(), CliError> {
+        let options = TextOptions {
+            detail: match depth {
+                Depth::Summary => Detail::Summary,
+                Depth::Normal => Detail::Normal,
+                Depth::Full => Detail::Full,
+            },
+            ..self.text_options()
+        };
         self.data(&match format {
-            Format::Text => plan_text(planned, &self.text_options()),
+            Format::Text => plan_text(planned, &options),
             Format::Json => plan_json(planned),
             Format::Markdown => plan_markdown(planned, max_bytes.unwrap_or(MARKDOWN_BYTES)),
         })

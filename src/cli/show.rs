@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Format, PlanArgs};
+use super::args::{Depth, Format, PlanArgs};
 use super::error::{CliError, CliResult};
 use super::load::{load_plan, options};
 use super::printer::Printer;
@@ -22,6 +22,9 @@ pub(super) struct ShowCommand {
     /// How it is shown
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// How much is shown (text, of a saved plan)
+    #[arg(long, value_enum, default_value_t)]
+    detail: Depth,
     /// Keep the output under this many bytes (markdown, of a saved plan)
     #[arg(long, value_name = "N")]
     max_bytes: Option<usize>,
@@ -30,7 +33,7 @@ pub(super) struct ShowCommand {
 pub(super) fn run(command: &ShowCommand, printer: Printer) -> CliResult {
     let file = plan_file(command.plan.as_deref(), &command.args)?;
     if let Some(saved) = saved::read_if_saved(&file)? {
-        printer.planned(saved.planned(), command.format, command.max_bytes)?;
+        printer.planned(saved.planned(), command.format, command.detail, command.max_bytes)?;
         return Ok(ExitCode::Success);
     }
     let loaded = load_plan(&file, &options(&command.args), printer)?;

@@ -58,8 +58,7 @@ impl Ran {
 }
 
 /// The phases of the small plan that most tests use.
-pub const PHASES: &str = "\
-  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+pub const PHASES: &str = "  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
   mappings: { metadata: { from: base, to: os } }
   docs:     { backfill: { from: base, to: os, workers: 2 } }
   same:     { verify: { source: base, target: os, content: full } }
