@@ -291,12 +291,14 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         }
         match fresh.action {
             Action::Decide => {
-                let message = format!("{address}: {}", fresh.title);
-                (self.report)(Event::Diagnostic {
-                    severity: "warning",
-                    message,
-                });
-                self.nodes.set(address, Node::UpToDate);
+                let items = fresh.items.iter().filter(|item| item.action == Action::Decide);
+                for item in items {
+                    (self.report)(Event::Diagnostic {
+                        severity: "warning",
+                        message: format!("{address}: {} {} {}", item.object, item.name, item.note),
+                    });
+                }
+                self.nodes.set(address, Node::Drifted);
                 return Ok(());
             }
             Action::Wait => match gates::word(&state, &fresh) {

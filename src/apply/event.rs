@@ -148,6 +148,8 @@ pub struct Tally {
     pub done: Vec<Address>,
     /// Phases that had nothing to do.
     pub up_to_date: Vec<Address>,
+    /// Phases whose work changed on the outside and that were left alone, as the plan says.
+    pub drifted: Vec<Address>,
     /// Phases that failed.
     pub failed: Vec<Address>,
     /// Phases that wait for a person.

@@ -19,6 +19,7 @@ pub mod survey;
 
 pub use dispatcher::{Job, run};
 pub use event::{Event, Tally};
+pub(crate) use nodes::settled;
 
 use crate::phases::kind::PhaseKind;
 use crate::plan::model::PhaseKindName;

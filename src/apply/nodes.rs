@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Tally;
 use crate::base::Address;
-use crate::diff::change::PhaseChange;
+use crate::diff::change::{Action, PhaseChange};
 use crate::graph::model::Graph;
 
 /// Where a phase stands.
@@ -18,6 +18,8 @@ pub(super) enum Node {
     Done,
     /// There was nothing to do.
     UpToDate,
+    /// What it did has changed on the outside; it is told and left alone.
+    Drifted,
     /// It failed.
     Failed,
     /// It waits for a person.
@@ -31,6 +33,11 @@ pub(super) enum Node {
         /// It is up to date.
         fulfilled: bool,
     },
+}
+
+/// Whether a phase that would do this stands in nobody's way: nothing is to do, or drift is only told.
+pub(crate) fn settled(action: Action) -> bool {
+    action.is_noop() || action == Action::Decide
 }
 
 /// All phases of a run.
@@ -51,7 +58,7 @@ impl<'a> Nodes<'a> {
             }
             let fulfilled = approved
                 .get(address)
-                .is_some_and(|change| change.action.is_noop());
+                .is_some_and(|change| settled(change.action));
             Node::Outside { fulfilled }
         };
         let nodes = graph
@@ -106,7 +113,7 @@ impl<'a> Nodes<'a> {
             let mut because = None;
             for (need, node) in needs {
                 match node {
-                    Node::Done | Node::UpToDate | Node::Outside { fulfilled: true } => {}
+                    Node::Done | Node::UpToDate | Node::Drifted | Node::Outside { fulfilled: true } => {}
                     Node::Pending | Node::Active => waits = true,
                     Node::Failed => because = Some(format!("`{need}` failed")),
                     Node::Waiting => because = Some(format!("`{need}` waits for approval")),
@@ -134,6 +141,7 @@ impl<'a> Nodes<'a> {
             match self.nodes.get(address) {
                 Some(Node::Done) => tally.done.push(address.clone()),
                 Some(Node::UpToDate) => tally.up_to_date.push(address.clone()),
+                Some(Node::Drifted) => tally.drifted.push(address.clone()),
                 Some(Node::Failed) => tally.failed.push(address.clone()),
                 Some(Node::Waiting) => tally.waiting.push(address.clone()),
                 Some(Node::Interrupted) => tally.interrupted.push(address.clone()),

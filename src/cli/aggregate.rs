@@ -112,6 +112,10 @@ impl Aggregate {
         tally: &Tally,
         again: &str,
     ) -> ApplySummary {
+        for address in &tally.drifted {
+            let seen = self.phases.entry(address.clone()).or_default();
+            "changed on the outside since it was proved; left alone".clone_into(&mut seen.did);
+        }
         let phases = planned
             .phases()
             .map(|change| {
@@ -119,7 +123,7 @@ impl Aggregate {
                 let seen = self.phases.remove(address).unwrap_or_default();
                 let outcome = if tally.done.contains(address) {
                     Outcome::Done
-                } else if tally.up_to_date.contains(address) {
+                } else if tally.up_to_date.contains(address) || tally.drifted.contains(address) {
                     Outcome::UpToDate
                 } else if tally.waiting.contains(address) {
                     Outcome::Waiting
@@ -148,6 +152,12 @@ impl Aggregate {
         let mut next = self.commands;
         match tally.code() {
             ExitCode::Success | ExitCode::WaitingAtGate => {}
+            ExitCode::CheckFailed => {
+                // Writing again what drifted is the way out; without drift the findings have to be looked at first.
+                let redo = tally.drifted.iter();
+                next.extend(redo.map(|address| format!("mig apply{again} --redo {address}")));
+                next.push(format!("mig plan{again}"));
+            }
             ExitCode::Stale => next.push(format!("mig plan{again}")),
             _ => next.push(format!("mig apply{again}")),
         }

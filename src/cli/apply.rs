@@ -19,7 +19,7 @@ use crate::apply::interrupt::Signals;
 use crate::apply::recorded::{self, Recorded};
 use crate::apply::session::{Made, Planning, open_locked};
 use crate::apply::survey::Ground;
-use crate::apply::{Job, run as run_job};
+use crate::apply::{Job, run as run_job, settled};
 use crate::base::units::Span;
 use crate::base::{Address, ExitCode};
 use crate::diff::change::PhaseChange;
@@ -262,7 +262,7 @@ fn refuse_unmet(selected: &Selected, approved: &[PhaseChange]) -> Result<(), Cli
     let change = |address: &Address| approved.iter().find(|change| change.address == *address);
     for (waits, needed) in &selected.unmet {
         let works = change(waits).is_some_and(|change| !change.action.is_noop());
-        let fulfilled = change(needed).is_some_and(|change| change.action.is_noop());
+        let fulfilled = change(needed).is_some_and(|change| settled(change.action));
         if works && !fulfilled {
             return Err(CliError::error(format!(
                 "`{waits}` needs `{needed}`, which is not up to date and was not chosen"

@@ -172,28 +172,24 @@ pub(super) fn survey_error(error: SurveyError) -> CliError {
         .fold(CliError::new(code, message), CliError::help)
 }
 
-/// What is said where decisions are missing.
+/// What is said where decisions are missing. The questions stand in the plan itself.
 pub(super) fn undecided(planned: &PlannedChanges) -> CliError {
-    let count = planned.summary.decisions_missing;
-    let mut error = CliError::new(
-        ExitCode::PlanInvalid,
-        match count {
-            0 => "the plan can't be applied: see the errors above".to_owned(),
-            1 => "1 decision is missing: the plan can't be applied".to_owned(),
-            _ => format!("{count} decisions are missing: the plan can't be applied"),
-        },
-    );
-    for phase in planned.phases() {
-        for decision in phase.undecided().filter_map(|item| item.decision.as_ref()) {
-            error = error.help(format!(
-                "phase `{}`: {} Write one of: {}",
-                phase.address,
-                decision.question,
-                decision.answers.join("  or  ")
-            ));
-        }
+    let message = match planned.summary.decisions_missing {
+        0 => "the plan can't be applied: see the errors above".to_owned(),
+        1 => "1 decision is missing: the plan can't be applied".to_owned(),
+        count => format!("{count} decisions are missing: the plan can't be applied"),
+    };
+    let error = CliError::new(ExitCode::PlanInvalid, message);
+    let first = planned.phases().find_map(|phase| {
+        let item = phase.undecided().find_map(|item| item.decision.as_ref())?;
+        Some((&phase.address, item.answers.first()?))
+    });
+    match first {
+        Some((address, answer)) => error.help(format!(
+            "write an answer into the plan, such as `{answer}` in phase `{address}`; the lines with `!` have them all"
+        )),
+        None => error,
     }
-    error
 }
 
 /// What changing a field does, for `--base`.
