@@ -218,7 +218,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                 let appended = self
                     .state
                     .append(Timestamp::now(), &Entry::Effect { address, effect });
-                let told = appended.as_ref().map(|_| ()).map_err(ToString::to_string);
+                let told = appended.as_ref().copied().map_err(ToString::to_string);
                 drop(answer.send(told));
                 appended?;
             }
@@ -291,7 +291,10 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         }
         match fresh.action {
             Action::Decide => {
-                let items = fresh.items.iter().filter(|item| item.action == Action::Decide);
+                let items = fresh
+                    .items
+                    .iter()
+                    .filter(|item| item.action == Action::Decide);
                 for item in items {
                     (self.report)(Event::Diagnostic {
                         severity: "warning",

@@ -113,7 +113,10 @@ impl<'a> Nodes<'a> {
             let mut because = None;
             for (need, node) in needs {
                 match node {
-                    Node::Done | Node::UpToDate | Node::Drifted | Node::Outside { fulfilled: true } => {}
+                    Node::Done
+                    | Node::UpToDate
+                    | Node::Drifted
+                    | Node::Outside { fulfilled: true } => {}
                     Node::Pending | Node::Active => waits = true,
                     Node::Failed => because = Some(format!("`{need}` failed")),
                     Node::Waiting => because = Some(format!("`{need}` waits for approval")),

@@ -58,16 +58,13 @@ pub(super) struct ApplyCommand {
 pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     let file = plan_file(command.plan.as_deref(), &command.args)?;
     let saved = saved::read_if_saved(&file)?;
-    let (loaded, selected) = match &saved {
-        Some(saved) => {
-            refuse_planning_options(command)?;
-            saved.reload(printer)?
-        }
-        None => {
-            let loaded = load_plan(&file, &options(&command.args), printer)?;
-            let selected = choose(&loaded.graph, &selection(&command.selection))?;
-            (loaded, selected)
-        }
+    let (loaded, selected) = if let Some(saved) = &saved {
+        refuse_planning_options(command)?;
+        saved.reload(printer)?
+    } else {
+        let loaded = load_plan(&file, &options(&command.args), printer)?;
+        let selected = choose(&loaded.graph, &selection(&command.selection))?;
+        (loaded, selected)
     };
     let mut events = EventSink::open(command.events.as_deref())?;
     let signals = Signals::listen()
@@ -100,15 +97,14 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     )?;
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
     keep_observations(&loaded, &made);
-    let approved = match &saved {
-        Some(saved) => saved.approved(&state, &made, &selected)?,
-        None => {
-            show(command, &made, &events, printer)?;
-            if exit_code(&made.planned, false) == ExitCode::PlanInvalid {
-                return Err(plan::undecided(&made.planned));
-            }
-            made.survey.changes.clone()
+    let approved = if let Some(saved) = &saved {
+        saved.approved(&state, &made, &selected)?
+    } else {
+        show(command, &made, &events, printer)?;
+        if exit_code(&made.planned, false) == ExitCode::PlanInvalid {
+            return Err(plan::undecided(&made.planned));
         }
+        made.survey.changes.clone()
     };
     refuse_unmet(&selected, &approved)?;
     let chosen: BTreeSet<Address> = selected.phases.iter().cloned().collect();
@@ -186,7 +182,7 @@ fn perform(
     printer: Printer,
 ) -> Result<Tally, CliError> {
     let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| {
-        printer.message(text)
+        printer.message(text);
     });
     let mut lost = None;
     let mut report = |event: Event| {
@@ -226,7 +222,12 @@ fn show(
     if events.to_stdout {
         return Ok(());
     }
-    printer.planned(&made.planned, command.show.format, command.show.detail, command.show.max_bytes)
+    printer.planned(
+        &made.planned,
+        command.show.format,
+        command.show.detail,
+        command.show.max_bytes,
+    )
 }
 
 fn confirm(printer: Printer) -> Result<(), CliError> {

@@ -82,7 +82,12 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
         printer,
     )?;
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
-    printer.planned(&made.planned, command.show.format, command.show.detail, command.show.max_bytes)?;
+    printer.planned(
+        &made.planned,
+        command.show.format,
+        command.show.detail,
+        command.show.max_bytes,
+    )?;
     if let Some(out) = &command.out {
         write_atomic(out, made.planned.to_json().as_bytes()).map_err(|error| {
             CliError::error(format!("can't save the plan as {}: {error}", out.display()))

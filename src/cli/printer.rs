@@ -79,6 +79,7 @@ impl Printer {
     }
 
     /// Asks a question on the terminal. `None` where there is none.
+    #[allow(clippy::unused_self)] // asking is a matter of the streams, as writing is
     pub(crate) fn ask(self, question: &str) -> Option<String> {
         if !io::stdin().is_terminal() {
             return None;

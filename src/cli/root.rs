@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::environment::MIG_LOG;
-use super::error::{CliError, CliResult};
+use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
     apply, approve, completions, explain, export, graph, help, plan, rollback, schema, show,
@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
     let Some(command) = command else {
-        printer.data(help::BARE).map_err(CliError::from)?;
+        printer.data(help::BARE)?;
         return Ok(ExitCode::Success);
     };
     match command {

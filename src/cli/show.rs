@@ -33,7 +33,12 @@ pub(super) struct ShowCommand {
 pub(super) fn run(command: &ShowCommand, printer: Printer) -> CliResult {
     let file = plan_file(command.plan.as_deref(), &command.args)?;
     if let Some(saved) = saved::read_if_saved(&file)? {
-        printer.planned(saved.planned(), command.format, command.detail, command.max_bytes)?;
+        printer.planned(
+            saved.planned(),
+            command.format,
+            command.detail,
+            command.max_bytes,
+        )?;
         return Ok(ExitCode::Success);
     }
     let loaded = load_plan(&file, &options(&command.args), printer)?;

@@ -139,14 +139,18 @@ fn words(event: &Event) -> Option<String> {
     let good = Style::new().green();
     let bad = Style::new().red().bold();
     let mild = Style::new().yellow();
-    let indented =
-        |lines: &[String]| -> String { lines.iter().map(|line| format!("\n  {line}")).collect() };
+    let indented = |lines: &[String]| -> String {
+        lines
+            .iter()
+            .flat_map(|line| ["\n  ", line.as_str()])
+            .collect()
+    };
     Some(match event {
         Event::Version { .. }
         | Event::PlanSummary { .. }
         | Event::PhaseProgress { .. }
-        | Event::Summary(_) => return None,
-        Event::CheckResult { passed: true, .. } => return None,
+        | Event::Summary(_)
+        | Event::CheckResult { passed: true, .. } => return None,
         Event::CheckResult {
             address, findings, ..
         } => {

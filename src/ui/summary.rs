@@ -242,7 +242,7 @@ fn closing(out: &mut String, summary: &ApplySummary, columns: usize, theme: Them
     let worst = outcomes
         .iter()
         .copied()
-        .filter(|outcome| *outcome != Outcome::NotReached)
+        .filter(|outcome| !matches!(outcome, Outcome::NotReached | Outcome::UpToDate))
         .max()
         .unwrap_or(Outcome::UpToDate);
     outcomes.sort_unstable();

@@ -157,7 +157,10 @@ fn a_saved_plan_is_refused_when_the_plan_or_its_ground_changed() {
     place.lose_a_document();
     place.mig(&["plan", "--redo", "docs", "--out", "plan.json"]);
     place.lose_a_document();
-    place.mig(&["apply", "plan.json"]).ends_with(6).says("same: ");
+    place
+        .mig(&["apply", "plan.json"])
+        .ends_with(6)
+        .says("same: ");
 }
 
 #[test]

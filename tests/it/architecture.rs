@@ -161,28 +161,32 @@ fn only_clients_open_sockets_and_the_pure_modules_do_no_io() {
             }
         };
         if module != "clients" {
-            [
+            for word in [
                 "std::net",
                 "hyper::",
                 "reqwest::",
                 "TcpStream",
                 "TcpListener",
-            ]
-            .map(&mut forbid);
+            ] {
+                forbid(word);
+            }
         }
         let pure = ["plan", "graph", "diff"].contains(&module) && path != Path::new("plan/load.rs");
         if pure {
-            [
+            for word in [
                 "std::fs",
                 "Timestamp::now",
                 "SystemTime",
                 "Instant::now",
                 "std::env",
-            ]
-            .map(&mut forbid);
+            ] {
+                forbid(word);
+            }
         }
         if path.starts_with("ui") {
-            ["std::fs", "std::env", "println!", "Timestamp::now"].map(&mut forbid);
+            for word in ["std::fs", "std::env", "println!", "Timestamp::now"] {
+                forbid(word);
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -188,11 +188,9 @@ fn help_and_completions_are_there_for_every_command() {
         "completions",
     ] {
         let ran = place.mig(&["help", command]).ends_with(0).says("Usage");
-        assert!(
-            ran.out.lines().all(|line| line.chars().count() <= 80),
-            "{}",
-            ran.out
-        );
+        // clap does not wrap the line of the usage.
+        let mut lines = ran.out.lines().filter(|line| !line.starts_with("Usage"));
+        assert!(lines.all(|line| line.chars().count() <= 80), "{}", ran.out);
         place.mig(&[command, "--help"]).ends_with(0);
     }
     place

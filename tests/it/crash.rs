@@ -3,10 +3,23 @@
 //! The boundaries need the cargo feature `failpoints`. `MIG_CRASH_ALL=1` kills at every hit of every boundary,
 //! `MIG_CRASH_SEED=n` repeats the random instants of an earlier run.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "seed and histogram are what a failure is repeated with"
+)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::Place;
+
+/// A few indices: every boundary is passed, and a run is short.
+#[cfg(feature = "failpoints")]
+const FEW: &str = "  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+  mappings: { metadata: { from: base, to: os, include: { indices: [catalog-*, archive-*] } } }
+  docs:     { backfill: { from: base, to: os, indices: [catalog-*, archive-*], workers: 2 } }
+  same:     { verify: { source: base, target: os, indices: [catalog-*, archive-*], content: full } }
+";
 
 /// Finishes what a kill left, and proves that nothing is missing.
 #[track_caller]
@@ -33,7 +46,7 @@ fn phase_at_the_kill(place: &Place) -> String {
         };
         let entry = &line["entry"];
         if let Some(address) = entry["phase-started"]["address"].as_str() {
-            phase = address.to_owned();
+            address.clone_into(&mut phase);
         } else if entry.get("phase-done").is_some() {
             phase = "between phases".into();
         }
@@ -50,7 +63,7 @@ fn print(histogram: &BTreeMap<String, usize>) {
 #[test]
 #[cfg(feature = "failpoints")]
 fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
-    let place = Place::new();
+    let place = Place::with(FEW);
     let ran = place
         .command(&["apply", "--auto-approve"])
         .env("MIG_FAILPOINT_LOG", place.path("points"))
@@ -77,7 +90,7 @@ fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
         };
         chosen.dedup();
         for hit in chosen {
-            let place = Place::new();
+            let place = Place::with(FEW);
             let ran = place
                 .command(&["apply", "--auto-approve"])
                 .env("MIG_FAILPOINT", format!("{name}:{hit}"))

@@ -120,17 +120,24 @@ fn check_failed_8() {
     place.apply().ends_with(0);
     place.lose_a_document();
     // The plan leaves alone what was proved once, so the loss is told, and the proof fails.
-    place.apply().ends_with(8).says("1 missing").says("mig apply --redo docs");
+    place
+        .apply()
+        .ends_with(8)
+        .says("1 missing")
+        .says("mig apply --redo docs");
     place.mig(&["status"]).ends_with(0).says("failed");
 }
 
 #[test]
 fn waiting_5_yields_to_a_failed_check_8() {
-    let gate = format!("{PHASES}  go: {{ gate: {{ title: Well, approve: manual, after: [base] }} }}\n");
+    let gate =
+        format!("{PHASES}  go: {{ gate: {{ title: Well, approve: manual, after: [base] }} }}\n");
     let place = Place::with(&gate);
     place.apply().ends_with(5);
     place.lose_a_document();
-    place.mig(&["apply", "--auto-approve", "--only", "go"]).ends_with(5);
+    place
+        .mig(&["apply", "--auto-approve", "--only", "go"])
+        .ends_with(5);
     place.apply().ends_with(8).says("mig approve go");
 }
 

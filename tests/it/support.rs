@@ -6,27 +6,27 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 /// The repository that the plans of these tests read.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/es-7.10.2")
         .join(name)
 }
 
 /// A directory with `plan.yaml`.
-pub struct Place {
+pub(crate) struct Place {
     directory: tempfile::TempDir,
 }
 
 /// What a run answered.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -36,7 +36,7 @@ impl Ran {
 
     /// Fails the test with all that was said when the code is another.
     #[track_caller]
-    pub fn ends_with(self, code: i32) -> Self {
+    pub(crate) fn ends_with(self, code: i32) -> Self {
         assert_eq!(
             self.code, code,
             "stdout:\n{}\nstderr:\n{}",
@@ -46,7 +46,7 @@ impl Ran {
     }
 
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(
             self.out.contains(text) || self.err.contains(text),
             "`{text}` is missing\nstdout:\n{}\nstderr:\n{}",
@@ -58,7 +58,8 @@ impl Ran {
 }
 
 /// The phases of the small plan that most tests use.
-pub const PHASES: &str = "  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+pub(crate) const PHASES: &str =
+    "  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
   mappings: { metadata: { from: base, to: os } }
   docs:     { backfill: { from: base, to: os, workers: 2 } }
   same:     { verify: { source: base, target: os, content: full } }
@@ -66,12 +67,12 @@ pub const PHASES: &str = "  base:     { snapshot: { existing: { store: snapshots
 
 impl Place {
     /// With the small plan.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(PHASES)
     }
 
     /// With these phases over the shop fixture and a directory target.
-    pub fn with(phases: &str) -> Self {
+    pub(crate) fn with(phases: &str) -> Self {
         let place = Self {
             directory: tempfile::tempdir().unwrap(),
         };
@@ -80,13 +81,13 @@ impl Place {
     }
 
     /// With nothing in it.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn write_plan(&self, phases: &str) {
+    pub(crate) fn write_plan(&self, phases: &str) {
         let text = format!(
             "mig: 1\nplan: test\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\n\
              stores:\n  snapshots: {{ directory: {} }}\nphases:\n{phases}",
@@ -95,11 +96,11 @@ impl Place {
         std::fs::write(self.path("plan.yaml"), text).unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mig"));
         command
             .args(arguments)
@@ -110,15 +111,15 @@ impl Place {
         command
     }
 
-    pub fn mig(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn mig(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.command(arguments).output().unwrap())
     }
 
-    pub fn apply(&self) -> Ran {
+    pub(crate) fn apply(&self) -> Ran {
         self.mig(&["apply", "--auto-approve"])
     }
 
-    pub fn spawn(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -127,7 +128,7 @@ impl Place {
     }
 
     /// Every NDJSON file of the target, sorted.
-    pub fn ndjson(&self) -> Vec<PathBuf> {
+    pub(crate) fn ndjson(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.path("out")];
         while let Some(directory) = open.pop() {
@@ -148,7 +149,7 @@ impl Place {
     }
 
     /// Takes one document (its action and its source) out of the largest file of the target.
-    pub fn lose_a_document(&self) {
+    pub(crate) fn lose_a_document(&self) {
         let largest = self
             .ndjson()
             .into_iter()
@@ -159,7 +160,7 @@ impl Place {
         std::fs::write(&largest, kept.join("\n") + "\n").unwrap();
     }
 
-    pub fn journal(&self) -> Vec<Value> {
+    pub(crate) fn journal(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path("state/journal.jsonl")).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -167,7 +168,7 @@ impl Place {
     }
 
     /// The types of the events of a run.
-    pub fn events(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, name: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -176,7 +177,7 @@ impl Place {
 
     /// Nothing is left to do, and what was done is proved.
     #[track_caller]
-    pub fn is_finished(&self) {
+    pub(crate) fn is_finished(&self) {
         self.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
         let status = self.mig(&["status", "--format", "json"]).ends_with(0);
         let status: Value = serde_json::from_str(&status.out).unwrap();
