@@ -22,6 +22,7 @@ mod graph;
 mod phases;
 mod plan;
 mod reader;
+mod readme;
 mod render;
 mod sample;
 mod snapshot;

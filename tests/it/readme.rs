@@ -1,0 +1,103 @@
+//! The README says only what is so: its plan is the quickstart's, its output is what the binary prints.
+//!
+//! `MIG_BLESS=1 cargo test --test it readme` writes both into the README.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::support::Ran;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A tree as a fresh clone has it, as far as the quickstart needs it.
+fn fresh() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    for folder in ["plans", "tests/fixtures/es-7.10.2/shop"] {
+        copy(&root().join(folder), &place.path().join(folder));
+    }
+    place
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn mig(place: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mig"));
+    command
+        .args(arguments)
+        .current_dir(place)
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "80");
+    Ran::of(&command.output().unwrap())
+}
+
+/// Holds the fenced block of `language` behind `marker` to `text`, or writes it.
+fn hold(marker: &str, language: &str, text: &str) {
+    let path: PathBuf = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let after = readme.find(marker).expect("the README lost a marker");
+    let fence = format!("```{language}\n");
+    let start = after + readme[after..].find(&fence).unwrap() + fence.len();
+    let end = start + readme[start..].find("\n```").unwrap();
+    if std::env::var_os("MIG_BLESS").is_some() {
+        let blessed = format!("{}{}{}", &readme[..start], text.trim_end(), &readme[end..]);
+        std::fs::write(path, blessed).unwrap();
+    } else {
+        assert_eq!(
+            &readme[start..end],
+            text.trim_end(),
+            "MIG_BLESS=1 writes it"
+        );
+    }
+}
+
+#[test]
+fn the_readmes_samples_are_what_mig_has_and_says() {
+    let plan = std::fs::read_to_string(root().join("plans/quickstart.yaml")).unwrap();
+    let bare = plan
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    hold(
+        "The text of plans/quickstart.yaml",
+        "yaml",
+        &bare.collect::<Vec<_>>().join("\n"),
+    );
+
+    let place = fresh();
+    let planned = mig(place.path(), &["plan", "plans/quickstart.yaml"]).ends_with(0);
+    hold(
+        "From `mig plan plans/quickstart.yaml`",
+        "text",
+        &planned.out,
+    );
+}
+
+#[test]
+fn the_readmes_first_command_moves_the_shop_and_says_so_again() {
+    let place = fresh();
+    let apply = ["apply", "plans/quickstart.yaml", "--auto-approve"];
+    mig(place.path(), &apply)
+        .ends_with(0)
+        .says("7 560 of 7 560 documents of 10 indices are equal");
+    mig(place.path(), &apply)
+        .ends_with(0)
+        .says("No changes.")
+        .says("7 560 of 7 560");
+    mig(
+        place.path(),
+        &["plan", "plans/quickstart.yaml", "--detailed-exitcode"],
+    )
+    .ends_with(0);
+}
