@@ -82,6 +82,7 @@ pub(super) fn perform<'scope>(
         let progress = |progress: Progress| {
             drop(to.send(Message::Progress(address.clone(), progress)));
         };
+        tracing::info!(phase = %go.phase.address, action = ?go.change.action, "perform");
         failpoint::hit("phase.perform.before");
         let performed = guarded(|| {
             (ground.kinds)(go.phase.spec.kind()).perform(&PerformContext {

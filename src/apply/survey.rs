@@ -48,6 +48,7 @@ impl Ground<'_> {
         if let Some(recorded) = self.connections.recorded_for(&phase.address) {
             return Ok(recorded.clone());
         }
+        tracing::debug!(phase = %phase.address, "observe");
         (self.kinds)(phase.spec.kind()).observe(&ObserveContext {
             plan: self.plan,
             phase,

@@ -206,14 +206,22 @@ impl LockedState for LocalState {
             path: path.to_owned(),
             source,
         };
-        let mut next = self.state.clone();
-        let seq = next.serial + 1;
-        next.fold(at, entry)
-            .map_err(|problem| StateError::Damaged {
-                path: self.journal_path.clone(),
-                line: seq,
-                problem,
-            })?;
+        let seq = self.state.serial + 1;
+        let damaged = |problem| StateError::Damaged {
+            path: self.journal_path.clone(),
+            line: seq,
+            problem,
+        };
+        // An entry that can't be folded must not be written, so it is tried on a copy. An effect of a known phase always
+        // can, and a phase over ten thousand indices announces as many: these go without the copy.
+        let next = match entry {
+            Entry::Effect { address, .. } if self.state.phases.contains_key(address) => None,
+            _ => {
+                let mut next = self.state.clone();
+                next.fold(at, entry).map_err(damaged)?;
+                Some(next)
+            }
+        };
         let line = JournalLine {
             seq,
             at,
@@ -229,7 +237,18 @@ impl LockedState for LocalState {
         }
         failpoint::hit("journal.append.after");
         self.whole_bytes += bytes.len() as u64;
-        self.state = next;
+        tracing::debug!(seq, entry = ?line.entry, "journalled");
+        match next {
+            Some(next) => self.state = next,
+            None => self
+                .state
+                .fold(at, entry)
+                .map_err(|problem| StateError::Damaged {
+                    path: self.journal_path.clone(),
+                    line: seq,
+                    problem,
+                })?,
+        }
         if matches!(entry, Entry::Effect { .. }) {
             // A snapshot of many indices announces each; the journal has them, the derived file may wait.
             self.derived_stale = true;

@@ -58,6 +58,7 @@ impl ObjectStore for DirectoryStore {
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        tracing::debug!(store = %self.root.display(), prefix, "list");
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.path(prefix)?)? {
             // A name that is not UTF-8 is none that a repository's writer made.
@@ -71,6 +72,7 @@ impl ObjectStore for DirectoryStore {
 
     fn get(&self, key: &str, limit_bytes: u64) -> io::Result<Bytes> {
         let (file, length) = self.open_file(key)?;
+        tracing::debug!(store = %self.root.display(), key, length, "get");
         let mut bytes = Vec::with_capacity(usize::try_from(length.min(limit_bytes)).unwrap_or(0));
         // One more than allowed, since the file may grow while it is read.
         file.take(limit_bytes.saturating_add(1))
@@ -83,6 +85,7 @@ impl ObjectStore for DirectoryStore {
 
     fn open(&self, key: &str) -> io::Result<Arc<dyn ReadAt>> {
         let (file, length) = self.open_file(key)?;
+        tracing::debug!(store = %self.root.display(), key, length, "open");
         Ok(Arc::new(OpenFile { file, length }))
     }
 }
