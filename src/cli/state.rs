@@ -16,25 +16,25 @@ use crate::state::{JournalLine, LoadedState};
 pub(super) struct StateCommand {
     #[command(subcommand)]
     command: StateVerb,
-    #[command(flatten)]
-    args: PlanArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum StateVerb {
     /// Print the state as JSON
-    Show,
+    Show(PlanArgs),
     /// Print the log of everything that was done
-    Journal,
+    Journal(PlanArgs),
     /// Print where the state is
-    Path,
+    Path(PlanArgs),
 }
 
 pub(super) fn run(command: &StateCommand, printer: Printer) -> CliResult {
-    let file = plan_file(None, &command.args)?;
-    let loaded = load_plan(&file, &options(&command.args), printer)?;
+    let (StateVerb::Show(args) | StateVerb::Journal(args) | StateVerb::Path(args)) =
+        &command.command;
+    let file = plan_file(None, args)?;
+    let loaded = load_plan(&file, &options(args), printer)?;
     let store = crate::state::open(&loaded.plan.state)?;
-    if matches!(command.command, StateVerb::Path) {
+    if matches!(command.command, StateVerb::Path(_)) {
         printer.data(&format!("{}\n", store.location()))?;
         return Ok(ExitCode::Success);
     }
@@ -46,11 +46,11 @@ pub(super) fn run(command: &StateCommand, printer: Printer) -> CliResult {
         printer.warn(&notice.to_string());
     }
     let text = match command.command {
-        StateVerb::Show => {
+        StateVerb::Show(_) => {
             let json = serde_json::to_string_pretty(&state.state);
             json.map_err(|error| CliError::error(error.to_string()))? + "\n"
         }
-        StateVerb::Journal | StateVerb::Path => state.lines.iter().map(readable).collect(),
+        StateVerb::Journal(_) | StateVerb::Path(_) => state.lines.iter().map(readable).collect(),
     };
     printer.data(&text)?;
     Ok(ExitCode::Success)
