@@ -177,6 +177,9 @@ pub(super) fn survey_error(error: SurveyError) -> CliError {
         .fold(CliError::new(code, message), CliError::help)
 }
 
+/// So many questions are repeated in the error; the plan above it has them all.
+const QUESTIONS_MAX: usize = 3;
+
 /// What is said where decisions are missing. The questions stand in the plan itself.
 pub(super) fn undecided(planned: &PlannedChanges) -> CliError {
     let message = match planned.summary.decisions_missing {
@@ -184,17 +187,29 @@ pub(super) fn undecided(planned: &PlannedChanges) -> CliError {
         1 => "1 decision is missing: the plan can't be applied".to_owned(),
         count => format!("{count} decisions are missing: the plan can't be applied"),
     };
-    let error = CliError::new(ExitCode::PlanInvalid, message);
-    let first = planned.phases().find_map(|phase| {
-        let item = phase.undecided().find_map(|item| item.decision.as_ref())?;
-        Some((&phase.address, item.answers.first()?))
-    });
-    match first {
-        Some((address, answer)) => error.help(format!(
-            "write an answer into the plan, such as `{answer}` in phase `{address}`; the lines with `!` have them all"
-        )),
-        None => error,
+    let mut error = CliError::new(ExitCode::PlanInvalid, message);
+    let decisions: Vec<_> = planned
+        .phases()
+        .flat_map(|phase| {
+            let items = phase.undecided().filter_map(|item| item.decision.as_ref());
+            items.map(|decision| (&phase.address, decision))
+        })
+        .collect();
+    for (address, decision) in decisions.iter().take(QUESTIONS_MAX) {
+        error = error.help(format!(
+            "phase `{address}`: {} ({}) Write {}",
+            decision.question,
+            decision.code,
+            decision.answers.join(", or ")
+        ));
     }
+    let more = decisions.len().saturating_sub(QUESTIONS_MAX);
+    if more > 0 {
+        error = error.help(format!(
+            "and {more} more, in the lines with `!` of the plan"
+        ));
+    }
+    error
 }
 
 /// What changing a field does, for `--base`.

@@ -185,7 +185,9 @@ impl Bench {
             since: Timestamp::UNIX_EPOCH,
         };
         let store = mig::state::open(&location).unwrap();
-        store.lock(&holder, Duration::ZERO, &mut |_| {}).unwrap()
+        store
+            .lock(&holder, Duration::from_secs(10), &mut |_| {})
+            .unwrap()
     }
 
     fn run(&self) -> Outcome {
