@@ -106,11 +106,19 @@ pub fn run(
     state.append(
         Timestamp::now(),
         &Entry::RunEnded {
-            outcome: code.meaning().to_owned(),
+            outcome: outcome(code).to_owned(),
         },
     )?;
     report(Event::Summary(tally.clone()));
     Ok(tally)
+}
+
+/// The exit code in the words of the journal.
+fn outcome(code: ExitCode) -> &'static str {
+    match code {
+        ExitCode::Success => "success",
+        other => other.meaning(),
+    }
 }
 
 struct Active {

@@ -207,7 +207,7 @@ impl<'a> Files<'a> {
                 .help(if named_at.is_some() {
                     "paths start from the directory of the file that names them"
                 } else {
-                    "name the plan with `-f FILE`, or write one with `mig init`"
+                    "name the plan with `-f FILE`"
                 }),
             )
         })?;
