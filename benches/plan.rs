@@ -37,7 +37,17 @@ use serde_json::json;
 
 const INDICES: usize = 10_000;
 const ROUNDS: usize = 11;
-const TERRAFORM_ROUNDS: usize = 5;
+const TERRAFORM_ROUNDS: usize = 3;
+
+const STAGES: [&str; 7] = [
+    "load and compile",
+    "decide snapshot",
+    "decide metadata",
+    "decide backfill",
+    "decide verify",
+    "put together",
+    "text + markdown + JSON",
+];
 
 const PLAN: &str = "
 mig: 1
@@ -56,15 +66,12 @@ phases:
 
 fn main() {
     let observations = observations();
-    let mut rounds: Vec<[Duration; 3]> = (0..ROUNDS).map(|_| round(&observations)).collect();
+    let mut rounds: Vec<[Duration; STAGES.len()]> =
+        (0..ROUNDS).map(|_| round(&observations)).collect();
     rounds.remove(0);
     println!("plan of {INDICES} indices, {} rounds", rounds.len());
     let mut total = Vec::new();
-    for (name, column) in [
-        ("load, compile, decide", 0),
-        ("put together", 1),
-        ("text + markdown + JSON", 2),
-    ] {
+    for (column, name) in STAGES.iter().enumerate() {
         print_figures(name, rounds.iter().map(|round| round[column]).collect());
     }
     total.extend(rounds.iter().map(|round| round.iter().sum::<Duration>()));
@@ -91,23 +98,27 @@ fn print_figures(name: &str, mut times: Vec<Duration>) -> Duration {
     median
 }
 
-fn round(observations: &BTreeMap<Address, Observation>) -> [Duration; 3] {
-    let start = Instant::now();
+fn round(observations: &BTreeMap<Address, Observation>) -> [Duration; STAGES.len()] {
+    let mut times = [Duration::ZERO; STAGES.len()];
+    let mut start = Instant::now();
+    let mut lap = |stage: usize| {
+        times[stage] = start.elapsed();
+        start = Instant::now();
+    };
     let files: BTreeMap<PathBuf, Vec<u8>> = [(PathBuf::from("plan.yaml"), PLAN.into())].into();
     let plan = load_with(&files, Path::new("plan.yaml"), &LoadOptions::default())
         .plan
         .unwrap();
     let (graph, mut diagnostics) = compile(&plan);
+    lap(0);
     let state = State::default();
     let mut changes = Vec::new();
-    for address in &graph.order {
+    for (stage, address) in (1..).zip(&graph.order) {
         let change = decide(&plan, &state, &observations[address], address, &changes);
         changes.push(change);
+        lap(stage);
     }
     diagnostics.extend(overlaps(&plan, &changes));
-    let decided = start.elapsed();
-
-    let start = Instant::now();
     let planned = assemble(Assembling {
         plan: &plan,
         graph: &graph,
@@ -117,19 +128,17 @@ fn round(observations: &BTreeMap<Address, Observation>) -> [Duration; 3] {
         diagnostics: &diagnostics,
         selected: None,
     });
-    let assembled = start.elapsed();
-
-    let start = Instant::now();
+    lap(5);
     let text = plan_text(&planned, &TextOptions::default());
     let markdown = plan_markdown(&planned, DEFAULT_MAX_BYTES);
     let json = plan_json(&planned);
-    let rendered = start.elapsed();
+    lap(6);
     assert!(
         text.contains("9 999 alike") && markdown.len() <= DEFAULT_MAX_BYTES,
         "{text}"
     );
     assert!(json.len() > INDICES * 50);
-    [decided, assembled, rendered]
+    times
 }
 
 fn decide(

@@ -15,7 +15,7 @@ use super::planned::{
     UndoSummary, Variable,
 };
 use super::selection::Selected;
-use crate::base::Address;
+use crate::base::{Address, Fingerprint};
 use crate::graph::Graph;
 use crate::plan::diagnostics::{Diagnostic, Severity};
 use crate::plan::model::{
@@ -101,9 +101,10 @@ pub fn assemble(from: Assembling<'_>) -> PlannedChanges {
         observations: observations
             .iter()
             .map(|(address, observation)| {
+                let parts = observation.parts();
                 let observed = Observed {
-                    fingerprint: observation.fingerprint(),
-                    parts: observation.parts(),
+                    fingerprint: Fingerprint::of(&parts),
+                    parts,
                 };
                 (address.clone(), observed)
             })
