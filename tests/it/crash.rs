@@ -1,6 +1,6 @@
 //! A kill at any instant leaves nothing to repair by hand: at every named boundary, and at random instants.
 //!
-//! The boundaries need the cargo feature `failpoints`. `MIG_CRASH_ALL=1` kills at every hit of every boundary,
+//! The boundaries need the cargo feature `failpoints`. `MIG_TEST_ALL=1` kills at every hit of every boundary,
 //! `MIG_CRASH_SEED=n` repeats the random instants of an earlier run.
 
 #![allow(
@@ -79,7 +79,7 @@ fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
     for name in points.lines() {
         *hits.entry(name).or_default() += 1;
     }
-    let all = std::env::var_os("MIG_CRASH_ALL").is_some();
+    let all = std::env::var_os("MIG_TEST_ALL").is_some();
     let mut histogram = BTreeMap::new();
     let mut kills = 0;
     for (name, hits) in &hits {
@@ -117,6 +117,31 @@ fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
         kills >= hits.len(),
         "each boundary was killed at least once"
     );
+}
+
+#[test]
+#[cfg(feature = "failpoints")]
+fn a_rollback_that_is_killed_goes_on() {
+    for point in [
+        "phase.undo.before:1",
+        "phase.undo.before:3",
+        "phase.undo.after:2",
+        "phase.undo.after:4",
+        "journal.append.torn:3",
+        "journal.append.written:4",
+    ] {
+        let place = Place::with(FEW);
+        place.apply().ends_with(0);
+        let killed = place
+            .command(&["rollback", "--auto-approve"])
+            .env("MIG_FAILPOINT", point)
+            .status()
+            .unwrap();
+        assert_eq!(killed.code(), None, "{point}");
+        place.mig(&["rollback", "--auto-approve"]).ends_with(0);
+        assert!(place.ndjson().is_empty(), "{point}");
+        recover(&place, point);
+    }
 }
 
 /// A small generator, so that a seed repeats a run.
