@@ -5,6 +5,8 @@
 
 pub mod error;
 mod fold;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod journal;
 mod local;
 mod lock;

@@ -291,3 +291,121 @@ fn stored_only() -> Vec<u8> {
     }
     out
 }
+
+/// What the targets begin with: the parts of the segments of `files` behind their headers, as `visit(target, bytes)`.
+pub fn seeds(files: &Arc<dyn SegmentFiles>, visit: &mut dyn FnMut(&str, &[u8])) {
+    let Ok(commit) = Commit::read(&**files) else {
+        return;
+    };
+    let numbered = files.names().into_iter();
+    for name in numbered.filter(|name| name.starts_with("segments_")) {
+        if let Some((format, body)) = behind_header(&name, files.open(&name)) {
+            let first = format.1.saturating_sub(5);
+            visit("segments_n", &[&[first], &body[..]].concat());
+        }
+    }
+    for commit in &commit.segments {
+        let mut directory = Directory::new(Arc::clone(files), &commit.name, commit.id);
+        let open = |directory: &Directory, middle: &str, extension| {
+            let (name, file) = directory.open(middle, extension).ok()?;
+            behind_header(&name, Ok(file))
+        };
+        if let Some((_, body)) = open(&directory, "", ".cfe") {
+            visit("compound", &body);
+            let _ = directory.use_compound();
+        }
+        if let Some((format, body)) = open(&directory, "", ".si") {
+            let formats = ["Lucene50", "Lucene62", "Lucene70", "Lucene86"];
+            seed("segment_info", &formats, &format.0, &body, visit);
+        }
+        if let Some((format, body)) = open(&directory, "", ".fnm") {
+            let codec = format!("{} {}", format.0, format.1);
+            let formats = [
+                "Lucene50FieldInfos 1",
+                "Lucene60FieldInfos 0",
+                "Lucene60FieldInfos 1",
+                "Lucene60FieldInfos 2",
+            ];
+            seed("field_infos", &formats, &codec, &body, visit);
+        }
+        if let Some(generation) = commit.del_gen
+            && let Some((_, body)) = open(&directory, &format!("_{generation}"), ".liv")
+        {
+            let docs = (body.len() * 8).min(0xffff) as u16;
+            let (docs, deleted) = (docs.to_le_bytes(), (commit.del_count as u16).to_le_bytes());
+            visit("live_docs", &[&docs[..], &deleted, &body].concat());
+        }
+        for middle in ["_Lucene80_0", "_Lucene70_0"] {
+            if let (Some((format, meta)), Some((_, values))) = (
+                open(&directory, middle, ".dvm"),
+                open(&directory, middle, ".dvd"),
+            ) {
+                let first = if middle == "_Lucene70_0" { 3 } else { format.1 };
+                let length = (meta.len().min(0xffff) as u16).to_le_bytes();
+                visit(
+                    "doc_values",
+                    &[&[first], &length[..], &meta, &values].concat(),
+                );
+            }
+        }
+        let Ok(segment) = Segment::open(Arc::clone(files), commit) else {
+            continue;
+        };
+        let formats = [
+            "Lucene50StoredFieldsFastData 3",
+            "Lucene50StoredFieldsHighData 3",
+            "Lucene87StoredFieldsFastData 3",
+            "Lucene87StoredFieldsHighData 3",
+            "Lucene87StoredFieldsFastData 4",
+        ];
+        if let (Some(chunk), Ok((_, file))) = (segment.chunks().first(), directory.open("", ".fdt"))
+            && let Ok(bytes) = file.read_at(chunk.pointer, chunk.length as usize)
+        {
+            // Base and token are the target's own.
+            let mut input = super::input::Input::new("", &bytes);
+            if input.vint().is_ok() && input.vint().is_ok() {
+                let [low, high, ..] = chunk.docs.saturating_sub(1).to_le_bytes();
+                let body = &bytes[bytes.len() - input.remaining()..];
+                let body = [&[low, high, 0], body].concat();
+                seed(
+                    "stored_fields",
+                    &formats,
+                    segment.stored_format(),
+                    &body,
+                    visit,
+                );
+            }
+        }
+    }
+}
+
+/// Codec and version of a file, and the bytes between header and footer.
+fn behind_header(
+    name: &str,
+    file: Result<Arc<dyn ReadAt>, LuceneError>,
+) -> Option<((String, u8), Bytes)> {
+    let file = file.ok().filter(|file| file.len() < 64 << 10)?;
+    let bytes = file.read_at(0, file.len() as usize).ok()?;
+    let mut input = super::input::Input::new(name, &bytes);
+    let header = super::codec::index_header(&mut input).ok()?;
+    let start = bytes.len() - input.remaining();
+    let end = bytes.len().checked_sub(16).filter(|end| *end >= start)?;
+    Some((
+        (header.codec.to_owned(), header.version as u8),
+        bytes.slice(start..end),
+    ))
+}
+
+/// The body behind the number of its format.
+fn seed(
+    target: &str,
+    formats: &[&str],
+    format: &str,
+    body: &[u8],
+    visit: &mut dyn FnMut(&str, &[u8]),
+) {
+    let known = formats.iter().position(|known| format.starts_with(known));
+    if let Some(number) = known {
+        visit(target, &[&[number as u8], body].concat());
+    }
+}

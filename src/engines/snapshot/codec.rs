@@ -63,7 +63,7 @@ pub(crate) fn decode(blob: &str, kind: BlobKind, bytes: &Bytes) -> Result<Conten
 }
 
 /// The body between header and footer, with its offset.
-fn unwrap<'a>(
+pub(super) fn unwrap<'a>(
     blob: &str,
     kind: BlobKind,
     bytes: &'a Bytes,
@@ -155,7 +155,7 @@ pub(crate) fn parse_footer(blob: &str, offset: u64, footer: &[u8]) -> Result<u32
 }
 
 /// Inflates to the end of the stream; what stands after it is ignored, as writers flush before they finish.
-fn inflate(blob: &str, deflated: &[u8], offset: u64) -> Result<Vec<u8>, SnapshotError> {
+pub(super) fn inflate(blob: &str, deflated: &[u8], offset: u64) -> Result<Vec<u8>, SnapshotError> {
     let mut inflated = Vec::new();
     flate2::read::DeflateDecoder::new(deflated)
         .take(MAX_INFLATED_BYTES + 1)

@@ -20,6 +20,8 @@ mod codec;
 pub mod content;
 mod error;
 pub mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod global_metadata;
 mod index_metadata;
 mod info;
