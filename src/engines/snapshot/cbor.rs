@@ -194,7 +194,11 @@ impl Decoder<'_> {
                 let exponent = pair.first().and_then(Content::as_i64);
                 let digits = match pair.get(1) {
                     Some(Content::Int(digits)) => Some(digits.to_string()),
-                    Some(Content::Number(digits)) => Some(digits.clone()),
+                    // Whole ones alone: a fraction of a fraction has no digits to put a point between.
+                    Some(Content::Number(digits)) => Some(digits.clone()).filter(|digits| {
+                        let digits = digits.strip_prefix('-').unwrap_or(digits);
+                        digits.bytes().all(|digit| digit.is_ascii_digit())
+                    }),
                     _ => None,
                 };
                 exponent
@@ -296,6 +300,8 @@ mod tests {
         assert!(decode(&[0xc1; 100_000]).is_err(), "depth of tags");
         assert!(decode(&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
         assert!(decode(&[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
+        let nested = [0xc4, 0x82, 0x21, 0xc4, 0x82, 0x21, 0x19, 0x6a, 0xb3];
+        assert!(decode(&nested).is_err(), "a fraction of a fraction");
         assert!(decode(&[0xff]).is_err());
         assert!(decode(&[]).is_err());
     }

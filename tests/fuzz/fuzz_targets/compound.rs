@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mig::engines::lucene::fuzzing::compound(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mig_fuzz::engines::lucene::fuzzing::compound(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mig::engines::lucene::fuzzing::doc_values(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mig_fuzz::engines::lucene::fuzzing::doc_values(data));

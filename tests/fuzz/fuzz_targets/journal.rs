@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mig::state::fuzzing::journal(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mig_fuzz::state::fuzzing::journal(data));

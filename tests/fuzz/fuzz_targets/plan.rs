@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use mig::plan::load::{LoadOptions, Reader, load_with};
-use mig::ui::diagnostics;
+use mig_fuzz::plan::load::{LoadOptions, Reader, load_with};
 
 struct Two<'a> {
     plan: &'a [u8],
@@ -32,9 +31,17 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         env: BTreeMap::from([("OS_PASSWORD".into(), "hunter2".into())]),
         ..LoadOptions::default()
     };
-    let outcome = load_with(&Two { plan, other }, Path::new("plan.yaml"), &options);
-    let (found, files) = (&outcome.diagnostics, &outcome.files);
-    let _ = diagnostics::text(found, files, diagnostics::TextStyle::default());
-    let _ = diagnostics::json(found, files);
-    let _ = diagnostics::sarif(found, files);
+    let path = Path::new("plan.yaml");
+    let outcome = load_with(&Two { plan, other }, path, &options);
+    // Every place is within its file: whoever shows it slices there.
+    for place in outcome
+        .diagnostics
+        .iter()
+        .filter_map(|found| found.location)
+    {
+        let file = &outcome.files[place.file as usize];
+        let range = place.start as usize..place.end as usize;
+        assert!(file.text.get(range).is_some(), "{place:?}");
+        let _ = file.line_column(place.start);
+    }
 });

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mig::engines::snapshot::fuzzing::repository_data(data));
+libfuzzer_sys::fuzz_target!(
+    |data: &[u8]| mig_fuzz::engines::snapshot::fuzzing::repository_data(data)
+);

@@ -14,8 +14,8 @@ fn write_all(to: &Path) {
         let name = format!("seed-{:016x}", hasher.finish());
         fs::write(directory.join(name), bytes).unwrap();
     };
-    mig::engines::snapshot::fuzzing::seeds(&mut write);
-    mig::state::fuzzing::seeds(&mut write);
+    mig_fuzz::engines::snapshot::fuzzing::seeds(&mut write);
+    mig_fuzz::state::fuzzing::seeds(&mut write);
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let template = fs::read(package.join("templates/backfill-hop.yaml")).unwrap_or_default();
     for directory in ["plans", "tests/fixtures/plans"] {
@@ -33,7 +33,7 @@ fn write_all(to: &Path) {
     }
 }
 
-libfuzzer_sys::fuzz_target!(|_: &[u8]| {
+libfuzzer_sys::fuzz_target!(|_data: &[u8]| {
     if let Some(to) = std::env::var_os("MIG_FUZZ_SEEDS") {
         write_all(&PathBuf::from(to));
     }

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mig::engines::snapshot::fuzzing::smile(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mig_fuzz::engines::snapshot::fuzzing::smile(data));
