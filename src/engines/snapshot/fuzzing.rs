@@ -280,7 +280,7 @@ fn read_index(snapshot: &Snapshot, index: &str) {
         indices: vec![index.to_owned()],
         form: ExportForm::Bulk,
         ids: Vec::new(),
-        limit: Some(2_000),
+        limit: Some(200),
     };
     let _ = to_writer(snapshot, &request, &mut std::io::sink());
     let shards = snapshot.index(index).map_or(0, |index| index.shards);

@@ -70,7 +70,8 @@ fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, 
         if block == END {
             return Ok(bits);
         }
-        if block < next_block {
+        // Document numbers have 31 bits, so no block is behind the end's number.
+        if block < next_block || block > END {
             return Err(input.corrupt("blocks that rise"));
         }
         next_block = block + 1;
@@ -174,6 +175,9 @@ mod tests {
         for bytes in [
             &[0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 5, 0x7f, 0xff, 0, 0][..],
             &[0, 0, 0, 1, 0, 5, 0, 5, 0x7f, 0xff, 0, 0],
+            // The last block of 16 bits: a list and a full one.
+            &[0xff, 0xff, 0, 0, 0xff, 0xff, 0x7f, 0xff, 0, 0],
+            &[0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0, 0],
         ] {
             assert!(parse(&mut Input::new("f", bytes), None, 100_000).is_err());
         }
