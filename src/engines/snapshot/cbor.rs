@@ -296,8 +296,8 @@ mod tests {
 
     #[test]
     fn hostile_bytes_end_in_errors() {
-        assert!(decode(&[0x9f; 100_000]).is_err(), "depth");
-        assert!(decode(&[0xc1; 100_000]).is_err(), "depth of tags");
+        assert!(decode(&vec![0x9f; 100_000]).is_err(), "depth");
+        assert!(decode(&vec![0xc1; 100_000]).is_err(), "depth of tags");
         assert!(decode(&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
         assert!(decode(&[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
         let nested = [0xc4, 0x82, 0x21, 0xc4, 0x82, 0x21, 0x19, 0x6a, 0xb3];

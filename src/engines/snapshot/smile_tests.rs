@@ -143,7 +143,7 @@ fn binary_is_bytes() {
 #[test]
 fn hostile_bytes_end_in_errors() {
     let document = |body: &[u8]| decode(&[&b":)\n\x03"[..], body].concat());
-    assert!(document(&[0xf8; 100_000]).is_err(), "depth");
+    assert!(document(&vec![0xf8; 100_000]).is_err(), "depth");
     assert!(
         document(&[&[0xfd][..], &v_int(u64::MAX)].concat()).is_err(),
         "length"

@@ -1,12 +1,16 @@
 //! What a metadata phase would do. Pure.
 
+use std::collections::HashMap;
+
+use serde_json::Value;
+
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::{Desired, desired, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
-use crate::diff::observation::{MetadataObservation, ObjectKind, Observation};
+use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::{differences, held_back};
 use crate::plan::model::MetadataSpec;
 
@@ -32,17 +36,22 @@ pub(super) enum Fate {
     Ask(Item),
 }
 
-pub(super) fn fate(spec: &MetadataSpec, observed: &MetadataObservation, wanted: &Desired) -> Fate {
+/// What stands on the target, by key: ten thousand indices are looked up, not searched for.
+pub(super) fn on_target(observed: &MetadataObservation) -> HashMap<&ObjectKey, &Value> {
+    let objects = observed.target_objects.iter();
+    objects.map(|(key, body)| (key, body)).collect()
+}
+
+pub(super) fn fate(
+    spec: &MetadataSpec,
+    on_target: &HashMap<&ObjectKey, &Value>,
+    wanted: &Desired,
+) -> Fate {
     let object = wanted.key.kind.as_str();
     let name = wanted.key.name.as_str();
     let key = format!("{object} {name}");
     let answer = spec.decide.get(&key).map(|answer| answer.value.as_str());
-    let found = observed
-        .target_objects
-        .iter()
-        .find(|(key, _)| *key == wanted.key)
-        .map(|(_, body)| body);
-    if let Some(found) = found {
+    if let Some(found) = on_target.get(&wanted.key) {
         let edits = differences(wanted.key.kind, &wanted.body, found);
         if edits.is_empty() {
             return Fate::Equal;
@@ -108,8 +117,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let (wanted, left_out) = desired(spec, observed);
     let mut items = Vec::new();
     let mut equal: Vec<&Desired> = Vec::new();
+    let on_target = on_target(observed);
     for object in &wanted {
-        match fate(spec, observed, object) {
+        match fate(spec, &on_target, object) {
             Fate::Equal => equal.push(object),
             Fate::Create => items.push(created(object)),
             Fate::Replace(edits) => {

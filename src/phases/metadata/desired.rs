@@ -1,5 +1,7 @@
 //! What the target is to have: the selected objects of the snapshot, translated. Pure.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::super::common;
@@ -48,13 +50,21 @@ pub(super) fn desired(
     };
     let mut wanted = Vec::new();
     let mut left_out = Vec::new();
+    let indices: HashSet<&str> = observed
+        .source_objects
+        .iter()
+        .filter(|(key, body)| {
+            key.kind == ObjectKind::Index && reason_to_leave_out(spec, key, body).is_none()
+        })
+        .map(|(key, _)| key.name.as_str())
+        .collect();
     for (key, body) in &observed.source_objects {
         if let Some(reason) = reason_to_leave_out(spec, key, body) {
             left_out.push(reason);
             continue;
         }
         let mut body = body.clone();
-        if key.kind == ObjectKind::Alias && !keep_selected_indices(spec, observed, &mut body) {
+        if key.kind == ObjectKind::Alias && !keep_selected_indices(&indices, &mut body) {
             left_out.push(LeftOut {
                 object: key.kind.as_str().to_owned(),
                 name: key.name.clone(),
@@ -116,23 +126,13 @@ fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Op
 }
 
 /// An alias is made over those of its indices that are moved.
-fn keep_selected_indices(
-    spec: &MetadataSpec,
-    observed: &MetadataObservation,
-    body: &mut Value,
-) -> bool {
+fn keep_selected_indices(selected: &HashSet<&str>, body: &mut Value) -> bool {
     let Some(Value::Object(indices)) = body.get_mut("indices") else {
         return false;
     };
     let kept: Map<String, Value> = indices
         .iter()
-        .filter(|(name, _)| {
-            observed.source_objects.iter().any(|(key, body)| {
-                key.kind == ObjectKind::Index
-                    && key.name == **name
-                    && reason_to_leave_out(spec, key, body).is_none()
-            })
-        })
+        .filter(|(name, _)| selected.contains(name.as_str()))
         .map(|(name, definition)| (name.clone(), definition.clone()))
         .collect();
     *indices = kept;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{Fate, fate};
+use super::decide::{Fate, fate, on_target};
 use super::{desired, spec};
 use crate::base::failpoint;
 use crate::diff::change::Edit;
@@ -29,6 +29,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let mut created = Vec::new();
     let mut waiting = serde_json::Map::new();
     let mut closed_last = Vec::new();
+    let on_target = on_target(observed);
     for (done, object) in wanted.iter().enumerate() {
         if cx.interrupt.draining() {
             return Ok(Performed::Interrupted);
@@ -51,7 +52,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             closed_last.push(name);
         }
         let before = target.get(&object.key).map_err(target_error)?;
-        let replace = match fate(spec, observed, object) {
+        let replace = match fate(spec, &on_target, object) {
             Fate::Equal => continue,
             Fate::Ask(_) => {
                 return Err(PhaseError::Stale(format!("{kind} {name} needs a decision")));
