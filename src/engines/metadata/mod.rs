@@ -1,6 +1,6 @@
 //! Translates metadata (index settings and mappings, templates) from one product and version to another, by typed rules.
 //!
-//! The way in is [`translate`]; [`rules`] lists every rule with its code. A rule never changes anything without leaving
+//! The way in is [`translate()`]; [`rules()`] lists every rule with its code. A rule never changes anything without leaving
 //! an [`Edit`](crate::diff::change::Edit) that names it, and says by itself whether something of the source is lost.
 //! [`differences`] compares what is wanted with what a target holds, in normal form: dynamically grown mappings and
 //! settings that a server adds by itself are no differences.

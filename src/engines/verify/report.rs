@@ -26,7 +26,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// [`EVIDENCE_VERSION`].
+    /// `EVIDENCE_VERSION`.
     pub evidence_version: u32,
     /// How deep it looked.
     pub content: Content,

@@ -12,7 +12,7 @@
 //! .migrations_working_state/       work stores
 //! ```
 //!
-//! Names are percent-encoded where a file system may not take them or may not tell them apart ([`layout::encode`]). A part
+//! Names are percent-encoded where a file system may not take them or may not tell them apart (`layout::encode`). A part
 //! is as large as its work item; one that is larger than a server takes at once is cut between any two documents with
 //! `split --lines`. Writing is exact: a part that is opened again is cut back to its mark, and one writer at a time holds
 //! its file lock. Files that `mig` did not write are refused at the root and counted as foreign documents below it.
