@@ -49,7 +49,10 @@ impl PhaseKind for Snapshot {
                 "snapshot",
                 name,
                 UNUSABLE,
-                format!("{problem}. Which snapshot is to be used?"),
+                {
+                    let end = if problem.ends_with('?') { "" } else { "." };
+                    format!("{problem}{end} Which snapshot is to be used?")
+                },
                 vec![format!("name: {name}   # of a snapshot that is complete")],
             )];
             change.fields = common::fields(cx);

@@ -21,6 +21,7 @@ mod export;
 mod graph;
 mod phases;
 mod plan;
+mod planning_codes;
 mod reader;
 mod readme;
 mod render;

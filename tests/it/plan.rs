@@ -102,11 +102,17 @@ fn every_code_of_the_language_has_a_fixture() {
         .iter()
         .map(|path| path.file_name().unwrap().to_string_lossy()[..6].to_owned())
         .collect();
-    let missing: Vec<String> = [codes::language::ROWS, codes::lints::ROWS]
+    let rows = [
+        codes::language::ROWS,
+        codes::graph::ROWS,
+        codes::lints::ROWS,
+    ];
+    let missing: Vec<String> = rows
         .into_iter()
         .flatten()
         .map(|row| row.code.to_string())
-        .filter(|code| !fixtures.contains(code))
+        // Found once indices are resolved: `planning_codes` has it.
+        .filter(|code| code != "MIG049" && !fixtures.contains(code))
         .collect();
     assert!(missing.is_empty(), "no fixture for {missing:?}");
 }

@@ -1,0 +1,170 @@
+//! The codes that only a look at stores and targets can find: each is brought about on a real snapshot, and what a user
+//! gets is held to `tests/fixtures/plans/planning/CODE.txt`. `MIG_BLESS=1` writes these.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use mig::plan::codes;
+
+use super::support::{Place, Ran, fixture};
+
+const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+  meta: { metadata: { from: base, to: os } }
+";
+const DOCS: &str = "  docs: { backfill: { from: base, to: os, workers: 1 } }
+  same: { verify: { source: base, target: os } }
+";
+
+fn phases(more: &str) -> String {
+    format!("{META}{more}")
+}
+
+/// With a store whose path is as long on every machine, since texts are wrapped.
+fn place(phases: &str) -> Place {
+    let place = Place::with(phases);
+    std::os::unix::fs::symlink(fixture("shop"), place.path("snapshots")).unwrap();
+    write_plan(&place, phases);
+    place
+}
+
+fn write_plan(place: &Place, phases: &str) {
+    place.write_plan(phases);
+    let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let long = fixture("shop").display().to_string();
+    fs::write(place.path("plan.yaml"), plan.replace(&long, "snapshots")).unwrap();
+}
+
+/// The index of the shop that has no documents, which makes it quick to work with.
+fn change_drafts(place: &Place) {
+    let path = place.path("out/indices/drafts/index.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let changed = text.replace("number_of_shards\": \"2\"", "number_of_shards\": \"3\"");
+    assert_ne!(text, changed, "{text}");
+    fs::write(path, changed).unwrap();
+}
+
+/// A target whose index `drafts` another plan made and somebody changed.
+fn with_changed_drafts(decide: &str) -> Ran {
+    let place = place(META);
+    place.apply().ends_with(0);
+    change_drafts(&place);
+    fs::remove_dir_all(place.path("state")).unwrap();
+    write_plan(
+        &place,
+        &META.replace("to: os }", &format!("to: os{decide} }}")),
+    );
+    let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+    fs::write(
+        place.path("plan.yaml"),
+        plan.replace("plan: test", "plan: other"),
+    )
+    .unwrap();
+    place.mig(&["plan"])
+}
+
+fn scene(code: &str) -> Ran {
+    match code {
+        "MIG049" => {
+            let more = "  a: { backfill: { from: base, to: os, indices: [\"logs-*\"] } }
+  b: { backfill: { from: base, to: os, indices: [\"/.*[.]20/\"] } }
+  same: { verify: { source: base, target: os } }
+";
+            place(&phases(more)).mig(&["plan"])
+        }
+        "MIG080" => place(&META.replace("nightly-1", "nightly-2")).mig(&["plan"]),
+        "MIG081" => with_changed_drafts(""),
+        "MIG082" => with_changed_drafts(", decide: { \"index drafts\": shrug }"),
+        "MIG083" => {
+            place(&phases(DOCS).replace("  meta: { metadata: { from: base, to: os } }\n", ""))
+                .mig(&["plan"])
+        }
+        "MIG084" => {
+            let place = place(META);
+            place.apply().ends_with(0);
+            let docs = place.path("out/indices/drafts/docs");
+            fs::create_dir_all(&docs).unwrap();
+            fs::write(
+                docs.join("mine.ndjson"),
+                "{\"index\":{\"_id\":\"1\"}}\n{\"a\":1}\n",
+            )
+            .unwrap();
+            write_plan(&place, &phases(DOCS));
+            place.mig(&["plan"])
+        }
+        "MIG085" => {
+            let place = place(&phases(DOCS));
+            place.apply().ends_with(0);
+            fs::rename(place.path("out"), place.path("first")).unwrap();
+            fs::rename(place.path("state"), place.path("first-state")).unwrap();
+            place.apply().ends_with(0);
+            fs::remove_dir_all(place.path("out")).unwrap();
+            fs::rename(place.path("first"), place.path("out")).unwrap();
+            place.mig(&["plan"])
+        }
+        "MIG086" => {
+            let live = format!("{DOCS}  live: {{ switchover: {{ to: os, approve: none }} }}\n");
+            let place = place(&phases(&live));
+            place.apply().ends_with(0);
+            place.mig(&["plan", "--redo", "docs"])
+        }
+        "MIG087" => {
+            let live = format!("{DOCS}  live: {{ switchover: {{ to: os, approve: none }} }}\n");
+            let counted = live.replace("target: os }", "target: os, content: counts }");
+            place(&phases(&counted)).mig(&["plan"])
+        }
+        "MIG088" => {
+            let live = format!(
+                "{DOCS}  live: {{ switchover: {{ to: os, approve: none, max-age: 1ms }} }}\n"
+            );
+            let place = place(&phases(&live));
+            place
+                .mig(&["apply", "--auto-approve", "--until", "same"])
+                .ends_with(0);
+            place.mig(&["plan"])
+        }
+        other => panic!("{other} has no scene"),
+    }
+}
+
+/// What is said of the open questions: the lines with `!` and the answers under them, and the error.
+fn said(ran: &Ran) -> String {
+    let mut shown = String::new();
+    let mut within = false;
+    for line in ran.out.lines() {
+        let text = line.trim_start();
+        within = text.starts_with("! ") || within && line.starts_with("           ");
+        if within {
+            shown.push_str(line);
+            shown.push('\n');
+        }
+    }
+    // The lineage of a state is another one at every run.
+    let lineage = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap();
+    let text = format!("{shown}--\n{}exit {}\n", ran.err, ran.code);
+    lineage
+        .replace_all(&text, "00000000-0000-0000-0000-000000000000")
+        .into_owned()
+}
+
+#[test]
+fn each_code_of_planning_says_exactly_this() {
+    let rows = codes::planning::ROWS.iter().map(|row| row.code.to_string());
+    let wanted: BTreeSet<String> = rows.chain(["MIG049".to_owned()]).collect();
+    let mut wrong = Vec::new();
+    for code in wanted {
+        let shown = said(&scene(&code));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/plans/planning")
+            .join(format!("{code}.txt"));
+        if std::env::var_os("MIG_BLESS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &shown).unwrap();
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        if !shown.contains(&code) || shown != expected {
+            wrong.push(format!("--- {code}\n{expected}\n+++ now\n{shown}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
