@@ -29,6 +29,14 @@ pub fn save(directory: &Path, recorded: &Recorded) -> io::Result<()> {
     write_atomic(&directory.join(FILE), &serde_json::to_vec(recorded)?)
 }
 
+/// Forgets them: an apply is about to make them untrue.
+pub fn forget(directory: &Path) -> io::Result<()> {
+    match std::fs::remove_file(directory.join(FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// The kept observations; `None` where there are none, or of another format.
 pub fn load(directory: &Path) -> Option<Recorded> {
     serde_json::from_slice(&std::fs::read(directory.join(FILE)).ok()?).ok()

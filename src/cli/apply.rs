@@ -157,6 +157,9 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         who: &who,
         signals: &signals,
     };
+    recorded::forget(&state_directory(&loaded.plan)).map_err(|error| {
+        CliError::error(format!("can't forget what was observed before: {error}"))
+    })?;
     let mut aggregate = Aggregate::default();
     let tally = perform(
         &job,
@@ -169,6 +172,13 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     if !events.to_stdout {
         let again = dash_f(Path::new(plan_file.as_deref().unwrap_or(DEFAULT_PLAN)));
         printer.summary(&aggregate.summary(&made.planned, &tally, &again))?;
+    }
+    if tally.code() == ExitCode::Success {
+        // For `--refresh=false`. What can't be looked at now is said by the next plan.
+        let after = locked.state().clone();
+        if let Ok(made) = plan::make(&loaded, &after, &selected, true, parallelism, printer) {
+            keep_observations(&loaded, &made);
+        }
     }
     Ok(tally.code())
 }

@@ -137,9 +137,9 @@ fn last_observations(loaded: &Loaded, printer: Printer) -> Result<Recorded, CliE
         .filter(|recorded| recorded.plan_digest == loaded.plan.digest())
         .ok_or_else(|| {
             CliError::error(
-                "nothing was observed for this plan yet, so there is nothing to plan with",
+                "nothing was observed for this plan since it was last applied, so there is nothing to plan with",
             )
-            .help("leave `--refresh=false` out; `mig apply` keeps what it observes")
+            .help("leave `--refresh=false` out; an apply that ends well keeps what it observes")
         })?;
     printer.warn(&format!(
         "planned with what was observed at {}, not with how things are now",

@@ -311,3 +311,22 @@ fn a_renamed_phase_keeps_its_state() {
     std::fs::write(place.path("plan.yaml"), plan).unwrap();
     place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
 }
+
+#[test]
+fn without_a_refresh_the_observations_of_the_last_apply_stand() {
+    let place = Place::new();
+    let plan = ["plan", "--refresh=false", "--detailed-exitcode"];
+    place
+        .mig(&plan)
+        .ends_with(1)
+        .says("nothing was observed for this plan");
+    place.apply().ends_with(0);
+    place
+        .mig(&plan)
+        .ends_with(0)
+        .says("No changes.")
+        .says("not with how things are now");
+    place.lose_a_document();
+    place.mig(&plan).ends_with(0);
+    place.mig(&["plan", "--detailed-exitcode"]).ends_with(2);
+}
