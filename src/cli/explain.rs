@@ -3,6 +3,7 @@
 use super::error::{CliError, CliResult};
 use super::printer::Printer;
 use crate::base::ExitCode;
+use crate::engines::metadata::{Level, Rule, rules};
 use crate::plan::codes::{self, Code, Row};
 use crate::plan::diagnostics::did_you_mean;
 
@@ -19,8 +20,16 @@ pub(crate) fn run(args: &ExplainArgs, printer: Printer) -> CliResult {
         return Ok(ExitCode::Success);
     };
     let wanted = text.to_uppercase();
+    if let Some(rule) = rules().iter().find(|rule| rule.code == wanted) {
+        printer.data(&explain_rule(rule))?;
+        return Ok(ExitCode::Success);
+    }
     let Some(row) = Code::parse(&wanted).and_then(Code::row) else {
-        let known: Vec<String> = codes::all().map(|row| row.code.to_string()).collect();
+        let rules = rules().iter().map(|rule| rule.code.to_owned());
+        let known: Vec<String> = codes::all()
+            .map(|row| row.code.to_string())
+            .chain(rules)
+            .collect();
         let error = CliError::error(format!("there is no code `{text}`"));
         return Err(
             match did_you_mean(&wanted, known.iter().map(String::as_str)) {
@@ -43,6 +52,42 @@ fn list() -> String {
             row.title
         ));
     }
+    for rule in rules() {
+        out.push_str(&format!(
+            "{}  {:<7}  {}\n",
+            rule.code,
+            level(rule),
+            rule.title
+        ));
+    }
+    out
+}
+
+/// As written in a plan under `rules:`.
+fn level(rule: &Rule) -> &'static str {
+    match rule.level {
+        Level::Allow => "allow",
+        Level::Warn => "warn",
+        Level::Deny => "deny",
+    }
+}
+
+fn explain_rule(rule: &Rule) -> String {
+    let lossy = if rule.lossy { ", lossy" } else { "" };
+    let mut out = format!(
+        "{}: {} (rule, {}{lossy})\n\n",
+        rule.code,
+        rule.title,
+        level(rule)
+    );
+    wrap(&format!("Why: {}.", rule.why), &mut out);
+    for (title, text) in [("Before", rule.before), ("After", rule.after)] {
+        out.push_str(&format!("\n{title}:\n\n    {text}\n"));
+    }
+    let code = rule.code;
+    out.push_str(&format!(
+        "\nChange what it means in a metadata phase with `rules: {{ {code}: deny }}` (deny, warn or allow).\n"
+    ));
     out
 }
 

@@ -200,3 +200,20 @@ fn help_and_completions_are_there_for_every_command() {
     place.mig(&["help", "nothing"]).ends_with(1);
     place.mig(&["completions", "bash"]).ends_with(0).says("mig");
 }
+
+#[test]
+fn every_rule_that_a_plan_can_show_is_explained() {
+    let place = Place::empty();
+    let listed = place.mig(&["explain"]).ends_with(0).out;
+    for code in mig::engines::metadata::codes() {
+        assert!(listed.contains(code), "{code} is not listed");
+        place
+            .mig(&["explain", code])
+            .ends_with(0)
+            .says("Before:")
+            .says("After:");
+    }
+    place
+        .mig(&["explain", "MIG110"])
+        .says("soft deletes are always on (rule, allow)");
+}
