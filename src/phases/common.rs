@@ -93,11 +93,10 @@ pub(super) fn question(
 pub(super) fn target_error(address: &Address, error: &TargetError) -> PhaseError {
     PhaseError::Failed {
         message: format!("target `{address}`: {error}"),
-        help: Some(error.help().to_owned()),
+        help: Some(error.help()),
     }
 }
 
-/// A side effect without details.
 /// The store that the snapshot of phase `snapshot` stands in; the phase itself where it is none of this plan.
 pub(super) fn store_behind(plan: &Plan, snapshot: &Address) -> Address {
     match plan.phases.get(snapshot).map(|phase| &phase.spec) {
@@ -107,6 +106,7 @@ pub(super) fn store_behind(plan: &Plan, snapshot: &Address) -> Address {
     }
 }
 
+/// A side effect without details.
 pub(super) fn effect(on: &Address, what: &str, name: &str) -> SideEffect {
     SideEffect {
         on: on.clone(),

@@ -9,8 +9,9 @@ use super::existing::SnapshotView;
 use super::kind::PhaseError;
 use crate::base::Address;
 use crate::base::version::{Product, ProductVersion};
+use crate::clients::cluster::{ClusterClient, ClusterError};
 use crate::clients::objects::DirectoryStore;
-use crate::clients::target::{DirectoryTarget, Target};
+use crate::clients::target::{ClusterTarget, DirectoryTarget, Target};
 use crate::diff::observation::Observation;
 use crate::engines::snapshot::Repository;
 use crate::plan::model::{Cluster, ClusterAt, PhaseSpec, Plan, SnapshotSpec, Store, StoreAt};
@@ -25,6 +26,7 @@ pub struct Connections {
     snapshots: BTreeMap<Address, SnapshotSpec>,
     recorded: BTreeMap<Address, Observation>,
     opened_stores: Slots<Arc<Repository>>,
+    opened_clusters: Slots<ClusterClient>,
     opened_targets: Slots<Arc<dyn Target>>,
     opened_snapshots: Slots<Arc<SnapshotView>>,
 }
@@ -143,13 +145,42 @@ impl Connections {
                     let target = DirectoryTarget::open(path.clone(), version).map_err(|error| {
                         PhaseError::Failed {
                             message: format!("target `{address}`: {error}"),
-                            help: Some(error.help().to_owned()),
+                            help: Some(error.help()),
                         }
                     })?;
                     Ok(Arc::new(target) as Arc<dyn Target>)
                 }
-                ClusterAt::Endpoint(_) => Err(cluster_not_yet(address)),
+                ClusterAt::Endpoint(_) => {
+                    let client = self.open_cluster(address)?;
+                    let target = ClusterTarget::open(client, &self.plan, &self.lineage).map_err(
+                        |error| PhaseError::Failed {
+                            message: format!("target `{address}`: {error}"),
+                            help: Some(error.help()),
+                        },
+                    )?;
+                    Ok(Arc::new(target) as Arc<dyn Target>)
+                }
             }
+        })
+    }
+
+    /// The client of a cluster that has an address; it was asked who it is.
+    pub fn open_cluster(&self, address: &Address) -> Result<ClusterClient, PhaseError> {
+        self.opened_clusters.get(address, || {
+            let cluster = self
+                .clusters
+                .get(address)
+                .ok_or_else(|| PhaseError::Failed {
+                    message: format!("the plan has no cluster `{address}`"),
+                    help: None,
+                })?;
+            let failed = |error: &ClusterError| PhaseError::Failed {
+                message: format!("cluster `{address}`: {error}"),
+                help: Some(error.help()),
+            };
+            let client = ClusterClient::open(cluster).map_err(|error| failed(&error))?;
+            client.about().map_err(|error| failed(&error))?;
+            Ok(client)
         })
     }
 

@@ -395,7 +395,7 @@ fn a_snapshot_that_is_not_there_is_one_question() {
 }
 
 #[test]
-fn clusters_over_the_network_are_named_as_not_yet_possible() {
+fn a_cluster_that_can_not_be_reached_is_named_with_its_address() {
     let place = Place::new(PHASES);
     let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
     let plan = plan.replace(
@@ -408,7 +408,9 @@ fn clusters_over_the_network_are_named_as_not_yet_possible() {
     let ended = place.mig(&["plan"]);
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
     assert!(
-        ended.err.contains("`os`") && ended.err.contains("directory"),
+        ended
+            .err
+            .contains("cluster `os`: http://127.0.0.1:9: can't be reached"),
         "{}",
         ended.err
     );

@@ -154,13 +154,13 @@ fn one_writer_a_part_and_exactly_what_was_marked() {
         target.open_part(&part(), None, None),
         Err(TargetError::Busy { .. })
     ));
-    writer.submit(batch(&["1", "2"])).unwrap();
+    writer.submit(batch(&["1", "2"]), Box::new(())).unwrap();
     let (mark, settled) = writer.checkpoint().unwrap();
     assert_eq!((mark.docs, settled.written), (2, 2));
-    writer.submit(batch(&["3"])).unwrap();
+    writer.submit(batch(&["3"]), Box::new(())).unwrap();
     drop(writer);
     let mut writer = target.open_part(&part(), None, Some(&mark)).unwrap();
-    writer.submit(batch(&["4"])).unwrap();
+    writer.submit(batch(&["4"]), Box::new(())).unwrap();
     let (mark, settled) = writer.finish().unwrap();
     assert_eq!((mark.docs, settled.written), (3, 1));
     let facts = target.index_facts("shop", 0).unwrap().unwrap();
@@ -173,7 +173,7 @@ fn content_identity_follows_the_content_and_nothing_else() {
     let root = folder.path().join("os");
     let target = target(&root, &["shop"]);
     let mut writer = target.open_part(&part(), None, None).unwrap();
-    writer.submit(batch(&["1", "2"])).unwrap();
+    writer.submit(batch(&["1", "2"]), Box::new(())).unwrap();
     writer.finish().unwrap();
     let facts = target.index_facts("shop", 0).unwrap().unwrap();
     let path = root.join("indices/shop/docs/0-_0-0.ndjson");

@@ -5,6 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::clients::cluster::ClusterError;
+
 /// Why a target can't be used or does not take what it is given.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -104,6 +106,9 @@ pub enum TargetError {
         /// Bytes at the checkpoint.
         marked: u64,
     },
+    /// A cluster, or a call of it.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// A name or a body that the target can't hold.
     #[error("{location}: {what}")]
     Refused {
@@ -130,8 +135,9 @@ impl TargetError {
     }
 
     /// How to mend it.
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> String {
         match self {
+            Self::Cluster(error) => return error.help(),
             Self::Foreign { .. } => "give an empty or a new directory; nothing there was touched",
             Self::NotPrepared { .. } => "run the metadata phase first: it makes the target",
             Self::OtherVersion { .. } => {
@@ -155,5 +161,6 @@ impl TargetError {
             }
             Self::Refused { .. } => "change the plan so that the target can hold it",
         }
+        .to_owned()
     }
 }

@@ -1,5 +1,4 @@
-//! Targets: what documents and metadata are written to and read back from. A directory today; the trait is cut so that a
-//! cluster behind HTTP fits it as well.
+//! Targets: what documents and metadata are written to and read back from: a directory, or a cluster behind HTTP.
 //!
 //! Everything that a phase or an engine needs of a target goes through [`Target`]; nothing above this module knows how a
 //! target keeps its data. Documents are written in *parts*: the run of documents of one work item, written by one writer
@@ -7,6 +6,7 @@
 //! facts. Deliberately absent: which documents to write, retries of whole items, leases (the `bulk` engine's).
 
 pub mod batch;
+pub mod cluster;
 pub mod directory;
 mod error;
 
@@ -21,6 +21,7 @@ use crate::base::version::ProductVersion;
 use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
 
 pub use batch::{Batch, BatchDocument};
+pub use cluster::ClusterTarget;
 pub use directory::DirectoryTarget;
 pub use error::TargetError;
 
@@ -162,10 +163,14 @@ pub struct PartMark {
     pub digest: String,
 }
 
+/// Counts a batch as being on its way until it is dropped; what it is, is the caller's.
+pub type InFlight = Box<dyn std::any::Any + Send>;
+
 /// Writes the documents of one part in order.
 pub trait PartWriter: Send {
-    /// Takes a batch and gives back an empty one to fill. May return before the batch is settled.
-    fn submit(&mut self, batch: Batch) -> Result<Batch, TargetError>;
+    /// Takes a batch and gives back an empty one to fill. May return before the batch is settled; `in_flight` is dropped
+    /// once it is.
+    fn submit(&mut self, batch: Batch, in_flight: InFlight) -> Result<Batch, TargetError>;
 
     /// Waits until all that was submitted is settled and durable; says up to where, and what became of the documents
     /// since the last call.

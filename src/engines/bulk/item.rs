@@ -231,9 +231,8 @@ impl<'a> ItemRun<'a> {
         let batch = std::mem::take(&mut self.batch);
         let mut batch = self
             .writer
-            .submit(batch)
+            .submit(batch, Box::new(permit))
             .map_err(|error| Halt::Error(error.into()))?;
-        drop(permit);
         batch.clear(self.shared.job.options.batch_bytes + SPARE_BYTES);
         self.batch = batch;
         Ok(())

@@ -204,9 +204,9 @@ pub enum BulkError {
 
 impl BulkError {
     /// How to mend it.
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> String {
         match self {
-            Self::Target(error) => error.help(),
+            Self::Target(error) => return error.help(),
             Self::Source(_) => {
                 "check the snapshot (`mig snapshot status --deep-check`), then run the same command again"
             }
@@ -220,5 +220,6 @@ impl BulkError {
                 "nothing was marked as done; please report it with the segment's name"
             }
         }
+        .to_owned()
     }
 }

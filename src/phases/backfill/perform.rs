@@ -320,7 +320,7 @@ fn open_store(
 }
 
 fn bulk_error(error: &BulkError) -> PhaseError {
-    failed(error.to_string(), error.help())
+    failed(error.to_string(), &error.help())
 }
 
 /// An address as the name of a file.

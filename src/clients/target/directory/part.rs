@@ -8,7 +8,9 @@ use super::layout::{self, Layout};
 use super::manifest::{self, Entry, Stamp, Sum};
 use crate::base::failpoint;
 use crate::base::fs::sync_directory;
-use crate::clients::target::{Batch, PartKey, PartMark, PartWriter, Settled, TargetError};
+use crate::clients::target::{
+    Batch, InFlight, PartKey, PartMark, PartWriter, Settled, TargetError,
+};
 
 /// Memory that an empty batch keeps.
 const KEEP_BYTES: usize = 16 << 20;
@@ -138,7 +140,7 @@ fn durable(path: &Path, file: &File, resume: Option<&PartMark>) -> Result<Sum, T
 }
 
 impl PartWriter for DirectoryPart {
-    fn submit(&mut self, mut batch: Batch) -> Result<Batch, TargetError> {
+    fn submit(&mut self, mut batch: Batch, _in_flight: InFlight) -> Result<Batch, TargetError> {
         failpoint::hit("target-before-part-write");
         self.file
             .write_all(batch.body())

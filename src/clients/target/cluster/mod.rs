@@ -1,0 +1,168 @@
+//! A cluster as target. Metadata by its own APIs, documents by `_bulk`; what `mig` has to remember beside them stands in
+//! an index of its own ([`working_state`]).
+//!
+//! ```text
+//! objects   indices, templates and aliases in the one form that all targets share
+//! facts     identity and quantities of indices
+//! part      the writer of one part: `_bulk` with retries by item
+//! read      documents read back, shard by shard
+//! marks     who made the target what it is, and whether it is live
+//! ```
+//!
+//! Relies on `clients::cluster`. Deliberately absent: making an index for documents that come (a target never does), and
+//! anything that is not asked for by [`Target`].
+
+mod facts;
+mod marks;
+mod objects;
+mod part;
+mod read;
+pub mod working_state;
+
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+
+use super::{
+    Capabilities, LiveMark, PartKey, PartMark, PartWriter, Partition, PartitionRead, Target,
+    TargetDocument, TargetError, TargetIdentity, WorkPlace,
+};
+use crate::base::version::ProductVersion;
+use crate::clients::cluster::{About, ClusterClient};
+use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
+pub use working_state::{WORKING_STATE, WorkingState};
+
+/// See the module.
+pub struct ClusterTarget {
+    client: ClusterClient,
+    about: About,
+    state: WorkingState,
+    plan: String,
+    lineage: String,
+}
+
+impl ClusterTarget {
+    /// Asks the cluster who it is, and nothing else. `plan` and `lineage` tag what is kept in its working state.
+    pub fn open(client: ClusterClient, plan: &str, lineage: &str) -> Result<Self, TargetError> {
+        let about = client.about()?;
+        Ok(Self {
+            state: WorkingState::new(client.clone()),
+            client,
+            about,
+            plan: plan.to_owned(),
+            lineage: lineage.to_owned(),
+        })
+    }
+
+    /// The client, for what only clusters have.
+    pub fn client(&self) -> &ClusterClient {
+        &self.client
+    }
+
+    /// Where `mig` remembers things on this target.
+    pub fn state(&self) -> &WorkingState {
+        &self.state
+    }
+}
+
+impl Target for ClusterTarget {
+    fn location(&self) -> String {
+        self.client.location().to_owned()
+    }
+
+    fn version(&self) -> ProductVersion {
+        self.about.version
+    }
+
+    fn identity(&self) -> Result<Option<TargetIdentity>, TargetError> {
+        marks::identity(self).map(Some)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            exact_parts: false,
+            content_identity: true,
+            checks_versions: true,
+            closes_indices: true,
+            searches: true,
+        }
+    }
+
+    fn prepare(&self, made_by_plan: &str) -> Result<TargetIdentity, TargetError> {
+        marks::prepare(self, made_by_plan)
+    }
+
+    fn list(&self, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
+        objects::list(self, kind)
+    }
+
+    fn get(&self, key: &ObjectKey) -> Result<Option<Value>, TargetError> {
+        objects::get(self, key)
+    }
+
+    fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
+        objects::put(self, key, body)
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Result<bool, TargetError> {
+        objects::delete(self, key)
+    }
+
+    fn set_closed(&self, index: &str, closed: bool) -> Result<(), TargetError> {
+        objects::set_closed(self, index, closed)
+    }
+
+    fn is_closed(&self, index: &str) -> Result<bool, TargetError> {
+        objects::is_closed(self, index)
+    }
+
+    fn index_facts(
+        &self,
+        index: &str,
+        _written_docs: u64,
+    ) -> Result<Option<TargetIndexFacts>, TargetError> {
+        facts::index_facts(self, index)
+    }
+
+    fn open_part(
+        &self,
+        part: &PartKey,
+        expected_uuid: Option<&str>,
+        resume: Option<&PartMark>,
+    ) -> Result<Box<dyn PartWriter>, TargetError> {
+        part::open(self, part, expected_uuid, resume)
+    }
+
+    fn clear_documents(&self, index: &str) -> Result<(), TargetError> {
+        objects::clear_documents(self, index)
+    }
+
+    fn partitions(&self, index: &str) -> Result<Vec<Partition>, TargetError> {
+        read::partitions(self, index)
+    }
+
+    fn read_partition(
+        &self,
+        index: &str,
+        partition: &Partition,
+        visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
+    ) -> Result<PartitionRead, TargetError> {
+        read::read(self, index, partition, visit)
+    }
+
+    fn live(&self) -> Result<Option<LiveMark>, TargetError> {
+        marks::live(self)
+    }
+
+    fn mark_live(&self, mark: &LiveMark) -> Result<(), TargetError> {
+        marks::mark_live(self, mark)
+    }
+
+    fn lift_live(&self) -> Result<bool, TargetError> {
+        marks::lift_live(self)
+    }
+
+    fn work_place(&self) -> WorkPlace {
+        WorkPlace::Index(WORKING_STATE.to_owned())
+    }
+}

@@ -1,0 +1,283 @@
+//! The index on the target in which `mig` keeps what has to live beside the documents: work stores, held-back settings,
+//! tuned settings, the mark of a switchover.
+//!
+//! The index carries `_meta.mig` with a schema; one of this name without it is another tool's and is never touched. Every
+//! document is `{kind, plan, lineage, body}`; only `kind`, `plan` and `lineage` can be searched. Reads by id are realtime,
+//! so that what was written is seen without a refresh. Deliberately absent: what a body means.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::clients::cluster::{ClusterClient, ClusterError, Request};
+use crate::clients::target::TargetError;
+
+/// The index's name: the one that users of Migration Assistant know.
+pub const WORKING_STATE: &str = ".migrations_working_state";
+/// The schema of its documents.
+const SCHEMA: u64 = 1;
+/// Documents that one request asks for by id.
+const MGET_DOCS: usize = 1000;
+/// Documents that are listed of one kind at most.
+const LISTED_MAX: usize = 10_000;
+
+/// A document with what a conditional write needs.
+#[derive(Clone, Debug)]
+pub struct Stored<T> {
+    /// Its id.
+    pub id: String,
+    /// What it holds.
+    pub body: T,
+    /// The sequence number of its last write.
+    pub seq_no: u64,
+    /// The primary term of its last write.
+    pub primary_term: u64,
+}
+
+/// Whose a document is and what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag<'a> {
+    /// What it is: `held-back`, `work-item`, …
+    pub kind: &'a str,
+    /// The plan.
+    pub plan: &'a str,
+    /// The lineage of the plan's state.
+    pub lineage: &'a str,
+}
+
+/// On what condition a document is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition {
+    /// None.
+    Always,
+    /// It is not there yet.
+    Absent,
+    /// Its last write is this one.
+    Unchanged {
+        /// As read.
+        seq_no: u64,
+        /// As read.
+        primary_term: u64,
+    },
+}
+
+/// How a conditional write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Done; the numbers of this write.
+    Done {
+        /// For the next condition.
+        seq_no: u64,
+        /// For the next condition.
+        primary_term: u64,
+    },
+    /// The condition did not hold: somebody else wrote.
+    Conflict,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub struct WorkingState {
+    client: ClusterClient,
+}
+
+impl WorkingState {
+    /// On a cluster; asks nothing yet.
+    pub fn new(client: ClusterClient) -> Self {
+        Self { client }
+    }
+
+    /// Whether the index is there; an error where it is another tool's.
+    pub fn exists(&self) -> Result<bool, TargetError> {
+        let path = format!("/{WORKING_STATE}/_mapping");
+        let Some(found) = self.client.found(Request::get(path))? else {
+            return Ok(false);
+        };
+        let schema = found
+            .as_object()
+            .and_then(|indices| indices.values().next())
+            .and_then(|index| index.pointer("/mappings/_meta/mig/schema"))
+            .and_then(Value::as_u64);
+        match schema {
+            Some(SCHEMA) => Ok(true),
+            Some(other) => Err(self.refused(format!(
+                "index {WORKING_STATE} has schema {other}, this mig reads {SCHEMA}"
+            ))),
+            None => Err(self.refused(format!(
+                "index {WORKING_STATE} is another tool's: it is not touched. Finish or remove that migration first"
+            ))),
+        }
+    }
+
+    /// Makes the index where it is not there.
+    pub fn ensure(&self) -> Result<(), TargetError> {
+        if self.exists()? {
+            return Ok(());
+        }
+        let text = json!({"type": "keyword"});
+        let body = json!({
+            "settings": {"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1", "index.hidden": true},
+            "mappings": {
+                "_meta": {"mig": {"schema": SCHEMA}},
+                "dynamic": false,
+                "properties": {
+                    "kind": text, "plan": text, "lineage": text,
+                    "body": {"type": "object", "enabled": false},
+                },
+            },
+        });
+        let made = self
+            .client
+            .send(Request::put(format!("/{WORKING_STATE}")).json(&body));
+        match made {
+            Ok(_) => Ok(()),
+            // Another worker was first.
+            Err(error) if error.kind() == "resource_already_exists_exception" => {
+                self.exists().map(drop)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// One document.
+    pub fn get<T: DeserializeOwned>(&self, id: &str) -> Result<Option<Stored<T>>, TargetError> {
+        let request = Request::get(format!("/{WORKING_STATE}/_doc/{}", Request::part(id)));
+        match self.client.found(request)? {
+            Some(found) => self.read(&found),
+            None => Ok(None),
+        }
+    }
+
+    /// Several documents, in the order of the ids; those that are not there are left out.
+    pub fn get_many<T: DeserializeOwned>(
+        &self,
+        ids: &[String],
+    ) -> Result<Vec<Stored<T>>, TargetError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(MGET_DOCS) {
+            let request = Request::post(format!("/{WORKING_STATE}/_mget"))
+                .json(&json!({ "ids": chunk }))
+                .idempotent();
+            let answer = self.client.found(request)?.unwrap_or_default();
+            let docs = answer.get("docs").and_then(Value::as_array);
+            for document in docs.into_iter().flatten() {
+                found.extend(self.read(document)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All documents of a kind (of one plan, where given) that were written with `visible`.
+    pub fn list<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        plan: Option<&str>,
+    ) -> Result<Vec<Stored<T>>, TargetError> {
+        let mut filter = vec![json!({"term": {"kind": kind}})];
+        filter.extend(plan.map(|plan| json!({"term": {"plan": plan}})));
+        let query = json!({
+            "size": LISTED_MAX,
+            "seq_no_primary_term": true,
+            "query": {"bool": {"filter": filter}},
+        });
+        let request = Request::post(format!("/{WORKING_STATE}/_search"))
+            .json(&query)
+            .idempotent();
+        let Some(answer) = self.client.found(request)? else {
+            return Ok(Vec::new());
+        };
+        let hits = answer.pointer("/hits/hits").and_then(Value::as_array);
+        let mut found = Vec::new();
+        for hit in hits.into_iter().flatten() {
+            found.extend(self.read(hit)?);
+        }
+        if found.len() == LISTED_MAX {
+            return Err(self.refused(format!(
+                "index {WORKING_STATE} holds {LISTED_MAX} documents `{kind}` or more"
+            )));
+        }
+        found.sort_by(|left, right| left.id.cmp(&right.id));
+        Ok(found)
+    }
+
+    /// Writes a document. `visible`: [`Self::list`] finds it at once.
+    pub fn put<T: Serialize>(
+        &self,
+        id: &str,
+        tag: Tag<'_>,
+        body: &T,
+        condition: Condition,
+        visible: bool,
+    ) -> Result<Written, TargetError> {
+        let mut path = format!(
+            "/{WORKING_STATE}/_doc/{}?refresh={visible}",
+            Request::part(id)
+        );
+        match condition {
+            Condition::Always => {}
+            Condition::Absent => path.push_str("&op_type=create"),
+            Condition::Unchanged {
+                seq_no,
+                primary_term,
+            } => {
+                let more = format!("&if_seq_no={seq_no}&if_primary_term={primary_term}");
+                path.push_str(&more);
+            }
+        }
+        let document = json!({
+            "kind": tag.kind, "plan": tag.plan, "lineage": tag.lineage, "body": body,
+        });
+        match self.client.json(Request::put(path).json(&document)) {
+            Ok(answer) => {
+                let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+                match (number("_seq_no"), number("_primary_term")) {
+                    (Some(seq_no), Some(primary_term)) => Ok(Written::Done {
+                        seq_no,
+                        primary_term,
+                    }),
+                    _ => Err(self.refused("a write was answered without `_seq_no`".to_owned())),
+                }
+            }
+            Err(error) if error.status() == Some(409) => Ok(Written::Conflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a document; says whether there was one.
+    pub fn delete(&self, id: &str) -> Result<bool, TargetError> {
+        let path = format!("/{WORKING_STATE}/_doc/{}?refresh=true", Request::part(id));
+        match self.client.send(Request::delete(path)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status() == Some(404) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self, found: &Value) -> Result<Option<Stored<T>>, TargetError> {
+        let Some(body) = found.pointer("/_source/body") else {
+            return Ok(None);
+        };
+        let id = found.get("_id").and_then(Value::as_str).unwrap_or_default();
+        let number = |name: &str| found.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let body = serde_json::from_value(body.clone()).map_err(|error| {
+            TargetError::Cluster(ClusterError::Unreadable {
+                location: self.client.location().to_owned(),
+                call: format!("{WORKING_STATE}/{id}"),
+                reason: error.to_string(),
+            })
+        })?;
+        Ok(Some(Stored {
+            id: id.to_owned(),
+            body,
+            seq_no: number("_seq_no"),
+            primary_term: number("_primary_term"),
+        }))
+    }
+
+    fn refused(&self, what: String) -> TargetError {
+        TargetError::Refused {
+            location: self.client.location().to_owned(),
+            what,
+        }
+    }
+}
