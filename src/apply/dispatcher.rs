@@ -1,7 +1,6 @@
 //! The dispatcher: a single-threaded state machine over the phases of a run, and the only place that changes the state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
@@ -24,7 +23,7 @@ use crate::diff::observation::Observation;
 use crate::phases::kind::{Interrupt, Performed, PhaseError};
 use crate::plan::model::{Phase, PhaseKindName, PhaseSpec};
 use crate::state::model::{Entry, State};
-use crate::state::{LockedState, StateError};
+use crate::state::{Artifacts, LockedState, StateError};
 
 const TICK: Duration = Duration::from_millis(50);
 
@@ -42,8 +41,8 @@ pub struct Job<'a> {
     pub parallelism: usize,
     /// The longest the run may take.
     pub max_duration: Option<Duration>,
-    /// Where evidence files go.
-    pub evidence_dir: &'a Path,
+    /// Where evidence is kept.
+    pub artifacts: &'a dyn Artifacts,
     /// The plan file as the user named it, for the commands that are shown.
     pub plan_file: Option<&'a str>,
     /// Who runs it.
@@ -375,7 +374,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             change,
             observation,
             interrupt,
-            evidence_dir: self.job.evidence_dir,
+            artifacts: self.job.artifacts,
             now,
         };
         executor::perform(self.scope, self.job.ground, go, self.to.clone());

@@ -1,6 +1,5 @@
 //! Runs phases on threads of their own and tells the dispatcher what becomes of them. Changes no state.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::thread::Scope;
@@ -13,6 +12,7 @@ use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
 use crate::phases::kind::{Interrupt, PerformContext, Performed, PhaseError, Progress};
 use crate::plan::model::Phase;
+use crate::state::Artifacts;
 use crate::state::model::{SideEffect, State};
 
 /// What comes back from the threads.
@@ -47,7 +47,7 @@ pub(super) struct Go<'a> {
     pub(super) change: PhaseChange,
     pub(super) observation: Observation,
     pub(super) interrupt: Arc<Interrupt>,
-    pub(super) evidence_dir: &'a Path,
+    pub(super) artifacts: &'a dyn Artifacts,
     pub(super) now: Timestamp,
 }
 
@@ -96,7 +96,7 @@ pub(super) fn perform<'scope>(
                 progress: &progress,
                 interrupt: &go.interrupt,
                 now: go.now,
-                evidence_dir: go.evidence_dir,
+                artifacts: go.artifacts,
             })
         });
         failpoint::hit("phase.perform.after");

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::aggregate::Aggregate;
 use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
-use super::load::{Loaded, choose, load_plan, options, state_directory};
+use super::load::{Loaded, choose, load_plan, options};
 use super::printer::Printer;
 use super::settings::{DEFAULT_PLAN, dash_f, plan_file, selection};
 use super::who::{holder, who};
@@ -25,7 +25,7 @@ use crate::base::{Address, ExitCode};
 use crate::diff::change::PhaseChange;
 use crate::diff::{Selected, exit_code};
 use crate::phases::kind_of;
-use crate::state::LockedState;
+use crate::state::{Artifacts, LockedState};
 use crate::ui::progress::ProgressReporter;
 
 /// Do what the plan says; after any interruption, do the rest
@@ -70,6 +70,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     let signals = Signals::listen()
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
+    let artifacts = store.artifacts();
     let mut locked = store.lock(
         &holder("apply"),
         command.lock.lock_timeout.0,
@@ -96,7 +97,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         printer,
     )?;
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
-    keep_observations(&loaded, &made);
+    keep_observations(&*artifacts, &loaded, &made);
     let approved = if let Some(saved) = &saved {
         saved.approved(&state, &made, &selected)?
     } else {
@@ -127,7 +128,6 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         confirm(printer)?;
     }
     let plan_file = loaded.plan.files.first().map(|file| file.name.clone());
-    let evidence_dir = state_directory(&loaded.plan).join("evidence");
     let planning = Planning {
         plan: &loaded.plan,
         graph: &loaded.graph,
@@ -152,12 +152,12 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         redo: &selected.redo,
         parallelism,
         max_duration: command.max_duration.map(|span| span.0),
-        evidence_dir: &evidence_dir,
+        artifacts: &*artifacts,
         plan_file: plan_file.as_deref(),
         who: &who,
         signals: &signals,
     };
-    recorded::forget(&state_directory(&loaded.plan)).map_err(|error| {
+    recorded::forget(&*artifacts).map_err(|error| {
         CliError::error(format!("can't forget what was observed before: {error}"))
     })?;
     let mut aggregate = Aggregate::default();
@@ -177,7 +177,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         // For `--refresh=false`. What can't be looked at now is said by the next plan.
         let after = locked.state().clone();
         if let Ok(made) = plan::make(&loaded, &after, &selected, true, parallelism, printer) {
-            keep_observations(&loaded, &made);
+            keep_observations(&*artifacts, &loaded, &made);
         }
     }
     Ok(tally.code())
@@ -284,14 +284,14 @@ fn refuse_unmet(selected: &Selected, approved: &[PhaseChange]) -> Result<(), Cli
     Ok(())
 }
 
-fn keep_observations(loaded: &Loaded, made: &Made) {
+fn keep_observations(artifacts: &dyn Artifacts, loaded: &Loaded, made: &Made) {
     let recorded = Recorded {
         at: Timestamp::now(),
         plan_digest: loaded.plan.digest(),
         observations: made.survey.observations.clone(),
     };
     // Only a convenience for `--refresh=false`.
-    drop(recorded::save(&state_directory(&loaded.plan), &recorded));
+    drop(recorded::save(artifacts, &recorded));
 }
 
 /// Where event lines go.

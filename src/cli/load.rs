@@ -1,6 +1,6 @@
 //! Loading a plan for a command: files, compile, and telling every finding.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::PlanArgs;
 use super::error::CliError;
@@ -64,14 +64,6 @@ pub(crate) fn choose(graph: &Graph, selection: &Selection) -> Result<Selected, C
     select(graph, selection).map_err(|message| {
         CliError::error(message).help("`mig graph` lists the phases of the plan")
     })
-}
-
-/// The directory of a local state.
-pub(crate) fn state_directory(plan: &Plan) -> PathBuf {
-    match &plan.state {
-        crate::plan::model::StateLocation::Directory(path) => path.clone(),
-        crate::plan::model::StateLocation::S3(_) => PathBuf::new(),
-    }
 }
 
 fn nothing_here() -> CliError {

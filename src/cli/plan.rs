@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::args::{ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
-use super::load::{Loaded, choose, load_plan, options, state_directory};
+use super::load::{Loaded, choose, load_plan, options};
 use super::printer::Printer;
 use super::settings::{plan_file, selection};
 use crate::apply::recorded::{self, Recorded};
@@ -133,7 +133,8 @@ pub(super) fn make(
 }
 
 fn last_observations(loaded: &Loaded, printer: Printer) -> Result<Recorded, CliError> {
-    let recorded = recorded::load(&state_directory(&loaded.plan))
+    let beside = crate::state::open(&loaded.plan.state)?.artifacts();
+    let recorded = recorded::load(&*beside)
         .filter(|recorded| recorded.plan_digest == loaded.plan.digest())
         .ok_or_else(|| {
             CliError::error(

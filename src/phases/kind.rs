@@ -1,6 +1,5 @@
 //! What a kind of phase is.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
 use crate::phases::connections::Connections;
 use crate::plan::model::{Phase, Plan};
+use crate::state::Artifacts;
 use crate::state::model::{PhaseRecord, SideEffect, State};
 
 /// A kind of phase. One implementation each in a folder of this module.
@@ -84,8 +84,8 @@ pub struct PerformContext<'a> {
     pub interrupt: &'a Interrupt,
     /// The time of this decision, for evidence.
     pub now: Timestamp,
-    /// Where evidence files go: a directory of the state, made when it is first needed.
-    pub evidence_dir: &'a Path,
+    /// Where evidence is kept, and what a run may take up again: beside the state, wherever that is.
+    pub artifacts: &'a dyn Artifacts,
 }
 
 /// For `undo`.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::artifacts::Artifacts;
 use super::error::StateError;
 use super::journal::{self, JournalLine, Notice, ReadJournal};
+use super::local_artifacts::LocalArtifacts;
 use super::lock::{self, FileLock};
 use super::model::{Entry, State};
 use super::store::{Holder, LoadedState, LockedState, StateStore};
@@ -144,6 +146,10 @@ impl StateStore for LocalStore {
         }
         locked.notices = notices;
         Ok(Box::new(locked))
+    }
+
+    fn artifacts(&self) -> Box<dyn Artifacts> {
+        Box::new(LocalArtifacts::new(self.directory.clone()))
     }
 }
 

@@ -3,17 +3,20 @@
 //! Relies on `base` and on the phase kinds' names of `plan`. Deliberately absent: what to write when (only the dispatcher
 //! of `apply` decides that), and the progress of documents, which lives in the work store beside the documents.
 
+mod artifacts;
 pub mod error;
 mod fold;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod journal;
 mod local;
+mod local_artifacts;
 mod lock;
 pub mod model;
 mod open;
 pub mod store;
 
+pub use artifacts::Artifacts;
 pub use error::StateError;
 pub use journal::{JournalLine, Notice};
 pub use open::{adopt_entries, new_state, open};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::artifacts::Artifacts;
 use super::error::StateError;
 use super::journal::{JournalLine, Notice};
 use super::model::{Entry, State};
@@ -24,6 +25,9 @@ pub trait StateStore: Send + Sync {
         wait: Duration,
         waiting: &mut dyn FnMut(&Holder),
     ) -> Result<Box<dyn LockedState>, StateError>;
+
+    /// What is kept beside the journal.
+    fn artifacts(&self) -> Box<dyn Artifacts>;
 }
 
 /// A state that this process may change; dropping it frees the lock.

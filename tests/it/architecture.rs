@@ -51,7 +51,11 @@ const TYPES_ONLY: &[(&str, &str, &[&str])] = &[
         &["crate::diff::observation", "crate::diff::change"],
     ),
     ("diff", "state", &["crate::state::model"]),
-    ("phases", "state", &["crate::state::model"]),
+    (
+        "phases",
+        "state",
+        &["crate::state::model", "crate::state::Artifacts"],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -198,6 +202,17 @@ fn only_the_dispatcher_and_its_like_change_the_state() {
     for (path, text) in sources() {
         if code(&text).contains(".append(") && code(&text).contains("Entry::") {
             assert!(allowed.contains(&module_of(&path)), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_state_knows_what_kind_of_place_it_is_in() {
+    for (path, text) in sources() {
+        if code(&text).contains("StateLocation::") {
+            let fine = ["state", "plan"].contains(&module_of(&path))
+                || path == Path::new("diff/assemble.rs");
+            assert!(fine, "{}", path.display());
         }
     }
 }

@@ -22,7 +22,7 @@ use mig::plan::LoadOptions;
 use mig::plan::load::load_with;
 use mig::plan::model::{PhaseKindName, PhaseSpec, Plan, StateLocation};
 use mig::state::model::{PhaseRecord, PhaseStatus, SideEffect, State};
-use mig::state::{Holder, LockedState, new_state};
+use mig::state::{Holder, LockedState, StateStore, new_state};
 use serde_json::Value;
 
 /// Does what the title of a gate says.
@@ -175,8 +175,12 @@ fn bench(phases: &[(&str, &str, &[&str])]) -> Bench {
 }
 
 impl Bench {
-    fn lock(&self) -> Box<dyn LockedState> {
+    fn store(&self) -> Box<dyn StateStore> {
         let location = StateLocation::Directory(self.directory.path().to_owned());
+        mig::state::open(&location).unwrap()
+    }
+
+    fn lock(&self) -> Box<dyn LockedState> {
         let holder = Holder {
             pid: 1,
             host: "h".into(),
@@ -184,8 +188,7 @@ impl Bench {
             operation: "test".into(),
             since: Timestamp::UNIX_EPOCH,
         };
-        let store = mig::state::open(&location).unwrap();
-        store
+        self.store()
             .lock(&holder, Duration::from_secs(10), &mut |_| {})
             .unwrap()
     }
@@ -225,7 +228,7 @@ impl Bench {
                 redo: &none,
                 parallelism: 4,
                 max_duration: self.max_duration,
-                evidence_dir: self.directory.path(),
+                artifacts: &*self.store().artifacts(),
                 plan_file: None,
                 who: "tester",
                 signals: &self.signals,

@@ -246,3 +246,26 @@ fn a_bucket_is_not_in_this_version() {
         .unwrap();
     assert!(error.to_string().contains("not in this version"), "{error}");
 }
+
+#[test]
+fn what_is_kept_beside_the_journal_is_whole_and_stays_within() {
+    let directory = tempfile::tempdir().unwrap();
+    let location = StateLocation::Directory(directory.path().join("deep/state"));
+    let beside = open(&location).unwrap().artifacts();
+    assert_eq!(beside.get("evidence/same.json").unwrap(), None);
+    beside.remove("evidence/same.json").unwrap();
+    beside.put("evidence/same.json", b"one").unwrap();
+    beside.put("evidence/same.json", b"two").unwrap();
+    assert_eq!(beside.get("evidence/same.json").unwrap().unwrap(), b"two");
+    let path = directory.path().join("deep/state/evidence/same.json");
+    assert_eq!(
+        beside.locate("evidence/same.json"),
+        path.display().to_string()
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"two");
+    assert!(beside.put("../outside", b"x").is_err());
+    assert!(beside.get("/etc/passwd").is_err());
+    assert!(beside.scratch().unwrap().is_dir());
+    beside.remove("evidence/same.json").unwrap();
+    assert!(!path.exists());
+}

@@ -1,6 +1,7 @@
 //! Compares, writes the evidence file, and puts in force what waited.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -10,7 +11,6 @@ use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
 use super::decide::{identity, selected, waiting};
 use super::{held_back, spec};
 use crate::base::Fingerprint;
-use crate::base::fs::write_atomic;
 use crate::base::units::{human_count, plural};
 use crate::clients::target::Target;
 use crate::diff::observation::{Observation, TargetIndexFacts};
@@ -66,7 +66,6 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         format!("snapshot {} ({})", snapshot.name(), snapshot.uuid()),
     );
     let side = TargetSide::new(&*target);
-    std::fs::create_dir_all(cx.evidence_dir).map_err(|error| evidence_error(cx, &error))?;
     let stop = || common::stop(cx.interrupt);
     let docs: u64 = chosen.iter().filter_map(|(_, facts)| facts.docs).sum();
     let progress = |now: VerifyProgress| {
@@ -87,7 +86,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             content: depth(spec.content),
             versions: keeps_versions(cx, spec),
             threads: threads(),
-            checkpoint: Some(file(cx, "checkpoint")),
+            checkpoint: Some(checkpoint(cx)?),
             identity: identity(&chosen, observed),
         },
         stop: &stop,
@@ -288,15 +287,22 @@ fn source_writes(cx: &PerformContext<'_>, spec: &VerifySpec) -> Vec<String> {
     )]
 }
 
-fn file(cx: &PerformContext<'_>, extension: &str) -> PathBuf {
-    let name = cx.phase.address.as_str().replace(['/', '>'], "_");
-    cx.evidence_dir.join(format!("{name}.{extension}"))
+/// The name of this phase's files.
+fn file_name(cx: &PerformContext<'_>) -> String {
+    cx.phase.address.as_str().replace(['/', '>'], "_")
 }
 
-fn evidence_error(cx: &PerformContext<'_>, error: &std::io::Error) -> PhaseError {
+/// Where a comparison is taken up again.
+fn checkpoint(cx: &PerformContext<'_>) -> Result<PathBuf, PhaseError> {
+    let scratch = cx.artifacts.scratch();
+    let scratch = scratch.map_err(|error| evidence_error(&error, error.help()))?;
+    Ok(scratch.join(format!("{}.checkpoint", file_name(cx))))
+}
+
+fn evidence_error(error: &dyn Display, help: String) -> PhaseError {
     PhaseError::Failed {
-        message: format!("evidence in {}: {error}", cx.evidence_dir.display()),
-        help: Some("make the state directory writable".into()),
+        message: format!("evidence: {error}"),
+        help: Some(help),
     }
 }
 
@@ -307,7 +313,7 @@ fn write_evidence(
     report: &Report,
     moved: &[String],
 ) -> Result<String, PhaseError> {
-    let path = file(cx, "json");
+    let name = format!("evidence/{}.json", file_name(cx));
     let evidence = json!({
         "phase": cx.phase.address,
         "plan": cx.plan.name,
@@ -325,6 +331,7 @@ fn write_evidence(
         message: format!("evidence: {error}"),
         help: None,
     })?;
-    write_atomic(&path, &bytes).map_err(|error| evidence_error(cx, &error))?;
-    Ok(path.display().to_string())
+    let put = cx.artifacts.put(&name, &bytes);
+    put.map_err(|error| evidence_error(&error, error.help()))?;
+    Ok(cx.artifacts.locate(&name))
 }
