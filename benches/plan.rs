@@ -199,6 +199,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 closed: false,
                 docs: Some(1_000 + number as u64),
                 bytes: 1 << 20,
+                snapshot: None,
             };
             (name(number), facts)
         })
@@ -218,8 +219,9 @@ fn observations() -> BTreeMap<Address, Observation> {
                     repository_generation: 7,
                     indices: source.clone(),
                     failures: Vec::new(),
+                    further: Vec::new(),
                 }),
-                problem: None,
+                ..SnapshotObservation::default()
             }),
         ),
         (

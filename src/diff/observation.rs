@@ -109,6 +109,18 @@ pub struct SnapshotFacts {
     pub indices: BTreeMap<String, SnapshotIndexFacts>,
     /// `index/shard: reason` of what the server failed to take.
     pub failures: Vec<String>,
+    /// Further snapshots of the same phase, each of indices that the earlier ones lack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<FurtherSnapshot>,
+}
+
+/// A snapshot that was taken when the selector of its phase was widened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FurtherSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its uuid.
+    pub uuid: String,
 }
 
 /// One index of a snapshot.
@@ -126,22 +138,48 @@ pub struct SnapshotIndexFacts {
     pub docs: Option<u64>,
     /// Bytes of stored fields that a reader will fetch.
     pub bytes: u64,
+    /// The uuid of the snapshot that it stands in, where that is not the first of its phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// What was observed for `snapshot:`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotObservation {
     /// The snapshot, where it exists.
     pub found: Option<SnapshotFacts>,
     /// Why it can't be used, where that is known.
     pub problem: Option<String>,
+    /// The cluster that it is taken of, where the phase takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveSource>,
+}
+
+/// A cluster that snapshots are taken of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveSource {
+    /// Its indices by name.
+    pub indices: BTreeMap<String, LiveIndexFacts>,
+}
+
+/// One index of a live cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveIndexFacts {
+    /// Its uuid.
+    pub uuid: String,
 }
 
 impl SnapshotObservation {
     fn identity(&self) -> impl Serialize {
-        self.found
-            .as_ref()
-            .map(|found| (&found.store, &found.name, &found.uuid, &found.state))
+        self.found.as_ref().map(|found| {
+            (
+                &found.store,
+                &found.name,
+                &found.uuid,
+                &found.state,
+                &found.further,
+            )
+        })
     }
 }
 

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::existing::SnapshotView;
 use super::kind::PhaseError;
+use super::live::SourceView;
 use crate::base::Address;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError};
 use crate::clients::objects::DirectoryStore;
 use crate::clients::target::{ClusterTarget, DirectoryTarget, Target};
 use crate::diff::observation::Observation;
-use crate::engines::snapshot::Repository;
+use crate::engines::snapshot::{Repository, SnapshotError};
 use crate::plan::model::{Cluster, ClusterAt, PhaseSpec, Plan, SnapshotSpec, Store, StoreAt};
 
 /// What the phases of one run have opened, or the saved observations that stand in their place.
@@ -74,9 +75,13 @@ impl Connections {
         &self.lineage
     }
 
-    /// The repository of a store.
+    /// The repository of a store, as it is now.
     pub fn open_store(&self, address: &Address) -> Result<Arc<Repository>, PhaseError> {
-        self.opened_stores.get(address, || {
+        let failed = |error: &SnapshotError| PhaseError::Failed {
+            message: format!("store `{address}`: {error}"),
+            help: Some(format!("check the directory of `stores.{address}`")),
+        };
+        let opened = self.opened_stores.get(address, || {
             let store = self.stores.get(address).ok_or_else(|| PhaseError::Failed {
                 message: format!("the plan has no store `{address}`"),
                 help: None,
@@ -84,12 +89,9 @@ impl Connections {
             match &store.at {
                 StoreAt::Directory { path, .. } => {
                     let objects = Arc::new(DirectoryStore::new(path.clone()));
-                    let repository =
-                        Repository::open(objects).map_err(|error| PhaseError::Failed {
-                            message: format!("store `{address}`: {error}"),
-                            help: Some(format!("check the directory of `stores.{address}`")),
-                        })?;
-                    Ok(Arc::new(repository))
+                    Repository::open(objects)
+                        .map(Arc::new)
+                        .map_err(|error| failed(&error))
                 }
                 StoreAt::S3 { uri, .. } => Err(PhaseError::NotYet {
                     message: format!(
@@ -98,24 +100,49 @@ impl Connections {
                     help: "copy the repository to a directory and give `directory:`".into(),
                 }),
             }
-        })
+        })?;
+        match opened.moved() {
+            Ok(None) => Ok(opened),
+            Ok(Some(now)) => {
+                let now = Arc::new(now);
+                self.opened_stores.set(address, Some(Arc::clone(&now)));
+                Ok(now)
+            }
+            Err(error) => {
+                self.opened_stores.set(address, None);
+                Err(failed(&error))
+            }
+        }
     }
 
     /// The snapshot that a snapshot phase names, with what it holds. One that can't be used says so in
-    /// [`SnapshotView::problem`].
+    /// [`SnapshotView::problem`]. One that was usable in this run and was deleted since is an error.
     pub fn open_snapshot(&self, phase: &Address) -> Result<Arc<SnapshotView>, PhaseError> {
-        self.opened_snapshots
-            .get(phase, || match self.snapshots.get(phase) {
-                Some(SnapshotSpec::Existing { store, name, .. }) => {
-                    let repository = self.open_store(&store.value)?;
-                    SnapshotView::open(&store.value, &repository, name).map(Arc::new)
-                }
-                Some(SnapshotSpec::Take { of, .. }) => Err(cluster_not_yet(&of.value)),
-                None => Err(PhaseError::Failed {
-                    message: format!("the plan has no snapshot phase `{phase}`"),
-                    help: None,
-                }),
-            })
+        let mut fresh = false;
+        // What is not there yet is looked for again.
+        let keep = |view: &Arc<SnapshotView>| view.facts.is_some();
+        let view = self.opened_snapshots.get_and(phase, keep, || {
+            fresh = true;
+            self.find_snapshot(phase).map(Arc::new)
+        })?;
+        match view.vanished() {
+            Some(error) if !fresh => Err(error),
+            _ => Ok(view),
+        }
+    }
+
+    fn find_snapshot(&self, phase: &Address) -> Result<SnapshotView, PhaseError> {
+        match self.snapshots.get(phase) {
+            Some(SnapshotSpec::Existing { store, name, .. }) => {
+                let repository = self.open_store(&store.value)?;
+                SnapshotView::open(&store.value, &repository, name)
+            }
+            Some(SnapshotSpec::Take { of, .. }) => Err(cluster_not_yet(&of.value)),
+            None => Err(PhaseError::Failed {
+                message: format!("the plan has no snapshot phase `{phase}`"),
+                help: None,
+            }),
+        }
     }
 
     /// The snapshot of a phase where it can be used; `None` where it can't, which its own phase says.
@@ -123,10 +150,20 @@ impl Connections {
         &self,
         phase: &Address,
     ) -> Result<Option<Arc<SnapshotView>>, PhaseError> {
+        let used = self.opened_snapshots.peek(phase).is_some();
         match self.open_snapshot(phase) {
             Ok(view) if view.problem.is_none() => Ok(Some(view)),
+            Err(error) if used => Err(error),
             Ok(_) | Err(_) => Ok(None),
         }
+    }
+
+    /// What a phase reads: the snapshot, or the live source as long as there is none.
+    pub fn source(&self, phase: &Address) -> Result<SourceView, PhaseError> {
+        Ok(match self.usable_snapshot(phase)? {
+            Some(view) => SourceView::Snapshot(view),
+            None => SourceView::Nothing,
+        })
     }
 
     /// A target.
@@ -233,22 +270,49 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T: Clone> Slots<T> {
+    /// What is open, opened where it is not.
     fn get(
         &self,
         address: &Address,
         open: impl FnOnce() -> Result<T, PhaseError>,
     ) -> Result<T, PhaseError> {
-        let slot = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(slots.entry(address.clone()).or_default())
-        };
+        self.get_and(address, |_| true, open)
+    }
+
+    /// As [`Self::get`]; kept open only where `keep` says so.
+    fn get_and(
+        &self,
+        address: &Address,
+        keep: impl FnOnce(&T) -> bool,
+        open: impl FnOnce() -> Result<T, PhaseError>,
+    ) -> Result<T, PhaseError> {
+        let slot = self.slot(address);
         // Only those that want the same thing wait for its opening.
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = &*slot {
             return Ok(opened.clone());
         }
         let opened = open()?;
-        *slot = Some(opened.clone());
+        if keep(&opened) {
+            *slot = Some(opened.clone());
+        }
         Ok(opened)
+    }
+
+    /// What is open.
+    fn peek(&self, address: &Address) -> Option<T> {
+        let slot = self.slot(address);
+        slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another one in the place of what is open; `None`: the next one who asks opens it again.
+    fn set(&self, address: &Address, opened: Option<T>) {
+        let slot = self.slot(address);
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+    }
+
+    fn slot(&self, address: &Address) -> Slot<T> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(address.clone()).or_default())
     }
 }

@@ -1,4 +1,5 @@
-//! A snapshot that exists in a store, with the facts that plans are made of.
+//! The snapshots of a phase that exist in a store, with the facts that plans are made of: one, or several where the
+//! phase was widened, each index in exactly one of them.
 //!
 //! Documents are counted by the segments' own bitmaps, not by reading documents. Relies on the `snapshot` and `lucene`
 //! engines. Deliberately absent: taking snapshots.
@@ -9,10 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kind::PhaseError;
 use crate::base::Address;
-use crate::diff::observation::{SnapshotFacts, SnapshotIndexFacts};
+use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts};
+use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
 use crate::engines::lucene::{Commit, Segment, SegmentFiles};
 use crate::engines::snapshot::{
-    IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError, SnapshotState,
+    GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
+    SnapshotState,
 };
 
 /// Shards that are looked at at once.
@@ -20,94 +23,222 @@ const THREADS_MAX: usize = 8;
 /// Failed shards that are named one by one.
 const NAMED_FAILURES_MAX: usize = 5;
 
-/// An opened snapshot.
+/// The opened snapshots of a phase.
 pub struct SnapshotView {
-    /// The snapshot; absent where there is none of that name.
-    pub snapshot: Option<Snapshot>,
-    /// What it holds; absent where it can't be used.
+    /// What they hold; absent where they can't be used.
     pub facts: Option<SnapshotFacts>,
-    /// Metadata of its indices.
+    /// Metadata of their indices.
     pub metadata: BTreeMap<String, IndexMetadata>,
-    /// Why it can't be used.
+    /// Why they can't be used.
     pub problem: Option<String>,
+    store: Address,
+    snapshots: Vec<Snapshot>,
+    /// Which of the snapshots an index is read from.
+    owners: BTreeMap<String, usize>,
 }
 
 impl SnapshotView {
     /// Looks for a snapshot; that there is none, or one that can't be used, is a problem and no error.
     pub fn open(store: &Address, repository: &Repository, name: &str) -> Result<Self, PhaseError> {
-        let problem = |snapshot: Option<Snapshot>, text: String| Self {
-            snapshot,
+        match repository.snapshot(name) {
+            Ok(snapshot) => Self::of(store, vec![snapshot]),
+            Err(error @ SnapshotError::NoSnapshot { .. }) => {
+                Ok(Self::unusable(store, Vec::new(), error.to_string()))
+            }
+            Err(error) => Err(failed(store, &error)),
+        }
+    }
+
+    /// With these snapshots, in the order in which they were taken. An index that several hold is read from the first.
+    pub fn of(store: &Address, snapshots: Vec<Snapshot>) -> Result<Self, PhaseError> {
+        if let Some(text) = snapshots.iter().find_map(unusable) {
+            return Ok(Self::unusable(store, snapshots, text));
+        }
+        let mut view = Self {
             facts: None,
             metadata: BTreeMap::new(),
-            problem: Some(text),
-        };
-        let snapshot = match repository.snapshot(name) {
-            Ok(snapshot) => snapshot,
-            Err(error @ SnapshotError::NoSnapshot { .. }) => {
-                return Ok(problem(None, error.to_string()));
-            }
-            Err(error) => return Err(failed(store, &error)),
-        };
-        if let Some(text) = unusable(&snapshot) {
-            return Ok(problem(Some(snapshot), text));
-        }
-        let mut metadata = BTreeMap::new();
-        for index in snapshot.indices() {
-            let found = snapshot
-                .index_metadata(&index.name)
-                .map_err(|error| failed(store, &error))?;
-            metadata.insert(index.name.clone(), found);
-        }
-        let counted = count(&snapshot).map_err(|error| PhaseError::Failed {
-            message: format!("store `{store}`: {error}"),
-            help: Some(
-                "the snapshot can't be read in full: take another one, or leave the index out"
-                    .into(),
-            ),
-        })?;
-        let indices = snapshot
-            .indices()
-            .iter()
-            .map(|index| {
-                let metadata = metadata.get(&index.name);
-                let counted = counted.get(&index.name).copied().unwrap_or_default();
-                let facts = SnapshotIndexFacts {
-                    id: index.id.clone(),
-                    uuid: metadata
-                        .and_then(|metadata| metadata.uuid.clone())
-                        .unwrap_or_else(|| index.id.clone()),
-                    shards: index.shards,
-                    closed: metadata.is_some_and(|it| it.state == IndexState::Close),
-                    docs: counted.docs,
-                    bytes: counted.bytes,
-                };
-                (index.name.clone(), facts)
-            })
-            .collect();
-        let info = snapshot.info();
-        let facts = SnapshotFacts {
+            problem: None,
             store: store.clone(),
-            name: snapshot.name().to_owned(),
-            uuid: snapshot.uuid().to_owned(),
+            snapshots,
+            owners: BTreeMap::new(),
+        };
+        match view.look() {
+            Ok(()) => Ok(view),
+            Err(error) => Err(view.or_vanished(error)),
+        }
+    }
+
+    fn unusable(store: &Address, snapshots: Vec<Snapshot>, problem: String) -> Self {
+        Self {
+            facts: None,
+            metadata: BTreeMap::new(),
+            problem: Some(problem),
+            store: store.clone(),
+            snapshots,
+            owners: BTreeMap::new(),
+        }
+    }
+
+    fn look(&mut self) -> Result<(), PhaseError> {
+        let Some(first) = self.snapshots.first() else {
+            self.problem = Some("there is no snapshot".to_owned());
+            return Ok(());
+        };
+        let info = first.info();
+        let mut facts = SnapshotFacts {
+            store: self.store.clone(),
+            name: first.name().to_owned(),
+            uuid: first.uuid().to_owned(),
             state: info.state.to_string(),
             made_by: match info.version {
                 Some(IndexVersion::Release(version)) => Some(version),
                 _ => None,
             },
-            repository_generation: snapshot.repository_generation(),
-            indices,
+            repository_generation: first.repository_generation(),
+            indices: BTreeMap::new(),
             failures: Vec::new(),
+            further: Vec::new(),
         };
-        Ok(Self {
-            snapshot: Some(snapshot),
-            facts: Some(facts),
-            metadata,
-            problem: None,
+        for (number, snapshot) in self.snapshots.iter().enumerate() {
+            let counted = count(snapshot).map_err(|error| PhaseError::Failed {
+                message: format!("store `{}`: {error}", self.store),
+                help: Some(
+                    "the snapshot can't be read in full: take another one, or leave the index out"
+                        .into(),
+                ),
+            })?;
+            if number > 0 {
+                facts.further.push(FurtherSnapshot {
+                    name: snapshot.name().to_owned(),
+                    uuid: snapshot.uuid().to_owned(),
+                });
+            }
+            for index in snapshot.indices() {
+                if self.owners.contains_key(&index.name) {
+                    continue;
+                }
+                let metadata = snapshot
+                    .index_metadata(&index.name)
+                    .map_err(|error| failed(&self.store, &error))?;
+                let counted = counted.get(&index.name).copied().unwrap_or_default();
+                let found = SnapshotIndexFacts {
+                    id: index.id.clone(),
+                    uuid: metadata.uuid.clone().unwrap_or_else(|| index.id.clone()),
+                    shards: index.shards,
+                    closed: metadata.state == IndexState::Close,
+                    docs: counted.docs,
+                    bytes: counted.bytes,
+                    snapshot: (number > 0).then(|| snapshot.uuid().to_owned()),
+                };
+                facts.indices.insert(index.name.clone(), found);
+                self.owners.insert(index.name.clone(), number);
+                self.metadata.insert(index.name.clone(), metadata);
+            }
+        }
+        self.facts = Some(facts);
+        Ok(())
+    }
+
+    /// The snapshots, in the order in which they were taken.
+    pub fn snapshots(&self) -> &[Snapshot] {
+        &self.snapshots
+    }
+
+    /// The documents of these indices, each from the snapshot that it stands in.
+    pub fn source(&self, indices: &[String]) -> Result<SnapshotSource, PhaseError> {
+        let mut each = Vec::with_capacity(indices.len());
+        for index in indices {
+            let owner = self
+                .owners
+                .get(index)
+                .and_then(|it| self.snapshots.get(*it));
+            let snapshot = owner.ok_or_else(|| {
+                PhaseError::Stale(format!("index {index} is in no snapshot of {}", self.store))
+            })?;
+            each.push((snapshot, index.as_str()));
+        }
+        SnapshotSource::open_each(each, ITEM_BYTES).map_err(|error| {
+            self.or_vanished(PhaseError::Failed {
+                message: error.to_string(),
+                help: Some("check the snapshot".into()),
+            })
         })
+    }
+
+    /// Name and uuid of each, for evidence: `snapshot nightly-1 (uuid)`.
+    pub fn label(&self) -> String {
+        let each: Vec<String> = self
+            .snapshots
+            .iter()
+            .map(|snapshot| format!("{} ({})", snapshot.name(), snapshot.uuid()))
+            .collect();
+        let noun = if each.len() == 1 {
+            "snapshot"
+        } else {
+            "snapshots"
+        };
+        format!("{noun} {}", each.join(", "))
+    }
+
+    /// Templates, pipelines and settings: of an object that several snapshots hold, the form in the first.
+    pub fn global_metadata(&self) -> Result<Option<GlobalMetadata>, PhaseError> {
+        let mut all: Option<GlobalMetadata> = None;
+        for snapshot in &self.snapshots {
+            let found = snapshot
+                .global_metadata()
+                .map_err(|error| self.or_vanished(failed(&self.store, &error)))?;
+            match &mut all {
+                Some(all) => all.add_missing(found),
+                None => all = Some(found),
+            }
+        }
+        Ok(all)
+    }
+
+    /// What reading a snapshot that somebody deleted looks like is told as what it is; any other error stays.
+    pub fn or_vanished(&self, error: PhaseError) -> PhaseError {
+        self.vanished().unwrap_or(error)
+    }
+
+    /// Whether one of the snapshots is in the repository no more.
+    pub fn vanished(&self) -> Option<PhaseError> {
+        let first = self.snapshots.first()?;
+        let now = match first.repository().moved() {
+            Ok(Some(now)) => now,
+            Err(SnapshotError::NoRepository { .. }) => return Some(self.gone(first, None)),
+            Ok(None) | Err(_) => return None,
+        };
+        let gone = self.snapshots.iter().find(|snapshot| {
+            let there = |uuid: &str| uuid == snapshot.uuid();
+            !now.snapshots().iter().any(|entry| there(&entry.uuid))
+        })?;
+        Some(self.gone(gone, Some(now.generation())))
+    }
+
+    fn gone(&self, snapshot: &Snapshot, now: Option<u64>) -> PhaseError {
+        let then = snapshot.repository_generation();
+        let now = now.map_or_else(
+            || "and there is no repository there any more".to_owned(),
+            |now| format!("at {now} it holds it no more"),
+        );
+        PhaseError::Failed {
+            message: format!(
+                "store `{}`: snapshot `{}` ({}) was deleted while it was in use: the repository was at generation \
+                 {then} when it was opened, {now}",
+                self.store,
+                snapshot.name(),
+                snapshot.uuid()
+            ),
+            help: Some(
+                "find out who deletes snapshots there and stop it (retention, snapshot lifecycle); then take the \
+                 snapshot again: `--redo` of its phase"
+                    .into(),
+            ),
+        }
     }
 }
 
-fn failed(store: &Address, error: &SnapshotError) -> PhaseError {
+pub(super) fn failed(store: &Address, error: &SnapshotError) -> PhaseError {
     PhaseError::Failed {
         message: format!("store `{store}`: {error}"),
         help: Some(format!("check the directory of `stores.{store}`")),

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod existing;
 pub mod gate;
 pub mod kind;
+pub mod live;
 pub mod metadata;
 pub mod snapshot;
 pub mod switchover;

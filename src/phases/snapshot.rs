@@ -27,6 +27,7 @@ impl PhaseKind for Snapshot {
         Ok(Observation::Snapshot(SnapshotObservation {
             found: view.facts.clone(),
             problem: view.problem.clone(),
+            ..SnapshotObservation::default()
         }))
     }
 

@@ -54,8 +54,17 @@ impl SnapshotSource {
         indices: &[String],
         item_bytes: u64,
     ) -> Result<Self, SourceError> {
+        let each = indices.iter().map(|index| (snapshot, index.as_str()));
+        Self::open_each(each, item_bytes)
+    }
+
+    /// As [`Self::open`], for indices that stand in several snapshots: each with the one that it is read from.
+    pub fn open_each<'a>(
+        indices: impl IntoIterator<Item = (&'a Snapshot, &'a str)>,
+        item_bytes: u64,
+    ) -> Result<Self, SourceError> {
         let mut segments = BTreeMap::new();
-        for index in indices {
+        for (snapshot, index) in indices {
             let listed = snapshot
                 .index(index)
                 .map_err(|error| failed(index, error))?;
@@ -70,7 +79,7 @@ impl SnapshotSource {
                     let opened = Segment::open(Arc::clone(&files), segment)
                         .map_err(|error| failed(format!("{here}/{}", segment.name), error))?;
                     let key = SegmentKey {
-                        index: index.clone(),
+                        index: index.to_owned(),
                         shard,
                         segment: segment.name.clone(),
                     };

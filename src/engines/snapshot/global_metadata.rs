@@ -37,6 +37,24 @@ const BOOKKEEPING: [&str; 5] = [
 ];
 
 impl GlobalMetadata {
+    /// Takes in what another one has and this one lacks.
+    pub fn add_missing(&mut self, other: Self) {
+        let pairs = [
+            (&mut self.templates, other.templates),
+            (&mut self.component_templates, other.component_templates),
+            (&mut self.index_templates, other.index_templates),
+            (&mut self.pipelines, other.pipelines),
+            (&mut self.stored_scripts, other.stored_scripts),
+            (&mut self.persistent_settings, other.persistent_settings),
+            (&mut self.other, other.other),
+        ];
+        for (ours, theirs) in pairs {
+            for (name, value) in theirs {
+                ours.entry(name).or_insert(value);
+            }
+        }
+    }
+
     /// From the decoded blob; the sections stand under `meta-data` (`metadata` in some versions).
     pub(crate) fn from_content(blob: &str, root: &Content) -> Result<Self, SnapshotError> {
         let sections = root

@@ -1,6 +1,7 @@
 //! `snap-<uuid>.dat` at the root: what a snapshot says of itself.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::content::Content;
 use super::error::SnapshotError;
@@ -38,6 +39,8 @@ pub struct SnapshotInfo {
     pub data_streams: Vec<String>,
     /// Whether it holds templates, pipelines and persistent settings. `None` where it does not say (before 7.0).
     pub include_global_state: Option<bool>,
+    /// What whoever took it wrote beside it (from 7.3 on).
+    pub metadata: Option<Value>,
     /// OpenSearch: its segments stand in a remote store and not here.
     pub remote_store_shallow_copy: bool,
 }
@@ -114,6 +117,7 @@ impl SnapshotInfo {
             include_global_state: fields
                 .get("include_global_state")
                 .and_then(Content::as_bool),
+            metadata: fields.get("metadata").map(Content::to_json),
             remote_store_shallow_copy: shallow == Some(true) || pinned.is_some_and(|at| at > 0),
         })
     }

@@ -85,6 +85,16 @@ impl Repository {
         self.shared.generation
     }
 
+    /// The repository as it is now, where it has moved since it was opened: snapshots were taken or deleted.
+    pub fn moved(&self) -> Result<Option<Self>, SnapshotError> {
+        let names = self.shared.store.list("").unwrap_or_default();
+        let now = names.iter().filter_map(|name| generation_of(name)).max();
+        if now == Some(self.shared.generation) {
+            return Ok(None);
+        }
+        Self::open(Arc::clone(&self.shared.store)).map(Some)
+    }
+
     /// Where the repository is, for messages.
     pub fn location(&self) -> String {
         self.shared.store.location()

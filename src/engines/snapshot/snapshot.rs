@@ -13,7 +13,7 @@ use super::global_metadata::GlobalMetadata;
 use super::index_metadata::IndexMetadata;
 use super::info::SnapshotInfo;
 use super::limits::MAX_METADATA_BLOB_BYTES;
-use super::repository::Shared;
+use super::repository::{Repository, Shared};
 use super::repository_data::SnapshotEntry;
 use super::shard::ShardSnapshot;
 
@@ -126,6 +126,13 @@ impl Snapshot {
     /// Uuid of the snapshot.
     pub fn uuid(&self) -> &str {
         &self.entry.uuid
+    }
+
+    /// The repository as it was when the snapshot was opened.
+    pub fn repository(&self) -> Repository {
+        Repository {
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// The generation of the repository in which it was opened.

@@ -33,8 +33,8 @@ impl PhaseKind for Backfill {
         let on = &spec.to.value;
         let target = cx.connections.open_target(on)?;
         let error = |error| common::target_error(on, &error);
-        let view = cx.connections.usable_snapshot(&spec.from.value)?;
-        let facts = view.as_ref().and_then(|view| view.facts.as_ref());
+        let view = cx.connections.source(&spec.from.value)?;
+        let snapshot_uuid = view.snapshot_uuid();
         let (identity, work) = match peek(&*target, cx.plan, &cx.phase.address)? {
             Some((identity, work)) => (Some(identity), Some(work)),
             None => (None, None),
@@ -48,20 +48,19 @@ impl PhaseKind for Backfill {
                 identity.plan, identity.lineage, identity.snapshot_uuid
             )
         });
-        let this_snapshot = identity.is_some_and(|identity| {
-            Some(&identity.snapshot_uuid) == facts.map(|facts| &facts.uuid)
-        });
+        let this_snapshot =
+            identity.is_some_and(|identity| Some(identity.snapshot_uuid) == snapshot_uuid);
         let work = work.filter(|_| ours && this_snapshot);
         let written = work.as_ref().map_or(0, |work| work.docs_done);
         let mut indices = BTreeMap::new();
-        for name in facts.into_iter().flat_map(|facts| facts.indices.keys()) {
+        for name in view.indices().keys() {
             if let Some(found) = target.index_facts(name, written).map_err(error)? {
                 indices.insert(name.clone(), found);
             }
         }
         Ok(Observation::Backfill(BackfillObservation {
-            snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
-            source: facts.map(|facts| facts.indices.clone()).unwrap_or_default(),
+            snapshot_uuid,
+            source: view.indices().clone(),
             target: indices,
             work,
             other_work,

@@ -14,7 +14,6 @@ use crate::base::units::plural;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
 use crate::diff::observation::Observation;
-use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
 use crate::engines::bulk::work_store::{LocalWorkStore, WorkStore};
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
@@ -55,8 +54,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         .snapshot_uuid
         .as_deref()
         .ok_or_else(|| PhaseError::Stale("the snapshot is not there".into()))?;
-    let view = cx.connections.usable_snapshot(&spec.from.value)?;
-    let Some(snapshot) = view.as_ref().and_then(|view| view.snapshot.as_ref()) else {
+    let Some(view) = cx.connections.usable_snapshot(&spec.from.value)? else {
         return Err(PhaseError::Stale("the snapshot is not there".into()));
     };
     let WorkPlace::Directory(place) = target.work_place() else {
@@ -101,8 +99,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         indices.insert(name.clone(), Some(facts.uuid));
     }
     let names: Vec<String> = chosen.keys().cloned().collect();
-    let source = SnapshotSource::open(snapshot, &names, ITEM_BYTES)
-        .map_err(|error| failed(error.to_string(), "check the snapshot"))?;
+    let source = view.source(&names)?;
     let failed_folder = place
         .join("failed")
         .join(file_name(cx.phase.address.as_str()));
@@ -132,7 +129,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         stop: &stop,
         progress: &progress,
     })
-    .map_err(|error| bulk_error(&error))?;
+    .map_err(|error| view.or_vanished(bulk_error(&error)))?;
     let read = read
         .load(Ordering::Relaxed)
         .saturating_sub(first.load(Ordering::Relaxed));

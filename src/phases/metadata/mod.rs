@@ -18,6 +18,7 @@ use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use super::live::SourceView;
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{MetadataObservation, ObjectKind, Observation};
@@ -55,10 +56,11 @@ impl PhaseKind for Metadata {
 fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseError> {
     let spec = spec(phase)?;
     let target = connections.open_target(&spec.to.value)?;
-    let view = connections.usable_snapshot(&spec.from.value)?;
+    let view = connections.source(&spec.from.value)?;
     let source_objects = match &view {
-        Some(view) => source::objects(view)?,
-        None => Vec::new(),
+        SourceView::Snapshot(view) => source::objects(view)?,
+        SourceView::Live(live) => live.objects.clone(),
+        SourceView::Nothing => Vec::new(),
     };
     let mut target_objects = Vec::new();
     for (key, _) in &source_objects {
@@ -69,10 +71,9 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
             target_objects.push((key.clone(), body));
         }
     }
-    let facts = view.as_ref().and_then(|view| view.facts.as_ref());
     Ok(Observation::Metadata(MetadataObservation {
-        snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
-        source: facts.and_then(|facts| facts.made_by),
+        snapshot_uuid: view.snapshot_uuid(),
+        source: view.made_by(),
         target: target.version(),
         source_objects,
         target_objects,

@@ -12,15 +12,9 @@ use crate::engines::snapshot::IndexState;
 
 /// All objects, in the order in which they are created.
 pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, PhaseError> {
-    let Some(snapshot) = &view.snapshot else {
+    let Some(global) = view.global_metadata()? else {
         return Ok(Vec::new());
     };
-    let global = snapshot
-        .global_metadata()
-        .map_err(|error| PhaseError::Failed {
-            message: error.to_string(),
-            help: Some("check the store".into()),
-        })?;
     let mut objects = Vec::new();
     let mut add = |kind: ObjectKind, name: &str, body: Value| {
         let name = name.to_owned();

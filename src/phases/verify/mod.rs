@@ -37,11 +37,10 @@ impl PhaseKind for Verify {
         let on = &spec.target.value;
         let target = cx.connections.open_target(on)?;
         let error = |error| common::target_error(on, &error);
-        let view = cx.connections.usable_snapshot(&spec.source.value)?;
-        let facts = view.as_ref().and_then(|view| view.facts.as_ref());
+        let view = cx.connections.source(&spec.source.value)?;
         let mut indices = BTreeMap::new();
         let mut to_close = Vec::new();
-        for (name, source) in facts.into_iter().flat_map(|facts| &facts.indices) {
+        for (name, source) in view.indices() {
             if let Some(found) = target.index_facts(name, 0).map_err(error)? {
                 indices.insert(name.clone(), found);
                 if source.closed && !target.is_closed(name).map_err(error)? {
@@ -50,8 +49,8 @@ impl PhaseKind for Verify {
             }
         }
         Ok(Observation::Verify(VerifyObservation {
-            snapshot_uuid: facts.map(|facts| facts.uuid.clone()),
-            source: facts.map(|facts| facts.indices.clone()).unwrap_or_default(),
+            snapshot_uuid: view.snapshot_uuid(),
+            source: view.indices().clone(),
             held_back: held_back::waiting(&*target, on)?,
             target: indices,
             to_close,

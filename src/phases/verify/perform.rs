@@ -14,7 +14,6 @@ use crate::base::Fingerprint;
 use crate::base::units::{human_count, plural};
 use crate::clients::target::Target;
 use crate::diff::observation::{Observation, TargetIndexFacts};
-use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
 use crate::engines::verify::{
     self, Comparison, Content as Depth, Report, SourceSide, TargetSide, Verdict, VerifyError,
     VerifyOptions, VerifyProgress,
@@ -35,8 +34,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let spec = spec(cx.phase)?;
     let on = &spec.target.value;
     let target = cx.connections.open_target(on)?;
-    let view = cx.connections.usable_snapshot(&spec.source.value)?;
-    let Some(snapshot) = view.as_ref().and_then(|view| view.snapshot.as_ref()) else {
+    let Some(view) = cx.connections.usable_snapshot(&spec.source.value)? else {
         return Err(PhaseError::Stale("the snapshot is not there".into()));
     };
     let (chosen, _) = selected(cx.plan, spec, observed);
@@ -56,15 +54,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             outputs: json!({ "proved": proved_before(cx) }),
         });
     }
-    let source =
-        SnapshotSource::open(snapshot, &names, ITEM_BYTES).map_err(|error| PhaseError::Failed {
-            message: error.to_string(),
-            help: Some("check the snapshot".into()),
-        })?;
-    let source = SourceSide::new(
-        &source,
-        format!("snapshot {} ({})", snapshot.name(), snapshot.uuid()),
-    );
+    let source = view.source(&names)?;
+    let source = SourceSide::new(&source, view.label());
     let side = TargetSide::new(&*target);
     let stop = || common::stop(cx.interrupt);
     let docs: u64 = chosen.iter().filter_map(|(_, facts)| facts.docs).sum();
@@ -102,10 +93,10 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             });
         }
         Err(error) => {
-            return Err(PhaseError::Failed {
+            return Err(view.or_vanished(PhaseError::Failed {
                 message: error.to_string(),
                 help: Some("nothing is proved; run the same command again".into()),
-            });
+            }));
         }
     };
     if report.verdict == Verdict::Interrupted {
