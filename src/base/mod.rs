@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod fs;
 pub mod json;
 pub mod read_at;
+pub mod settings;
 pub mod units;
 pub mod version;
 

@@ -49,6 +49,15 @@ pub trait Target: Send + Sync {
     /// An object's body, where it exists.
     fn get(&self, key: &ObjectKey) -> Result<Option<Value>, TargetError>;
 
+    /// Those of several objects that exist, in the order of the keys. A cluster answers with a few calls.
+    fn get_many(&self, keys: &[ObjectKey]) -> Result<Vec<(ObjectKey, Value)>, TargetError> {
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(self.get(key)?.map(|body| (key.clone(), body)));
+        }
+        Ok(found)
+    }
+
     /// Creates or replaces an object. Replacing an index keeps its uuid and its documents.
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError>;
 

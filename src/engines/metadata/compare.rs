@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use super::draft::is_nested;
 use super::held_back::release;
 use super::rules::PRIVATE_SETTINGS;
-use super::settings::{meant, normal_settings};
+use super::settings::meant;
 use crate::base::Fingerprint;
+use crate::base::settings::normal_settings;
 use crate::diff::change::Edit;
 use crate::diff::observation::ObjectKind;
 

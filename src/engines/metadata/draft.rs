@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::rule::Rule;
-use super::settings::{meant, normal_settings};
+use super::settings::meant;
+use crate::base::settings::normal_settings;
 use crate::diff::change::Edit;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 

@@ -1,70 +1,9 @@
-//! Settings in normal form: one flat map of dotted keys that begin with `index.`, values as texts or lists of texts.
-
-use serde_json::{Map, Value};
-
-/// The normal form, whether they were nested or flat, with or without the prefix.
-pub fn normal_settings(settings: &Value) -> Map<String, Value> {
-    let mut flat = Map::new();
-    flatten("", settings, &mut flat);
-    flat.into_iter()
-        .map(|(key, value)| {
-            let prefixed = key.starts_with("index.") || key.starts_with("archived.");
-            let key = if prefixed {
-                key
-            } else {
-                format!("index.{key}")
-            };
-            (key, value)
-        })
-        .collect()
-}
-
-fn flatten(prefix: &str, value: &Value, flat: &mut Map<String, Value>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let key = if prefix.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{prefix}.{name}")
-                };
-                flatten(&key, value, flat);
-            }
-        }
-        Value::Null => {}
-        leaf => {
-            flat.insert(prefix.to_owned(), text_of(leaf));
-        }
-    }
-}
-
-fn text_of(value: &Value) -> Value {
-    match value {
-        Value::Bool(flag) => Value::String(flag.to_string()),
-        Value::Number(number) => Value::String(number.to_string()),
-        Value::Array(items) => Value::Array(items.iter().map(text_of).collect()),
-        other => other.clone(),
-    }
-}
+//! Names of settings.
 
 /// Whether `key` is meant by `pattern`: the key itself, or with `.*` at the end all keys below.
 pub(super) fn meant(pattern: &str, key: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => key.starts_with(prefix),
         None => key == pattern,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn nested_and_flat_are_one_form() {
-        let nested =
-            json!({"index": {"number_of_shards": 1, "hidden": true, "x": null, "l": [1, "b"]}});
-        let flat = json!({"number_of_shards": "1", "index.hidden": "true", "l": ["1", "b"]});
-        assert_eq!(normal_settings(&nested), normal_settings(&flat));
     }
 }

@@ -21,7 +21,7 @@ use super::kind::{
 use super::live::SourceView;
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{MetadataObservation, ObjectKind, Observation};
+use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::{core_fingerprint, differences};
 use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -62,15 +62,10 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         SourceView::Live(live) => live.objects.clone(),
         SourceView::Nothing => Vec::new(),
     };
-    let mut target_objects = Vec::new();
-    for (key, _) in &source_objects {
-        let found = target
-            .get(key)
-            .map_err(|error| common::target_error(&spec.to.value, &error))?;
-        if let Some(body) = found {
-            target_objects.push((key.clone(), body));
-        }
-    }
+    let keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();
+    let target_objects = target
+        .get_many(&keys)
+        .map_err(|error| common::target_error(&spec.to.value, &error))?;
     Ok(Observation::Metadata(MetadataObservation {
         snapshot_uuid: view.snapshot_uuid(),
         source: view.made_by(),

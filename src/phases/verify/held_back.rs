@@ -27,11 +27,12 @@ pub(super) fn waiting(
         return Ok(found);
     }
     for kind in KINDS {
-        for name in target.list(kind).map_err(error)? {
-            let key = ObjectKey { kind, name };
-            let Some(body) = target.get(&key).map_err(error)? else {
-                continue;
-            };
+        let names = target.list(kind).map_err(error)?;
+        let keys: Vec<ObjectKey> = names
+            .into_iter()
+            .map(|name| ObjectKey { kind, name })
+            .collect();
+        for (key, body) in target.get_many(&keys).map_err(error)? {
             let waiting = held_back(&body).len() as u64;
             if waiting > 0 {
                 found.push((key, waiting));

@@ -100,6 +100,10 @@ impl Target for ClusterTarget {
         objects::get(self, key)
     }
 
+    fn get_many(&self, keys: &[ObjectKey]) -> Result<Vec<(ObjectKey, Value)>, TargetError> {
+        objects::get_many(self, keys)
+    }
+
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
         objects::put(self, key, body)
     }
