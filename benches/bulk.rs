@@ -171,6 +171,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         target: &TargetSide::new(&target),
         indices: vec!["bench".to_owned()],
         options: VerifyOptions {
+            settle: std::time::Duration::ZERO,
             content: Content::Full,
             versions: true,
             threads: 2,

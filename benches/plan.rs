@@ -248,6 +248,7 @@ fn observations() -> BTreeMap<Address, Observation> {
         (
             "same",
             Observation::Verify(VerifyObservation {
+                source_cluster: None,
                 snapshot_uuid,
                 source,
                 target: BTreeMap::new(),

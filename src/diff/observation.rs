@@ -60,7 +60,18 @@ impl Observation {
                 add("indices of the target", targets(&it.target));
             }
             Self::Verify(it) => {
-                add("the snapshot", Fingerprint::of(&it.snapshot_uuid));
+                match &it.source_cluster {
+                    Some(cluster) => {
+                        let source: Vec<_> = it
+                            .source
+                            .iter()
+                            .map(|(name, facts)| (name, &facts.uuid))
+                            .collect();
+                        add("the source", Fingerprint::of(cluster));
+                        add("indices of the source", in_order(&source));
+                    }
+                    None => add("the snapshot", Fingerprint::of(&it.snapshot_uuid)),
+                }
                 add("indices of the target", targets(&it.target));
             }
             Self::Nothing => {}
@@ -292,6 +303,9 @@ pub struct WorkFacts {
 pub struct VerifyObservation {
     /// The snapshot's uuid; absent while there is none.
     pub snapshot_uuid: Option<String>,
+    /// The uuid of the live cluster that stands in the place of a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_cluster: Option<String>,
     /// Indices of the source by name.
     pub source: BTreeMap<String, SnapshotIndexFacts>,
     /// Indices of the target by name.

@@ -144,15 +144,16 @@ impl SnapshotView {
         &self.snapshots
     }
 
+    /// The snapshot that an index is read from.
+    pub fn owner(&self, index: &str) -> Option<&Snapshot> {
+        self.snapshots.get(*self.owners.get(index)?)
+    }
+
     /// The documents of these indices, each from the snapshot that it stands in.
     pub fn source(&self, indices: &[String]) -> Result<SnapshotSource, PhaseError> {
         let mut each = Vec::with_capacity(indices.len());
         for index in indices {
-            let owner = self
-                .owners
-                .get(index)
-                .and_then(|it| self.snapshots.get(*it));
-            let snapshot = owner.ok_or_else(|| {
+            let snapshot = self.owner(index).ok_or_else(|| {
                 PhaseError::Stale(format!("index {index} is in no snapshot of {}", self.store))
             })?;
             each.push((snapshot, index.as_str()));

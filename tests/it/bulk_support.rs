@@ -319,6 +319,7 @@ pub(crate) fn verify(source: &dyn DocumentSource, root: &Path, content: Content)
         target: &TargetSide::new(&target),
         indices: target.list(ObjectKind::Index).unwrap(),
         options: VerifyOptions {
+            settle: std::time::Duration::ZERO,
             content,
             versions: true,
             threads: 2,

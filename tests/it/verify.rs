@@ -130,6 +130,7 @@ fn an_interrupted_comparison_goes_on_and_says_the_same() {
             target: &TargetSide::new(&target),
             indices: vec!["shop".to_owned()],
             options: VerifyOptions {
+                settle: std::time::Duration::ZERO,
                 content: Content::Full,
                 versions: true,
                 threads: 1,

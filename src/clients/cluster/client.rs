@@ -89,6 +89,11 @@ impl ClusterClient {
         &self.inner.location
     }
 
+    /// What it may be asked.
+    pub fn access(&self) -> Access {
+        self.inner.access
+    }
+
     /// Who it is, asked once; an error where it is not what the plan asserts.
     pub fn about(&self) -> Result<About, ClusterError> {
         if let Some(about) = self.inner.about.get() {

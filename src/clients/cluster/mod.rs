@@ -8,10 +8,12 @@ pub mod about;
 pub mod access;
 mod client;
 mod error;
+mod indices;
 mod request;
 pub mod runtime;
 
 pub use about::About;
 pub use client::{ClusterClient, limits};
 pub use error::ClusterError;
+pub use indices::{LiveIndex, indices};
 pub use request::{Body, Method, Request, Response};

@@ -109,6 +109,14 @@ pub enum TargetError {
     /// A cluster, or a call of it.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// A partition has to be read again from its beginning: what was given of it does not count.
+    #[error("{location}: {what}")]
+    ReadAgain {
+        /// The target.
+        location: String,
+        /// Where, and why.
+        what: String,
+    },
     /// A name or a body that the target can't hold.
     #[error("{location}: {what}")]
     Refused {
@@ -159,6 +167,7 @@ impl TargetError {
             Self::Shortened { .. } => {
                 "the file was changed from outside; redo the backfill of this index"
             }
+            Self::ReadAgain { .. } => "look at the server's log, then run the same command again",
             Self::Refused { .. } => "change the plan so that the target can hold it",
         }
         .to_owned()

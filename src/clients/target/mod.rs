@@ -101,6 +101,22 @@ pub trait Target: Send + Sync {
         visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
     ) -> Result<PartitionRead, TargetError>;
 
+    /// Documents of an index, counted by the target itself once all that was written can be seen; `None` where there is
+    /// no such index.
+    fn count(&self, index: &str) -> Result<Option<u64>, TargetError> {
+        Ok(self.index_facts(index, 0)?.map(|facts| facts.docs))
+    }
+
+    /// Single documents as they stand now, by `_id` and routing and in that order; `None` where the target can't look one
+    /// up.
+    fn fetch(
+        &self,
+        _index: &str,
+        _wanted: &[(&str, Option<&str>)],
+    ) -> Result<Option<Vec<Option<FetchedDocument>>>, TargetError> {
+        Ok(None)
+    }
+
     /// The mark of a switchover, where there is one.
     fn live(&self) -> Result<Option<LiveMark>, TargetError>;
 
@@ -236,8 +252,17 @@ pub struct TargetDocument<'a> {
     pub routing: Option<&'a str>,
     /// `version`, where kept.
     pub version: Option<i64>,
-    /// The source as it stands there.
+    /// The source as it stands there, line breaks and all; empty where the target keeps none.
     pub source: &'a [u8],
+}
+
+/// A document that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedDocument {
+    /// `version`, where kept.
+    pub version: Option<i64>,
+    /// As [`TargetDocument::source`].
+    pub source: Vec<u8>,
 }
 
 /// What reading a partition did.

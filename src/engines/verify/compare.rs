@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,12 @@ pub mod limits {
     pub const NAMED: usize = 50;
     /// Threads at most.
     pub const THREADS: u32 = 64;
+    /// Documents of a live source that are read again one by one; beyond that the whole index is compared again.
+    pub const SETTLE_DOCS: usize = 10_000;
+    /// Documents that are looked up at once.
+    pub const SETTLE_BATCH: usize = 500;
+    /// Times that a partition is read at most when its reading fails half-way.
+    pub const READ_AGAIN: u32 = 12;
 }
 
 /// How deep a comparison looks.
@@ -70,6 +77,8 @@ pub struct VerifyOptions {
     pub content: Content,
     /// Whether versions have to be equal.
     pub versions: bool,
+    /// How long differences from a live source may take to vanish; they are read again once at least.
+    pub settle: Duration,
     /// Threads, 1 to [`limits::THREADS`].
     pub threads: u32,
     /// Where the digests of what was read are kept, so that a later run goes on; removed at the end.
@@ -127,7 +136,7 @@ pub fn run(comparison: &Comparison<'_>) -> Result<Report, VerifyError> {
     meter.tell(true);
     let mut reports: BTreeMap<String, IndexReport> = BTreeMap::new();
     for name in &comparison.indices {
-        let (stamp, report) = index::compare(&meter, name, &mut kept)?;
+        let (stamp, report) = index::compare_until_settled(&meter, name, &mut kept)?;
         let interrupted = report.verdict == Verdict::Interrupted;
         reports.insert(name.clone(), report.clone());
         if interrupted {

@@ -16,6 +16,8 @@ struct Seen {
     raw: u128,
     canonical: u128,
     version: Option<i64>,
+    /// Without a source.
+    bare: bool,
 }
 
 #[derive(Debug)]
@@ -42,13 +44,12 @@ impl Collect for Collector<'_> {
         if !self.wanted[bucket_of(identity, self.wanted.len())] {
             return;
         }
-        let raw = self.digester.content(identity, document.source, self.look);
+        let source = which.or_no_source(document.source);
+        let raw = self.digester.content(identity, source, self.look);
         let canonical = match self.look {
             // Not looked at.
             _ if raw == 0 => 0,
-            _ => self
-                .digester
-                .content(identity, document.source, Look::Canonical),
+            _ => self.digester.content(identity, source, Look::Canonical),
         };
         let entry = self.taken.entry(identity).or_insert_with(|| Entry {
             id: document.id.into(),
@@ -58,6 +59,7 @@ impl Collect for Collector<'_> {
         let seen = &mut entry.sides[which.number()];
         seen.times += 1;
         seen.raw = raw;
+        seen.bare = document.source.is_empty();
         seen.canonical = canonical;
         seen.version = document.version.filter(|_| self.versions);
     }
@@ -189,12 +191,12 @@ fn classify(entries: Entries, report: &mut IndexReport) {
             name(report, &entry, DifferenceKind::Different, detail);
         } else if source.canonical != target.canonical {
             report.different += 1;
-            name(
-                report,
-                &entry,
-                DifferenceKind::Different,
-                "content".to_owned(),
-            );
+            let detail = match (source.bare, target.bare) {
+                (false, false) => "content",
+                (true, _) => "content: the source keeps no `_source` of it",
+                (false, true) => "content: the target keeps no `_source` of it",
+            };
+            name(report, &entry, DifferenceKind::Different, detail.to_owned());
         } else if source.raw != target.raw {
             report.respelled += 1;
         }
@@ -202,17 +204,21 @@ fn classify(entries: Entries, report: &mut IndexReport) {
 }
 
 fn name(report: &mut IndexReport, entry: &Entry, kind: DifferenceKind, detail: String) {
+    let difference = Difference {
+        kind,
+        id: entry.id.to_string(),
+        routing: entry.routing.as_deref().map(str::to_owned),
+        detail,
+    };
+    if report.open.len() <= limits::SETTLE_DOCS {
+        report.open.push(difference.clone());
+    }
     let named = report
         .named
         .iter()
         .filter(|named| named.kind == kind)
         .count();
     if named < limits::NAMED {
-        report.named.push(Difference {
-            kind,
-            id: entry.id.to_string(),
-            routing: entry.routing.as_deref().map(str::to_owned),
-            detail,
-        });
+        report.named.push(difference);
     }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::buckets::{Digester, Gathered, Look, Table, bucket_count, bucket_of};
 use super::checkpoint::{Current, Kept};
-use super::compare::{Content, VerifyError, limits};
+use super::compare::{Comparison, Content, VerifyError, limits};
 use super::detail;
 use super::report::{IndexReport, Verdict};
+use super::settle::{self, Settle, Settled};
 use super::side::SideDocument;
 use super::stream::{Collect, Meter, Task, Which, read_all};
 use crate::base::Fingerprint;
@@ -42,13 +43,14 @@ fn lock(sums: &Mutex<Sums>) -> MutexGuard<'_, Sums> {
 }
 
 impl Collect for Collector<'_> {
-    fn document(&mut self, _: Which, document: &SideDocument<'_>) {
+    fn document(&mut self, which: Which, document: &SideDocument<'_>) {
         let identity = self.digester.identity(document);
         let bucket = bucket_of(identity, self.buckets);
         if self.wanted.is_some_and(|wanted| !wanted[bucket]) {
             return;
         }
-        let content = self.digester.content(identity, document.source, self.look);
+        let source = which.or_no_source(document.source);
+        let content = self.digester.content(identity, source, self.look);
         let version = document.version.filter(|_| self.versions);
         self.gathered
             .add(bucket, Digester::document(identity, content, version));
@@ -87,11 +89,14 @@ fn empty_report(expected: Option<u64>) -> IndexReport {
         extra: 0,
         duplicates: 0,
         respelled: 0,
+        settled: 0,
         unexamined_buckets: None,
         source_digest: String::new(),
         target_digest: String::new(),
         named: Vec::new(),
         findings: Vec::new(),
+        open: Vec::new(),
+        unsettled: Vec::new(),
     }
 }
 
@@ -102,8 +107,51 @@ fn interrupted(expected: Option<u64>) -> IndexReport {
     }
 }
 
-/// Compares one index; says also what identity the report has.
-pub(super) fn compare(
+fn look(content: Content) -> Option<Look> {
+    match content {
+        Content::Counts => None,
+        Content::Ids => Some(Look::Ids),
+        Content::Sample { one_in } => Some(Look::Sample(one_in)),
+        Content::Full => Some(Look::Raw),
+    }
+}
+
+/// Compares one index; where the source is live, until what differs became equal or the time is over. Says also what
+/// identity the report has.
+pub(super) fn compare_until_settled(
+    meter: &Meter<'_>,
+    name: &str,
+    kept: &mut Kept,
+) -> Result<(Fingerprint, IndexReport), VerifyError> {
+    let options = &meter.comparison.options;
+    let until = Instant::now() + options.settle;
+    let mut rounds = 0;
+    loop {
+        let (stamp, mut report) = compare(meter, name, kept)?;
+        rounds += 1;
+        if report.verdict != Verdict::Fail {
+            return Ok((stamp, report));
+        }
+        if !settle::possible(meter, name)? {
+            let unsettled = std::mem::take(&mut report.unsettled);
+            report.findings.extend(unsettled);
+            return Ok((stamp, report));
+        }
+        let again = Settle {
+            index: name,
+            look: look(options.content),
+            until,
+            rounds,
+        };
+        match settle::settle(meter, &again, &mut report)? {
+            Settled::Final => return Ok((stamp, report)),
+            Settled::CompareAgain => {}
+            Settled::Stopped => return Ok((stamp, interrupted(report.expected))),
+        }
+    }
+}
+
+fn compare(
     meter: &Meter<'_>,
     name: &str,
     kept: &mut Kept,
@@ -116,14 +164,9 @@ pub(super) fn compare(
             .map_err(|error| which.error(error))
     };
     let (expected, counted) = (count(Which::Source)?, count(Which::Target)?);
-    let look = match comparison.options.content {
-        Content::Counts => {
-            let report = compare_counts(expected, counted);
-            return Ok((Fingerprint::of(&(expected, counted)), report));
-        }
-        Content::Ids => Look::Ids,
-        Content::Sample { one_in } => Look::Sample(one_in),
-        Content::Full => Look::Raw,
+    let Some(look) = look(comparison.options.content) else {
+        let report = compare_counts(expected, counted);
+        return Ok((Fingerprint::of(&(expected, counted)), report));
     };
     let mut tasks: Vec<Task> = Vec::new();
     for which in [Which::Source, Which::Target] {
@@ -135,7 +178,11 @@ pub(super) fn compare(
     }
     let identities: Vec<_> = tasks.iter().map(|(side, it)| (side.number(), it)).collect();
     let stamp = Fingerprint::of(&(&identities, expected, counted));
-    if let Some((_, report)) = kept.reports.get(name).filter(|(of, _)| *of == stamp) {
+    let usable = |(of, report): &&(Fingerprint, IndexReport)| {
+        // What differed from a live source may be equal by now.
+        *of == stamp && (report.verdict == Verdict::Pass || !comparison.source.moves())
+    };
+    if let Some((_, report)) = kept.reports.get(name).filter(usable) {
         return Ok((stamp, report.clone()));
     }
     let Some(sums) = digest(meter, name, &tasks, look, expected.or(counted), kept)? else {
@@ -148,16 +195,18 @@ pub(super) fn compare(
     report.source_digest = format!("{:032x}", totals[0].sum);
     report.target_digest = format!("{:032x}", totals[1].sum);
     if let Some(expected) = expected.filter(|expected| *expected != totals[0].docs) {
-        report.findings.push(format!(
-            "the source's segments count {expected} live documents, {} were read",
+        let finding = format!(
+            "the source counts {expected} live documents by another path, {} were read",
             totals[0].docs
-        ));
+        );
+        doubt(comparison, &mut report, finding);
     }
     if let Some(counted) = counted.filter(|counted| *counted != totals[1].docs) {
-        report.findings.push(format!(
+        let finding = format!(
             "the target counts {counted} documents, {} were read",
             totals[1].docs
-        ));
+        );
+        doubt(comparison, &mut report, finding);
     }
     let mut tables = sums.tables;
     let unequal = unequal(&tables);
@@ -170,11 +219,21 @@ pub(super) fn compare(
     let clean = report.missing + report.different + report.extra + report.duplicates == 0
         && report.unexamined_buckets.is_none()
         && report.findings.is_empty()
+        && report.unsettled.is_empty()
         && report.source_docs == Some(report.found);
     if clean {
         report.verdict = Verdict::Pass;
     }
     Ok((stamp, report))
+}
+
+/// A finding, at once or unless it vanishes.
+fn doubt(comparison: &Comparison<'_>, report: &mut IndexReport, finding: String) {
+    if comparison.source.moves() {
+        report.unsettled.push(finding);
+    } else {
+        report.findings.push(finding);
+    }
 }
 
 fn compare_counts(expected: Option<u64>, counted: Option<u64>) -> IndexReport {
@@ -335,10 +394,9 @@ fn look_closer(
             > before.respelled
             || report.unexamined_buckets.is_some();
     if !explained {
-        report.findings.push(
-            "the digests differ and reading again found no difference: something writes meanwhile"
-                .to_owned(),
-        );
+        let finding =
+            "the digests differ and reading again found no difference: something writes meanwhile";
+        doubt(meter.comparison, report, finding.to_owned());
     }
     Ok(true)
 }

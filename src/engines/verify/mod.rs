@@ -4,7 +4,8 @@
 //! digest to one of many buckets chosen by its identity, so order does not matter and memory is fixed. Buckets that are
 //! unequal are read again to name missing, different, extra and doubled documents. Where bytes differ, canonical JSON
 //! decides. The expected count comes from a second path than the documents', and [`Verdict::Pass`] is given only when
-//! that count, the documents read on the source, those on the target and all digests agree.
+//! that count, the documents read on the source, those on the target and all digests agree. Where the source is live, what
+//! differs is read again until it is equal or the time for that is over.
 //!
 //! Relies on `base::json` and, for its two sides, on `clients::target` and the bulk engine's sources. Deliberately
 //! absent: mending what differs, and looking away.
@@ -15,6 +16,7 @@ mod compare;
 mod detail;
 mod index;
 mod report;
+mod settle;
 mod side;
 mod stream;
 
@@ -22,4 +24,4 @@ pub use compare::{
     Comparison, Content, VerifyError, VerifyOptions, VerifyProgress, cost, limits, run,
 };
 pub use report::{Difference, DifferenceKind, IndexReport, Report, Verdict};
-pub use side::{DocumentSide, SideDocument, SideError, SourceSide, TargetSide};
+pub use side::{DocumentSide, Fault, Fetched, SideDocument, SideError, SourceSide, TargetSide};

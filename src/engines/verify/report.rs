@@ -74,6 +74,9 @@ pub struct IndexReport {
     pub duplicates: u64,
     /// Same content in another spelling (order of keys, spaces, escapes): equal.
     pub respelled: u64,
+    /// Documents of a live source that differed when they were first read and became equal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settled: u64,
     /// Set where the four counts above are lower bounds: so many buckets were not looked into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unexamined_buckets: Option<u64>,
@@ -85,6 +88,17 @@ pub struct IndexReport {
     pub named: Vec<Difference>,
     /// Why it failed where that is no matter of single documents; one statement a line.
     pub findings: Vec<String>,
+    /// All documents that differ, while they may still become equal.
+    #[serde(skip)]
+    pub(super) open: Vec<Difference>,
+    /// What is a finding unless it vanishes.
+    #[serde(skip)]
+    pub(super) unsettled: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One document that differs.
@@ -135,7 +149,7 @@ impl IndexReport {
         match self.verdict {
             Verdict::Interrupted => format!("{name}: interrupted, nothing is proved"),
             Verdict::Pass => format!(
-                "{name}: {expected} expected, {} found, {}",
+                "{name}: {expected} expected, {} found, {}{}",
                 self.found,
                 match content {
                     Content::Counts => "counts equal".to_owned(),
@@ -143,6 +157,11 @@ impl IndexReport {
                     Content::Sample { one_in } =>
                         format!("every id equal, content of one in {one_in} equal"),
                     Content::Full => "every document equal".to_owned(),
+                },
+                if self.settled > 0 {
+                    format!(" ({} once read again)", self.settled)
+                } else {
+                    String::new()
                 }
             ),
             Verdict::Fail => {

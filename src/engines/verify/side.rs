@@ -1,13 +1,15 @@
-//! The two sides of a comparison behind one trait: a source of documents, a target, later a live cluster.
+//! The two sides of a comparison behind one trait: a source of documents, or what a target (a live cluster too) holds.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
-use crate::clients::target::{Partition, Target, TargetError};
+use crate::clients::target::{FetchedDocument, Partition, Target, TargetError};
 use crate::engines::bulk::DocumentSource;
 use crate::engines::bulk::source::{SourceError, StepError, VisitStopped};
 use crate::engines::bulk::work_store::ItemSpec;
+use crate::engines::snapshot::source_format::one_line;
 
 /// A document of a side.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +26,36 @@ pub struct SideDocument<'a> {
 
 /// Why a side can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SideError(pub String);
+#[error("{text}")]
+pub struct SideError {
+    /// What and where, with how to mend it.
+    pub text: String,
+    /// What it means.
+    pub fault: Fault,
+}
+
+/// What a failed reading means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What is there is not what it should be.
+    Damaged,
+    /// It can't be told what is there: a later try may go well.
+    Unreachable,
+    /// This partition has to be read again from its beginning.
+    Again,
+}
+
+impl SideError {
+    fn damaged(text: String) -> Self {
+        Self {
+            text,
+            fault: Fault::Damaged,
+        }
+    }
+}
+
+/// A document looked up by its identity.
+pub type Fetched = Option<FetchedDocument>;
 
 /// What can be compared.
 pub trait DocumentSide: Send + Sync {
@@ -37,6 +67,20 @@ pub trait DocumentSide: Send + Sync {
 
     /// Documents of an index by another path than reading them; `None` where there is none that is exact.
     fn count(&self, index: &str) -> Result<Option<u64>, SideError>;
+
+    /// Whether documents may change while they are read.
+    fn moves(&self) -> bool {
+        false
+    }
+
+    /// Documents as they stand now, by `_id` and routing; `None` where the side can't look one up.
+    fn fetch(
+        &self,
+        _index: &str,
+        _wanted: &[(&str, Option<&str>)],
+    ) -> Result<Option<Vec<Fetched>>, SideError> {
+        Ok(None)
+    }
 
     /// Gives every document of a partition to `visit`, which may break off.
     fn read(
@@ -81,12 +125,19 @@ impl<'a> SourceSide<'a> {
 }
 
 fn side_error(SourceError { place, reason }: SourceError) -> SideError {
-    SideError(format!("{place}: {reason}"))
+    SideError::damaged(format!("{place}: {reason}"))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn target_error(error: TargetError) -> SideError {
-    SideError(format!("{error}; {}", error.help()))
+    SideError {
+        text: format!("{error}; {}", error.help()),
+        fault: match error {
+            TargetError::ReadAgain { .. } => Fault::Again,
+            TargetError::Cluster(_) => Fault::Unreachable,
+            _ => Fault::Damaged,
+        },
+    }
 }
 
 impl DocumentSide for SourceSide<'_> {
@@ -124,7 +175,7 @@ impl DocumentSide for SourceSide<'_> {
             .items()?
             .get(index)
             .and_then(|items| items.get(&partition.key))
-            .ok_or_else(|| SideError(format!("{}: no such item", partition.key)))?;
+            .ok_or_else(|| SideError::damaged(format!("{}: no such item", partition.key)))?;
         let mut reader = self
             .source
             .open(&item.key, item.key.from)
@@ -167,10 +218,33 @@ impl DocumentSide for TargetSide<'_> {
     }
 
     fn count(&self, index: &str) -> Result<Option<u64>, SideError> {
-        let facts = self.target.index_facts(index, 0).map_err(target_error)?;
-        facts
-            .map(|facts| Some(facts.docs))
-            .ok_or_else(|| SideError(format!("{}: no index `{index}`", self.target.location())))
+        match self.target.count(index).map_err(target_error)? {
+            Some(docs) => Ok(Some(docs)),
+            None => Err(SideError::damaged(format!(
+                "{}: no index `{index}`",
+                self.target.location()
+            ))),
+        }
+    }
+
+    fn moves(&self) -> bool {
+        self.target.capabilities().searches
+    }
+
+    fn fetch(
+        &self,
+        index: &str,
+        wanted: &[(&str, Option<&str>)],
+    ) -> Result<Option<Vec<Fetched>>, SideError> {
+        let fetched = self.target.fetch(index, wanted).map_err(target_error)?;
+        Ok(fetched.map(|mut fetched| {
+            for document in fetched.iter_mut().flatten() {
+                if let Cow::Owned(line) = one_line(&document.source) {
+                    document.source = line;
+                }
+            }
+            fetched
+        }))
     }
 
     fn read(
@@ -186,7 +260,8 @@ impl DocumentSide for TargetSide<'_> {
                     id: document.id,
                     routing: document.routing,
                     version: document.version,
-                    source: document.source,
+                    // The source's side has its line breaks as spaces, as a request of lines needs it.
+                    source: &one_line(document.source),
                 })
             });
         read.map(drop).map_err(target_error)

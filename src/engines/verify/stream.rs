@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::compare::{Comparison, VerifyError, VerifyProgress, limits};
-use super::side::{DocumentSide, SideDocument};
+use super::side::{DocumentSide, Fault, SideDocument};
 use crate::clients::target::Partition;
 use crate::engines::bulk::Stop;
 
@@ -35,6 +35,16 @@ impl Which {
         match self {
             Self::Source => comparison.source,
             Self::Target => comparison.target,
+        }
+    }
+
+    /// The source of a document, or what stands for one that its side does not keep: never equal to anything of the other
+    /// side.
+    pub(super) fn or_no_source(self, source: &[u8]) -> &[u8] {
+        match self {
+            _ if !source.is_empty() => source,
+            Self::Source => b"\0no source on the source",
+            Self::Target => b"\0no source on the target",
         }
     }
 
@@ -153,9 +163,15 @@ fn read_one<C: Collect>(
     let (which, partition) = task;
     let comparison = meter.comparison;
     let mut since = 0;
-    let mut stop = (comparison.stop)() != Stop::No;
     let docs = &meter.docs[which.number()];
-    if !stop {
+    let mut tries = 0;
+    let stop = loop {
+        let mut stop = (comparison.stop)() != Stop::No;
+        if stop {
+            break true;
+        }
+        tries += 1;
+        let mut told = 0;
         let read = which
             .of(comparison)
             .read(index, partition, &mut |document| {
@@ -163,6 +179,7 @@ fn read_one<C: Collect>(
                 since += 1;
                 if since == LOOK_EVERY {
                     docs.fetch_add(u64::from(since), Ordering::Relaxed);
+                    told += u64::from(since);
                     since = 0;
                     meter.tell(false);
                     stop = (comparison.stop)() != Stop::No;
@@ -172,8 +189,17 @@ fn read_one<C: Collect>(
                 }
                 ControlFlow::Continue(())
             });
-        read.map_err(|error| which.error(error))?;
-    }
+        match read {
+            Ok(()) => break stop,
+            Err(error) if error.fault == Fault::Again && tries < limits::READ_AGAIN => {
+                tracing::info!(%error, tries, "read again");
+                collect.broken_off();
+                docs.fetch_sub(told, Ordering::Relaxed);
+                since = 0;
+            }
+            Err(error) => return Err(which.error(error)),
+        }
+    };
     if stop {
         collect.broken_off();
         return Ok(false);

@@ -4,12 +4,16 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::spec;
-use crate::base::Fingerprint;
 use crate::base::units::human_bytes;
+use crate::base::{Address, Fingerprint};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::Observation;
-use crate::diff::observation::{ObjectKey, ObjectKind, SnapshotIndexFacts, VerifyObservation};
-use crate::plan::model::{Closed, Content, PhaseKindName, PhaseSpec, Plan, VerifySpec};
+use crate::diff::observation::{
+    ObjectKey, ObjectKind, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
+};
+use crate::plan::model::{
+    Closed, Content, PhaseKindName, PhaseSpec, Plan, SnapshotSpec, VerifySpec,
+};
 
 /// Bytes a second on one side, at the least and at best, where nothing was measured.
 const SLOW_BYTES_S: u64 = 8 << 20;
@@ -27,7 +31,8 @@ pub(super) fn selected<'a>(
         .filter_map(|phase| match &phase.spec {
             PhaseSpec::Backfill(backfill)
                 if backfill.to.value == spec.target.value
-                    && backfill.from.value == spec.source.value =>
+                    && (backfill.from.value == spec.source.value
+                        || taken_of(plan, &backfill.from.value) == Some(&spec.source.value)) =>
             {
                 Some(backfill)
             }
@@ -39,6 +44,14 @@ pub(super) fn selected<'a>(
     for (name, facts) in &observed.source {
         if let Some(reason) = common::left_out(&spec.indices, "index", name) {
             left_out.push(reason);
+            continue;
+        }
+        if facts.closed && observed.source_cluster.is_some() {
+            left_out.push(LeftOut {
+                object: "index".into(),
+                name: name.clone(),
+                reason: "closed at the source: it can't be read there, a snapshot of it can".into(),
+            });
             continue;
         }
         let is_moved = moved.is_empty()
@@ -56,6 +69,15 @@ pub(super) fn selected<'a>(
         }
     }
     (chosen, left_out)
+}
+
+/// The cluster that the snapshot of a phase is of.
+fn taken_of<'a>(plan: &'a Plan, snapshot: &Address) -> Option<&'a Address> {
+    match &plan.phases.get(snapshot)?.spec {
+        PhaseSpec::Snapshot(SnapshotSpec::Take { of, .. }) => Some(&of.value),
+        PhaseSpec::Snapshot(SnapshotSpec::Existing { of, .. }) => of.as_ref().map(|of| &of.value),
+        _ => None,
+    }
 }
 
 /// What waits for this proof: the objects, and the indices to close.
@@ -80,17 +102,24 @@ pub(super) fn waiting<'a>(
 }
 
 /// Identity of what is compared.
-pub(super) fn identity(
+pub(super) fn identity<'a>(
     chosen: &[(&str, &SnapshotIndexFacts)],
-    observed: &VerifyObservation,
+    observed: &'a VerifyObservation,
 ) -> Fingerprint {
     let target: Vec<_> = chosen
         .iter()
-        .map(|(name, _)| {
+        .map(|(name, facts)| {
             let found = observed.target.get(*name);
-            (name, found.map(|found| (&found.uuid, &found.content)))
+            // Closing comes last and must not look like a change.
+            let content =
+                |found: &'a TargetIndexFacts| found.content.as_ref().filter(|_| !facts.closed);
+            (name, found.map(|found| (&found.uuid, content(found))))
         })
         .collect();
+    if let Some(cluster) = &observed.source_cluster {
+        let source: Vec<_> = chosen.iter().map(|(name, it)| (name, &it.uuid)).collect();
+        return Fingerprint::of(&(cluster, source, target));
+    }
     Fingerprint::of(&(&observed.snapshot_uuid, target))
 }
 
@@ -110,7 +139,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let on = &spec.target.value;
     let (chosen, left_out) = selected(cx.plan, spec, observed);
     let inputs = common::inputs(cx, &identity(&chosen, observed));
-    let provisional = observed.snapshot_uuid.is_none();
+    let provisional = observed.snapshot_uuid.is_none() && observed.source_cluster.is_none();
     let record = common::record(cx.state, &cx.phase.address);
     let done = common::done(cx.state, &cx.phase.address);
     let writes_before = cx.earlier.iter().any(|change| {
@@ -169,8 +198,12 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         low_s: bytes / FAST_BYTES_S,
         high_s: bytes / SLOW_BYTES_S + 1,
         basis: format!(
-            "{} of the snapshot and the same documents on {on} are read; not measured yet",
-            human_bytes(bytes)
+            "{} of {} and the same documents on {on} are read; not measured yet",
+            human_bytes(bytes),
+            match observed.source_cluster {
+                Some(_) => spec.source.value.as_str(),
+                None => "the snapshot",
+            }
         ),
     });
     change.undo = if objects.is_empty() && closing.is_empty() {

@@ -1,11 +1,15 @@
-//! `verify:` proves that a target holds every document of a snapshot, and then puts in force what waited for the proof.
+//! `verify:` proves that a target holds every document of a snapshot or of a live cluster, and then puts in force what
+//! waited for the proof.
 //!
 //! Relies on the `verify` engine for the comparison. The evidence file holds all of it; the state keeps which indices are
-//! proved, which is what makes a backfill stay done. Deliberately absent: mending what differs.
+//! proved against a snapshot, which is what makes a backfill stay done. Deliberately absent: mending what differs.
 
 mod decide;
+mod evidence;
 mod held_back;
+mod live;
 mod perform;
+mod source_writes;
 
 use std::collections::BTreeMap;
 
@@ -25,32 +29,40 @@ pub struct Verify;
 impl PhaseKind for Verify {
     fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
         let spec = spec(cx.phase)?;
-        if cx.plan.clusters.contains_key(&spec.source.value) {
-            return Err(PhaseError::NotYet {
-                message: format!(
-                    "`{}`: this version does not verify against the live cluster `{}` yet",
-                    cx.phase.address, spec.source.value
-                ),
-                help: "verify against the snapshot: `source:` the snapshot phase".into(),
-            });
-        }
         let on = &spec.target.value;
         let target = cx.connections.open_target(on)?;
         let error = |error| common::target_error(on, &error);
-        let view = cx.connections.source(&spec.source.value)?;
+        let mut snapshot_uuid = None;
+        let mut source_cluster = None;
+        let source = if cx.plan.clusters.contains_key(&spec.source.value) {
+            let (uuid, indices) = live::observe(cx, &spec.source.value, &spec.indices)?;
+            source_cluster = Some(uuid);
+            indices
+        } else {
+            let view = cx.connections.source(&spec.source.value)?;
+            snapshot_uuid = view.snapshot_uuid();
+            view.indices().clone()
+        };
         let mut indices = BTreeMap::new();
         let mut to_close = Vec::new();
-        for (name, source) in view.indices() {
+        for (name, source) in &source {
+            if !spec.indices.matches(name) {
+                continue;
+            }
             if let Some(found) = target.index_facts(name, 0).map_err(error)? {
                 indices.insert(name.clone(), found);
-                if source.closed && !target.is_closed(name).map_err(error)? {
+                if snapshot_uuid.is_some()
+                    && source.closed
+                    && !target.is_closed(name).map_err(error)?
+                {
                     to_close.push(name.clone());
                 }
             }
         }
         Ok(Observation::Verify(VerifyObservation {
-            snapshot_uuid: view.snapshot_uuid(),
-            source: view.indices().clone(),
+            snapshot_uuid,
+            source_cluster,
+            source,
             held_back: held_back::waiting(&*target, on)?,
             target: indices,
             to_close,

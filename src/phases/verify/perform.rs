@@ -1,22 +1,24 @@
 //! Compares, writes the evidence file, and puts in force what waited.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
 use super::decide::{identity, selected, waiting};
-use super::{held_back, spec};
-use crate::base::Fingerprint;
-use crate::base::units::{human_count, plural};
+use super::source_writes::SourceWrites;
+use super::{evidence, held_back, spec};
 use crate::clients::target::Target;
-use crate::diff::observation::{Observation, TargetIndexFacts};
+use crate::diff::observation::{
+    Observation, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
+};
 use crate::engines::verify::{
-    self, Comparison, Content as Depth, Report, SourceSide, TargetSide, Verdict, VerifyError,
-    VerifyOptions, VerifyProgress,
+    self, Comparison, Content as Depth, DocumentSide, Fault, Report, SourceSide, TargetSide,
+    Verdict, VerifyError, VerifyOptions, VerifyProgress,
 };
 use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions};
 
@@ -24,6 +26,16 @@ use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions};
 const SAMPLE_ONE_IN: u64 = 20;
 /// Threads of a comparison at most; reading is bound by the processor.
 const THREADS_MAX: usize = 16;
+
+/// What is compared with what.
+struct Work<'a> {
+    cx: &'a PerformContext<'a>,
+    spec: &'a VerifySpec,
+    observed: &'a VerifyObservation,
+    target: Arc<dyn Target>,
+    chosen: Vec<(&'a str, &'a SnapshotIndexFacts)>,
+    names: Vec<String>,
+}
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Verify(observed) = cx.observation else {
@@ -33,136 +45,218 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     };
     let spec = spec(cx.phase)?;
     let on = &spec.target.value;
-    let target = cx.connections.open_target(on)?;
+    let (chosen, _) = selected(cx.plan, spec, observed);
+    let work = Work {
+        cx,
+        spec,
+        observed,
+        target: cx.connections.open_target(on)?,
+        names: chosen.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        chosen,
+    };
+    let absent = |name: &&String| !observed.target.contains_key(*name);
+    let findings: Vec<String> = work
+        .names
+        .iter()
+        .filter(absent)
+        .map(|name| format!("index {name} is not on {on}"))
+        .collect();
+    if !findings.is_empty() {
+        return Ok(work.check_failed(findings));
+    }
+    let opened = match work.open_closed()? {
+        Ok(opened) => opened,
+        Err(findings) => return Ok(work.check_failed(findings)),
+    };
+    if observed.source_cluster.is_some() {
+        let source = cx.connections.open_target(&spec.source.value)?;
+        let side = TargetSide::new(&*source);
+        let report = match work.compare(&side)? {
+            Ok(report) => report,
+            Err(performed) => return Ok(performed),
+        };
+        return work.conclude(&report, None, &opened);
+    }
     let Some(view) = cx.connections.usable_snapshot(&spec.source.value)? else {
         return Err(PhaseError::Stale("the snapshot is not there".into()));
     };
-    let (chosen, _) = selected(cx.plan, spec, observed);
-    let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let absent: Vec<&str> = chosen
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| !observed.target.contains_key(*name))
-        .collect();
-    if !absent.is_empty() {
-        let findings = absent
-            .iter()
-            .map(|name| format!("index {name} is not on {on}"))
-            .collect();
-        return Ok(Performed::CheckFailed {
-            findings,
-            outputs: json!({ "proved": proved_before(cx) }),
-        });
-    }
-    let source = view.source(&names)?;
-    let source = SourceSide::new(&source, view.label());
-    let side = TargetSide::new(&*target);
-    let stop = || common::stop(cx.interrupt);
-    let docs: u64 = chosen.iter().filter_map(|(_, facts)| facts.docs).sum();
-    let progress = |now: VerifyProgress| {
-        (cx.progress)(Progress {
-            unit: "docs".into(),
-            done: now.target_docs,
-            total: docs,
-            bytes: now.bytes_done,
-            failed: 0,
-            workers: 1,
-        });
-    };
-    let compared = verify::run(&Comparison {
-        source: &source,
-        target: &side,
-        indices: names.clone(),
-        options: VerifyOptions {
-            content: depth(spec.content),
-            versions: keeps_versions(cx, spec),
-            threads: threads(),
-            checkpoint: Some(checkpoint(cx)?),
-            identity: identity(&chosen, observed),
-        },
-        stop: &stop,
-        progress: &progress,
-    });
-    let report = match compared {
+    // Looked at beforehand too: what can't be told is better known before everything is read.
+    SourceWrites::find(cx, spec, &view, &[])?;
+    let report = match work.compare_snapshot(&view)? {
         Ok(report) => report,
-        // What can't be read back did not arrive.
-        Err(VerifyError::Target(error)) => {
-            return Ok(Performed::CheckFailed {
-                findings: vec![error.to_string()],
-                outputs: json!({ "proved": proved_before(cx) }),
-            });
+        Err(performed) => return Ok(performed),
+    };
+    let writes = SourceWrites::find(cx, spec, &view, &work.names)?;
+    work.conclude(&report, Some(&writes), &opened)
+}
+
+impl Work<'_> {
+    fn check_failed(&self, findings: Vec<String>) -> Performed {
+        Performed::CheckFailed {
+            findings,
+            outputs: json!({ "proved": proved_before(self.cx) }),
         }
-        Err(error) => {
-            return Err(view.or_vanished(PhaseError::Failed {
+    }
+
+    /// Opens the indices that an earlier proof closed, since a closed one can't be read. The inner error: findings.
+    fn open_closed(&self) -> Result<Result<Vec<String>, Vec<String>>, PhaseError> {
+        let on = &self.spec.target.value;
+        let error = |error| common::target_error(on, &error);
+        let mut opened = Vec::new();
+        let mut findings = Vec::new();
+        if !self.target.capabilities().searches {
+            return Ok(Ok(opened));
+        }
+        for (name, facts) in &self.chosen {
+            if !self.target.is_closed(name).map_err(error)? {
+                continue;
+            }
+            if facts.closed {
+                (self.cx.announce)(common::effect(on, "open-index", name))?;
+                self.target.set_closed(name, false).map_err(error)?;
+                opened.push((*name).to_owned());
+            } else {
+                findings.push(format!(
+                    "index {name} is closed on {on} and open at the source: its documents can't be read"
+                ));
+            }
+        }
+        Ok(if findings.is_empty() {
+            Ok(opened)
+        } else {
+            Err(findings)
+        })
+    }
+
+    fn compare_snapshot(
+        &self,
+        view: &SnapshotView,
+    ) -> Result<Result<Report, Performed>, PhaseError> {
+        let source = view.source(&self.names)?;
+        let side = SourceSide::new(&source, view.label());
+        self.compare(&side).map_err(|error| view.or_vanished(error))
+    }
+
+    /// The report, or how the phase ends without one.
+    fn compare(&self, source: &dyn DocumentSide) -> Result<Result<Report, Performed>, PhaseError> {
+        let cx = self.cx;
+        let side = TargetSide::new(&*self.target);
+        let stop = || common::stop(cx.interrupt);
+        let docs: u64 = self.chosen.iter().filter_map(|(_, facts)| facts.docs).sum();
+        let progress = |now: VerifyProgress| {
+            (cx.progress)(Progress {
+                unit: "docs".into(),
+                done: now.target_docs,
+                total: docs,
+                bytes: now.bytes_done,
+                failed: 0,
+                workers: 1,
+            });
+        };
+        let compared = verify::run(&Comparison {
+            source,
+            target: &side,
+            indices: self.names.clone(),
+            options: VerifyOptions {
+                content: depth(self.spec.content),
+                versions: keeps_versions(cx, self.spec),
+                settle: self.spec.settle.map_or(Duration::ZERO, |settle| settle.0),
+                threads: threads(),
+                checkpoint: Some(evidence::checkpoint(cx)?),
+                identity: identity(&self.chosen, self.observed),
+            },
+            stop: &stop,
+            progress: &progress,
+        });
+        match compared {
+            Ok(report) if report.verdict == Verdict::Interrupted => Ok(Err(Performed::Interrupted)),
+            Ok(report) => Ok(Ok(report)),
+            // What can't be read back did not arrive.
+            Err(VerifyError::Target(error)) if error.fault == Fault::Damaged => {
+                Ok(Err(self.check_failed(vec![error.to_string()])))
+            }
+            Err(error) => Err(PhaseError::Failed {
                 message: error.to_string(),
                 help: Some("nothing is proved; run the same command again".into()),
-            }));
-        }
-    };
-    if report.verdict == Verdict::Interrupted {
-        return Ok(Performed::Interrupted);
-    }
-    let after = contents(&*target, spec, &names)?;
-    let moved: Vec<String> = names
-        .iter()
-        .filter(|name| {
-            observed.target.get(*name).map(|it| (&it.uuid, &it.content))
-                != after.get(*name).map(|it| (&it.uuid, &it.content))
-        })
-        .map(|name| format!("{name}: changed on {on} while it was compared"))
-        .collect();
-    let passed = report.verdict == Verdict::Pass && moved.is_empty();
-    let evidence_file =
-        write_evidence(cx, spec, observed.snapshot_uuid.as_deref(), &report, &moved)?;
-    let mut proved = proved_before(cx);
-    if !passed {
-        let mut findings: Vec<String> = report
-            .indices
-            .iter()
-            .filter(|(_, index)| index.verdict == Verdict::Fail)
-            .flat_map(|(name, _)| {
-                report
-                    .statements()
-                    .into_iter()
-                    .filter(move |line| line.starts_with(&format!("{name}: ")))
-            })
-            .collect();
-        findings.extend(moved);
-        findings.push(format!("all of it is in {evidence_file}"));
-        return Ok(Performed::CheckFailed {
-            findings,
-            outputs: json!({ "proved": proved, "evidence-file": evidence_file }),
-        });
-    }
-    for (name, facts) in &after {
-        proved.insert(
-            name.clone(),
-            json!({
-                "snapshot-uuid": observed.snapshot_uuid,
-                "target-uuid": facts.uuid,
-                "content": facts.content,
-                "depth": spec.content,
             }),
-        );
+        }
     }
-    let (objects, closing) = waiting(&chosen, observed);
-    let objects: Vec<_> = objects.into_iter().map(|(key, _)| key).collect();
-    let in_force = held_back::put_in_force(cx, &*target, on, &objects, &closing)?;
-    let digest = digest(&report);
-    let mut evidence = vec![statement(spec, &report, &digest)];
-    evidence.extend(source_writes(cx, spec));
-    evidence.extend(in_force);
-    Ok(Performed::Done {
-        outputs: json!({
+
+    fn conclude(
+        &self,
+        report: &Report,
+        writes: Option<&SourceWrites>,
+        opened: &[String],
+    ) -> Result<Performed, PhaseError> {
+        let (cx, spec, observed) = (self.cx, self.spec, self.observed);
+        let on = &spec.target.value;
+        let after = contents(&*self.target, spec, &self.names)?;
+        // Of a live source and its target both may move: what differed was read again.
+        let is_live = observed.source_cluster.is_some();
+        let changed: Vec<String> = self
+            .names
+            .iter()
+            .filter(|name| !is_live && !opened.contains(name))
+            .filter(|name| {
+                observed.target.get(*name).map(|it| (&it.uuid, &it.content))
+                    != after.get(*name).map(|it| (&it.uuid, &it.content))
+            })
+            .map(|name| format!("{name}: changed on {on} while it was compared"))
+            .collect();
+        let evidence_file = evidence::write(cx, spec, observed, report, &changed, writes)?;
+        let mut proved = proved_before(cx);
+        let equal = report.verdict == Verdict::Pass && changed.is_empty();
+        if equal && !is_live {
+            for (name, facts) in &after {
+                proved.insert(
+                    name.clone(),
+                    json!({
+                        "snapshot-uuid": observed.snapshot_uuid,
+                        "target-uuid": facts.uuid,
+                        "content": facts.content,
+                        "depth": spec.content,
+                    }),
+                );
+            }
+        }
+        let mut findings = evidence::findings(report);
+        findings.extend(changed);
+        findings.extend(
+            writes
+                .into_iter()
+                .flat_map(|it| it.findings(spec.source_writes)),
+        );
+        if !equal || !findings.is_empty() {
+            findings.push(format!("all of it is in {evidence_file}"));
+            return Ok(Performed::CheckFailed {
+                findings,
+                outputs: json!({ "proved": proved, "evidence-file": evidence_file }),
+            });
+        }
+        let (objects, mut closing) = waiting(&self.chosen, observed);
+        let objects: Vec<_> = objects.into_iter().map(|(key, _)| key).collect();
+        closing.extend(opened.iter().map(String::as_str));
+        let in_force = held_back::put_in_force(cx, &*self.target, on, &objects, &closing)?;
+        let digest = evidence::digest(report);
+        let mut statements = vec![evidence::statement(spec, report, &digest)];
+        statements.extend(writes.into_iter().flat_map(SourceWrites::statements));
+        statements.extend(in_force);
+        let mut outputs = json!({
             "snapshot-uuid": observed.snapshot_uuid,
             "content": spec.content,
-            "documents": found(&report),
+            "documents": evidence::found(report),
             "digest": digest,
             "proved": proved,
             "evidence-file": evidence_file,
-        }),
-        evidence,
-    })
+        });
+        if let Some(source) = &observed.source_cluster {
+            outputs["source-cluster"] = json!(source);
+        }
+        Ok(Performed::Done {
+            outputs,
+            evidence: statements,
+        })
+    }
 }
 
 fn depth(content: Content) -> Depth {
@@ -220,109 +314,4 @@ fn proved_before(cx: &PerformContext<'_>) -> Map<String, Value> {
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default()
-}
-
-fn found(report: &Report) -> u64 {
-    report.indices.values().map(|index| index.found).sum()
-}
-
-fn digest(report: &Report) -> Fingerprint {
-    let digests: Vec<_> = report
-        .indices
-        .iter()
-        .map(|(name, index)| (name, index.found, &index.target_digest))
-        .collect();
-    Fingerprint::of(&digests)
-}
-
-fn statement(spec: &VerifySpec, report: &Report, digest: &Fingerprint) -> String {
-    let expected: u64 = report
-        .indices
-        .values()
-        .map(|index| index.expected.or(index.source_docs).unwrap_or(0))
-        .sum();
-    let equal = match spec.content {
-        Content::Counts => "are there, counted on both sides",
-        Content::Ids => "are there by identity",
-        Content::Sample => "are there by identity, and those of the sample are equal",
-        Content::Full => "are equal",
-    };
-    format!(
-        "{} of {} of {} {equal}, digest {}",
-        human_count(found(report)),
-        plural(expected, "document"),
-        common::indices(report.indices.len()),
-        digest.short()
-    )
-}
-
-/// Whether the source moved since the snapshot, as far as that can be told.
-fn source_writes(cx: &PerformContext<'_>, spec: &VerifySpec) -> Vec<String> {
-    let of = match cx
-        .plan
-        .phases
-        .get(&spec.source.value)
-        .map(|phase| &phase.spec)
-    {
-        Some(PhaseSpec::Snapshot(crate::plan::model::SnapshotSpec::Existing { of, .. })) => {
-            of.as_ref()
-        }
-        _ => None,
-    };
-    let why = match of {
-        Some(cluster) => format!("this version does not reach `{}`", cluster.value),
-        None => "the plan names no cluster that the snapshot was taken of".to_owned(),
-    };
-    vec![format!(
-        "whether the source was written to after the snapshot can't be told: {why}"
-    )]
-}
-
-/// The name of this phase's files.
-fn file_name(cx: &PerformContext<'_>) -> String {
-    cx.phase.address.as_str().replace(['/', '>'], "_")
-}
-
-/// Where a comparison is taken up again.
-fn checkpoint(cx: &PerformContext<'_>) -> Result<PathBuf, PhaseError> {
-    let scratch = cx.artifacts.scratch();
-    let scratch = scratch.map_err(|error| evidence_error(&error, error.help()))?;
-    Ok(scratch.join(format!("{}.checkpoint", file_name(cx))))
-}
-
-fn evidence_error(error: &dyn Display, help: String) -> PhaseError {
-    PhaseError::Failed {
-        message: format!("evidence: {error}"),
-        help: Some(help),
-    }
-}
-
-fn write_evidence(
-    cx: &PerformContext<'_>,
-    spec: &VerifySpec,
-    snapshot_uuid: Option<&str>,
-    report: &Report,
-    moved: &[String],
-) -> Result<String, PhaseError> {
-    let name = format!("evidence/{}.json", file_name(cx));
-    let evidence = json!({
-        "phase": cx.phase.address,
-        "plan": cx.plan.name,
-        "plan-digest": cx.plan.digest(),
-        "lineage": cx.state.lineage,
-        "snapshot-uuid": snapshot_uuid,
-        "target": spec.target.value,
-        "at": cx.now,
-        "mig-version": env!("CARGO_PKG_VERSION"),
-        "digest": digest(report),
-        "changed-meanwhile": moved,
-        "report": report,
-    });
-    let bytes = serde_json::to_vec_pretty(&evidence).map_err(|error| PhaseError::Failed {
-        message: format!("evidence: {error}"),
-        help: None,
-    })?;
-    let put = cx.artifacts.put(&name, &bytes);
-    put.map_err(|error| evidence_error(&error, error.help()))?;
-    Ok(cx.artifacts.locate(&name))
 }

@@ -5,7 +5,7 @@
 //! objects   indices, templates and aliases in the one form that all targets share
 //! facts     identity and quantities of indices
 //! part      the writer of one part: `_bulk` with retries by item
-//! read      documents read back, shard by shard
+//! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! anything that is not asked for by [`Target`].
 
 mod facts;
+mod hits;
 mod marks;
 mod objects;
 mod part;
@@ -24,8 +25,8 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 
 use super::{
-    Capabilities, LiveMark, PartKey, PartMark, PartWriter, Partition, PartitionRead, Target,
-    TargetDocument, TargetError, TargetIdentity, WorkPlace,
+    Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
+    PartitionRead, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
 };
 use crate::base::version::ProductVersion;
 use crate::clients::cluster::{About, ClusterClient};
@@ -39,6 +40,7 @@ pub struct ClusterTarget {
     state: WorkingState,
     plan: String,
     lineage: String,
+    pages: read::PageSizes,
 }
 
 impl ClusterTarget {
@@ -51,6 +53,7 @@ impl ClusterTarget {
             about,
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
+            pages: read::PageSizes::default(),
         })
     }
 
@@ -152,6 +155,22 @@ impl Target for ClusterTarget {
         visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
     ) -> Result<PartitionRead, TargetError> {
         read::read(self, index, partition, visit)
+    }
+
+    fn count(&self, index: &str) -> Result<Option<u64>, TargetError> {
+        match read::count(self, index) {
+            Ok(docs) => Ok(Some(docs)),
+            Err(TargetError::NoIndex { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fetch(
+        &self,
+        index: &str,
+        wanted: &[(&str, Option<&str>)],
+    ) -> Result<Option<Vec<Option<FetchedDocument>>>, TargetError> {
+        read::fetch(self, index, wanted).map(Some)
     }
 
     fn live(&self) -> Result<Option<LiveMark>, TargetError> {
