@@ -91,13 +91,12 @@ fn belongs(state: &State, store: &dyn StateStore, plan: &Plan) -> Result<(), Sta
 
 fn left_by_a_lost_state(plan: &Plan) -> Result<Option<Vec<Entry>>, PhaseError> {
     let fresh = uuid::Uuid::new_v4().to_string();
-    let connections = Connections::new(plan, &fresh);
-    let records = adopt(plan, &connections)?;
+    // Work stores and snapshots are known by their lineage: the new state goes on with that of the lost one.
+    let lineage = lineage(plan, &Connections::new(plan, &fresh))?.unwrap_or(fresh);
+    let records = adopt(plan, &Connections::new(plan, &lineage))?;
     if records.is_empty() {
         return Ok(None);
     }
-    // Work stores are opened by lineage: the new state goes on with that of the lost one.
-    let lineage = lineage(plan, &connections)?.unwrap_or(fresh);
     Ok(Some(adopt_entries(&plan.name, &lineage, records)))
 }
 

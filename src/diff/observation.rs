@@ -42,7 +42,12 @@ impl Observation {
             parts.insert(name.to_owned(), identity);
         };
         match self {
-            Self::Snapshot(it) => add("the snapshot", Fingerprint::of(&it.identity())),
+            Self::Snapshot(it) => {
+                add("the snapshot", Fingerprint::of(&it.identity()));
+                if let Some(source) = it.source_identity() {
+                    add("the source", Fingerprint::of(&source));
+                }
+            }
             Self::Metadata(it) => {
                 add("the snapshot", Fingerprint::of(&it.snapshot_uuid));
                 add("the target's version", Fingerprint::of(&it.target));
@@ -163,14 +168,64 @@ pub struct SnapshotObservation {
     pub problem: Option<String>,
     /// The cluster that it is taken of, where the phase takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<LiveSource>,
+    pub live: Option<Box<LiveSource>>,
 }
 
-/// A cluster that snapshots are taken of.
+/// What a snapshot phase knows of the cluster that its snapshots are taken of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LiveSource {
+    /// The cluster's uuid; empty where it can't be reached.
+    pub cluster: String,
+    /// Its product and version.
+    pub version: Option<ProductVersion>,
+    /// Why it can't be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
+    /// Nodes that hold data.
+    pub data_nodes: u64,
     /// Its indices by name.
     pub indices: BTreeMap<String, LiveIndexFacts>,
+    /// The repository that `mig` writes through, by its name there.
+    pub repository: String,
+    /// How that is registered, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<Value>,
+    /// Another repository of the cluster over the same place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_place: Option<String>,
+    /// The generation of the repository in the store, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// The snapshots of the list that holds now, with their marks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<Listed>,
+    /// A snapshot of this phase that the cluster is taking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Listed>,
+    /// The number of the next snapshot.
+    pub next: u32,
+    /// The name of the next snapshot; `None` as long as there is no state that it is derived from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_name: Option<String>,
+}
+
+/// A snapshot with what its mark says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its uuid.
+    pub uuid: String,
+    /// The number of the snapshot that begins its list.
+    pub first: u32,
+    /// The uuid of the cluster that it was taken of.
+    pub cluster: String,
+    /// Identity of the selector that it was taken for.
+    pub selector: String,
+    /// Whether templates and settings are in it.
+    pub global: bool,
+    /// Its indices.
+    pub indices: Vec<String>,
 }
 
 /// One index of a live cluster.
@@ -178,6 +233,22 @@ pub struct LiveSource {
 pub struct LiveIndexFacts {
     /// Its uuid.
     pub uuid: String,
+    /// Primary shards.
+    pub shards: u32,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Root documents, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docs: Option<u64>,
+    /// Bytes of its primary shards, where the cluster tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Whether a primary shard is missing.
+    #[serde(default)]
+    pub red: bool,
+    /// Whether the phase chooses it.
+    #[serde(default)]
+    pub chosen: bool,
 }
 
 impl SnapshotObservation {
@@ -191,6 +262,27 @@ impl SnapshotObservation {
                 &found.further,
             )
         })
+    }
+
+    /// Identity of the snapshots alone.
+    pub fn snapshot_fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.identity())
+    }
+
+    /// Of what is still to be taken: the cluster, and the chosen indices that no snapshot holds.
+    fn source_identity(&self) -> Option<impl Serialize> {
+        let live = self.live.as_ref()?;
+        let held = |name: &String| {
+            let found = self.found.as_ref();
+            found.is_some_and(|found| found.indices.contains_key(name))
+        };
+        let open: Vec<_> = live
+            .indices
+            .iter()
+            .filter(|(name, facts)| facts.chosen && !held(name))
+            .map(|(name, facts)| (name, &facts.uuid, facts.closed))
+            .collect();
+        Some((&live.cluster, &live.version, open))
     }
 }
 

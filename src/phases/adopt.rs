@@ -1,5 +1,5 @@
-//! Recognises what a lost state had done from what it left on targets: work stores with the plan's name and the state's
-//! lineage, objects equal to what the plan makes, the mark of a switchover.
+//! Recognises what a lost state had done from what it left: work stores with the plan's name and the state's lineage,
+//! snapshots with its mark, objects equal to what the plan makes, the mark of a switchover.
 //!
 //! A proof is never adopted: what was proved was lost with the state, so a verify phase runs again. Deliberately absent:
 //! writing the new state.
@@ -9,10 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::connections::Connections;
 use super::kind::PhaseError;
+use super::snapshot::{self, series};
 use super::{backfill, common, metadata};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
-use crate::plan::model::{BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SwitchoverSpec};
+use crate::plan::model::{
+    BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SnapshotSpec, SwitchoverSpec,
+};
 use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect};
 
 /// The phases of the plan that were done, or begun, by a state that is no more; empty where nothing is left of one.
@@ -26,7 +29,15 @@ pub fn adopt(
             PhaseSpec::Metadata(spec) => objects(plan, phase, spec, connections)?,
             PhaseSpec::Backfill(spec) => documents(plan, phase, spec, connections)?,
             PhaseSpec::Switchover(spec) => live(plan, phase, spec, connections)?,
-            PhaseSpec::Snapshot(_) | PhaseSpec::Verify(_) | PhaseSpec::Gate(_) => None,
+            PhaseSpec::Snapshot(_) => {
+                let taken = snapshot::adopted(plan, phase, connections)?;
+                taken.map(|(outputs, effects)| {
+                    let mut record = record(phase, PhaseStatus::Done, outputs, effects);
+                    record.evidence = vec!["adopted from the mark of the snapshot".into()];
+                    record
+                })
+            }
+            PhaseSpec::Verify(_) | PhaseSpec::Gate(_) => None,
         };
         found.extend(record.map(|record| (phase.address.clone(), record)));
     }
@@ -52,6 +63,19 @@ pub fn lineage(plan: &Plan, connections: &Connections) -> Result<Option<String>,
             .map_err(|error| common::target_error(to, &error))?;
         if let Some(mark) = mark.filter(|mark| mark.plan == plan.name) {
             return Ok(Some(mark.lineage));
+        }
+    }
+    for phase in plan.phases.values() {
+        let PhaseSpec::Snapshot(SnapshotSpec::Take { to, name, .. }) = &phase.spec else {
+            continue;
+        };
+        let Some(repository) = connections.repository(&to.value)? else {
+            continue;
+        };
+        let left = series::lineage_left(&repository, &plan.name, &phase.address, name.as_deref())
+            .map_err(|error| super::existing::failed(&to.value, &error))?;
+        if left.is_some() {
+            return Ok(left);
         }
     }
     Ok(None)

@@ -170,9 +170,13 @@ pub(super) fn ground_of_approval(cx: &DecideContext<'_>, plan: &Plan) -> Fingerp
         .iter()
         .filter_map(|change| {
             let phase = plan.phases.get(&change.address)?;
-            // A snapshot's inputs are its identity and never move by what mig does itself.
-            let identity = (change.kind == crate::plan::model::PhaseKindName::Snapshot)
-                .then(|| change.inputs.clone());
+            // Inputs of an existing snapshot are its identity and never move by what mig does itself; those of one that
+            // mig takes do.
+            let existing = matches!(
+                phase.spec,
+                PhaseSpec::Snapshot(SnapshotSpec::Existing { .. })
+            );
+            let identity = existing.then(|| change.inputs.clone());
             Some(json!([change.address, spec(phase), identity]))
         })
         .collect();

@@ -4,18 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::existing::SnapshotView;
 use super::kind::PhaseError;
-use super::live::SourceView;
+use super::live::{LiveView, SourceView};
+use super::snapshot::series::{Owner, Series};
 use crate::base::Address;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError};
 use crate::clients::objects::DirectoryStore;
 use crate::clients::target::{ClusterTarget, DirectoryTarget, Target};
 use crate::diff::observation::Observation;
-use crate::engines::snapshot::{Repository, SnapshotError};
+use crate::engines::snapshot::{Repository, Snapshot, SnapshotError};
 use crate::plan::model::{Cluster, ClusterAt, PhaseSpec, Plan, SnapshotSpec, Store, StoreAt};
+
+/// The longest that a look at a live source serves the phases of one plan.
+const LIVE_FOR: Duration = Duration::from_secs(15);
 
 /// What the phases of one run have opened, or the saved observations that stand in their place.
 #[derive(Default)]
@@ -30,6 +35,16 @@ pub struct Connections {
     opened_clusters: Slots<ClusterClient>,
     opened_targets: Slots<Arc<dyn Target>>,
     opened_snapshots: Slots<Arc<SnapshotView>>,
+    looked_live: Slots<(Arc<LiveView>, Instant)>,
+    renamed: BTreeMap<Address, Address>,
+}
+
+/// A cluster that may be down.
+pub enum Reach {
+    /// It answers, and is who the plan says.
+    Up(ClusterClient),
+    /// It does not: why.
+    Down(String),
 }
 
 impl Connections {
@@ -49,6 +64,7 @@ impl Connections {
             stores: plan.stores.clone(),
             clusters: plan.clusters.clone(),
             snapshots,
+            renamed: plan.renamed.clone(),
             ..Self::default()
         }
     }
@@ -77,42 +93,54 @@ impl Connections {
 
     /// The repository of a store, as it is now.
     pub fn open_store(&self, address: &Address) -> Result<Arc<Repository>, PhaseError> {
-        let failed = |error: &SnapshotError| PhaseError::Failed {
-            message: format!("store `{address}`: {error}"),
-            help: Some(format!("check the directory of `stores.{address}`")),
-        };
-        let opened = self.opened_stores.get(address, || {
-            let store = self.stores.get(address).ok_or_else(|| PhaseError::Failed {
-                message: format!("the plan has no store `{address}`"),
-                help: None,
-            })?;
-            match &store.at {
-                StoreAt::Directory { path, .. } => {
-                    let objects = Arc::new(DirectoryStore::new(path.clone()));
-                    Repository::open(objects)
-                        .map(Arc::new)
-                        .map_err(|error| failed(&error))
-                }
-                StoreAt::S3 { uri, .. } => Err(PhaseError::NotYet {
+        self.repository_of(address)?
+            .map_err(|error| store_error(address, &error))
+    }
+
+    /// As [`Self::open_store`]; `None` where nothing was ever written there.
+    pub fn repository(&self, address: &Address) -> Result<Option<Arc<Repository>>, PhaseError> {
+        match self.repository_of(address)? {
+            Ok(repository) => Ok(Some(repository)),
+            Err(SnapshotError::NoRepository { .. }) => Ok(None),
+            Err(SnapshotError::Store { blob, source, .. })
+                if blob.is_empty() && source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(store_error(address, &error)),
+        }
+    }
+
+    fn repository_of(
+        &self,
+        address: &Address,
+    ) -> Result<Result<Arc<Repository>, SnapshotError>, PhaseError> {
+        let store = self.stores.get(address).ok_or_else(|| PhaseError::Failed {
+            message: format!("the plan has no store `{address}`"),
+            help: None,
+        })?;
+        let path = match &store.at {
+            StoreAt::Directory { path, .. } => path,
+            StoreAt::S3 { uri, .. } => {
+                return Err(PhaseError::NotYet {
                     message: format!(
                         "store `{address}`: this version does not read `{uri}` by itself"
                     ),
                     help: "copy the repository to a directory and give `directory:`".into(),
-                }),
+                });
             }
-        })?;
-        match opened.moved() {
-            Ok(None) => Ok(opened),
-            Ok(Some(now)) => {
-                let now = Arc::new(now);
-                self.opened_stores.set(address, Some(Arc::clone(&now)));
-                Ok(now)
-            }
-            Err(error) => {
-                self.opened_stores.set(address, None);
-                Err(failed(&error))
-            }
-        }
+        };
+        let now = match self.opened_stores.peek(address) {
+            Some(opened) => match opened.moved() {
+                Ok(None) => return Ok(Ok(opened)),
+                Ok(Some(now)) => Ok(now),
+                Err(error) => Err(error),
+            },
+            None => Repository::open(Arc::new(DirectoryStore::new(path.clone()))),
+        };
+        let now = now.map(Arc::new);
+        self.opened_stores.set(address, now.as_ref().ok().cloned());
+        Ok(now)
     }
 
     /// The snapshot that a snapshot phase names, with what it holds. One that can't be used says so in
@@ -125,10 +153,32 @@ impl Connections {
             fresh = true;
             self.find_snapshot(phase).map(Arc::new)
         })?;
-        match view.vanished() {
-            Some(error) if !fresh => Err(error),
-            _ => Ok(view),
+        if fresh {
+            return Ok(view);
         }
+        if let Some(error) = view.vanished() {
+            return Err(error);
+        }
+        if self.is_longer(phase, &view)? {
+            self.opened_snapshots.set(phase, None);
+            return self.open_snapshot(phase);
+        }
+        Ok(view)
+    }
+
+    /// Whether a snapshot was added to a phase's list since it was opened.
+    fn is_longer(&self, phase: &Address, view: &SnapshotView) -> Result<bool, PhaseError> {
+        let Some(SnapshotSpec::Take { to, .. }) = self.snapshots.get(phase) else {
+            return Ok(false);
+        };
+        let Some(repository) = self.repository(&to.value)? else {
+            return Ok(false);
+        };
+        let series = Series::look(&repository, &self.owner(phase)?)
+            .map_err(|error| super::existing::failed(&to.value, &error))?;
+        let current = series.current();
+        let now = current.iter().map(Snapshot::uuid);
+        Ok(!now.eq(view.snapshots().iter().map(Snapshot::uuid)))
     }
 
     fn find_snapshot(&self, phase: &Address) -> Result<SnapshotView, PhaseError> {
@@ -137,7 +187,14 @@ impl Connections {
                 let repository = self.open_store(&store.value)?;
                 SnapshotView::open(&store.value, &repository, name)
             }
-            Some(SnapshotSpec::Take { of, .. }) => Err(cluster_not_yet(&of.value)),
+            Some(SnapshotSpec::Take { to, .. }) => {
+                let Some(repository) = self.repository(&to.value)? else {
+                    return SnapshotView::of(&to.value, Vec::new());
+                };
+                let series = Series::look(&repository, &self.owner(phase)?)
+                    .map_err(|error| super::existing::failed(&to.value, &error))?;
+                SnapshotView::of(&to.value, series.current())
+            }
             None => Err(PhaseError::Failed {
                 message: format!("the plan has no snapshot phase `{phase}`"),
                 help: None,
@@ -160,10 +217,62 @@ impl Connections {
 
     /// What a phase reads: the snapshot, or the live source as long as there is none.
     pub fn source(&self, phase: &Address) -> Result<SourceView, PhaseError> {
-        Ok(match self.usable_snapshot(phase)? {
-            Some(view) => SourceView::Snapshot(view),
-            None => SourceView::Nothing,
+        if let Some(view) = self.usable_snapshot(phase)? {
+            return Ok(SourceView::Snapshot(view));
+        }
+        let Some(SnapshotSpec::Take {
+            of,
+            indices,
+            include_global_state,
+            ..
+        }) = self.snapshots.get(phase)
+        else {
+            return Ok(SourceView::Nothing);
+        };
+        // One that can't be reached is told by the snapshot's own phase.
+        let Reach::Up(client) = self.reach(&of.value)? else {
+            return Ok(SourceView::Nothing);
+        };
+        let fresh = |(_, at): &(Arc<LiveView>, Instant)| at.elapsed() < LIVE_FOR;
+        if !self.looked_live.peek(phase).as_ref().is_some_and(fresh) {
+            self.looked_live.set(phase, None);
+        }
+        let (live, _) = self.looked_live.get(phase, || {
+            let live = LiveView::open(&client, indices, *include_global_state)
+                .map_err(|error| cluster_error(&of.value, &error))?;
+            Ok((Arc::new(live), Instant::now()))
+        })?;
+        Ok(SourceView::Live(live))
+    }
+
+    /// Whose snapshots a snapshot phase takes.
+    pub fn owner(&self, phase: &Address) -> Result<Owner, PhaseError> {
+        let Some(SnapshotSpec::Take { name, .. }) = self.snapshots.get(phase) else {
+            return Err(PhaseError::Failed {
+                message: format!("the plan has no phase `{phase}` that takes snapshots"),
+                help: None,
+            });
+        };
+        Ok(Owner {
+            plan: self.plan.clone(),
+            lineage: self.lineage.clone(),
+            phase: phase.clone(),
+            before: self.renamed.get(phase).cloned(),
+            name: name.clone(),
         })
+    }
+
+    /// A cluster, or why it can't be reached just now; one that is not what the plan says is an error.
+    pub fn reach(&self, address: &Address) -> Result<Reach, PhaseError> {
+        match self.client(address)? {
+            Ok(client) => Ok(Reach::Up(client)),
+            Err(
+                error @ (ClusterError::Unreachable { .. }
+                | ClusterError::Timeout { .. }
+                | ClusterError::Broken { .. }),
+            ) => Ok(Reach::Down(format!("cluster `{address}`: {error}"))),
+            Err(error) => Err(cluster_error(address, &error)),
+        }
     }
 
     /// A target.
@@ -203,22 +312,33 @@ impl Connections {
 
     /// The client of a cluster that has an address; it was asked who it is.
     pub fn open_cluster(&self, address: &Address) -> Result<ClusterClient, PhaseError> {
-        self.opened_clusters.get(address, || {
-            let cluster = self
-                .clusters
-                .get(address)
-                .ok_or_else(|| PhaseError::Failed {
-                    message: format!("the plan has no cluster `{address}`"),
-                    help: None,
-                })?;
-            let failed = |error: &ClusterError| PhaseError::Failed {
-                message: format!("cluster `{address}`: {error}"),
-                help: Some(error.help()),
-            };
-            let client = ClusterClient::open(cluster).map_err(|error| failed(&error))?;
-            client.about().map_err(|error| failed(&error))?;
-            Ok(client)
-        })
+        self.client(address)?
+            .map_err(|error| cluster_error(address, &error))
+    }
+
+    fn client(&self, address: &Address) -> Result<Result<ClusterClient, ClusterError>, PhaseError> {
+        let cluster = self
+            .clusters
+            .get(address)
+            .ok_or_else(|| PhaseError::Failed {
+                message: format!("the plan has no cluster `{address}`"),
+                help: None,
+            })?;
+        let mut why = None;
+        let opened = self.opened_clusters.get(address, || {
+            let opened =
+                ClusterClient::open(cluster).and_then(|client| client.about().map(|_| client));
+            opened.map_err(|error| {
+                let told = cluster_error(address, &error);
+                why = Some(error);
+                told
+            })
+        });
+        match (opened, why) {
+            (Ok(client), _) => Ok(Ok(client)),
+            (Err(_), Some(error)) => Ok(Err(error)),
+            (Err(error), None) => Err(error),
+        }
     }
 
     /// The version that a cluster is asserted to have.
@@ -249,12 +369,25 @@ fn version_of(address: &Address, cluster: &Cluster) -> Result<ProductVersion, Ph
     Ok(ProductVersion { product, version })
 }
 
-fn cluster_not_yet(address: &Address) -> PhaseError {
-    PhaseError::NotYet {
-        message: format!("cluster `{address}`: this version does not reach clusters over the network yet"),
-        help: "use an existing snapshot (`snapshot: { existing: { store, name } }`) as the source, and a directory \
-               (`directory: ./preview, as: \"2.19\"`) as the target"
-            .into(),
+fn cluster_error(address: &Address, error: &ClusterError) -> PhaseError {
+    PhaseError::Failed {
+        message: format!("cluster `{address}`: {error}"),
+        help: Some(error.help()),
+    }
+}
+
+fn store_error(address: &Address, error: &SnapshotError) -> PhaseError {
+    let denied = matches!(error, SnapshotError::Store { source, .. }
+        if source.kind() == std::io::ErrorKind::PermissionDenied);
+    PhaseError::Failed {
+        message: format!("store `{address}`: {error}"),
+        help: Some(if denied {
+            "the server wrote it with the rights of its own user: run mig as a user that may read it (the server's \
+             group, or an ACL), and give the server a umask that lets that user in"
+                .to_owned()
+        } else {
+            format!("check the directory of `stores.{address}`")
+        }),
     }
 }
 

@@ -196,6 +196,17 @@ impl SnapshotView {
         Ok(all)
     }
 
+    /// The uuid of the cluster that the first was taken of, where it says so.
+    pub fn cluster_uuid(&self) -> Result<Option<String>, PhaseError> {
+        match self.snapshots.first() {
+            Some(first) => first
+                .global_metadata()
+                .map(|global| global.cluster_uuid)
+                .map_err(|error| self.or_vanished(failed(&self.store, &error))),
+            None => Ok(None),
+        }
+    }
+
     /// What reading a snapshot that somebody deleted looks like is told as what it is; any other error stays.
     pub fn or_vanished(&self, error: PhaseError) -> PhaseError {
         self.vanished().unwrap_or(error)

@@ -1,15 +1,23 @@
 //! What phases look at as the source: the snapshot, or the live cluster as long as there is none.
 //!
-//! Deliberately absent: documents; a live cluster is only looked at to plan with.
+//! A live cluster is asked a handful of questions whatever its size: a list of its indices, their settings, mappings and
+//! aliases, the templates, and one count an index where documents are to be told. Deliberately absent: documents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
 
 use super::existing::SnapshotView;
-use crate::base::version::ProductVersion;
-use crate::diff::observation::{ObjectKey, SnapshotIndexFacts};
+use super::metadata::source::template;
+use crate::base::version::{Product, ProductVersion};
+use crate::clients::cluster::{ClusterClient, ClusterError, Request};
+use crate::diff::observation::{LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts};
+use crate::plan::selector::Selector;
+
+/// Indices that are counted with one request.
+const COUNTED_AT_ONCE: usize = 500;
 
 static NO_INDICES: BTreeMap<String, SnapshotIndexFacts> = BTreeMap::new();
 
@@ -62,4 +70,199 @@ pub struct LiveView {
     pub indices: BTreeMap<String, SnapshotIndexFacts>,
     /// Their metadata and the templates, in the form that snapshots are read in.
     pub objects: Vec<(ObjectKey, Value)>,
+}
+
+impl LiveView {
+    /// Looks at a cluster. `global`: whether the snapshot will hold templates.
+    pub fn open(
+        client: &ClusterClient,
+        selector: &Selector,
+        global: bool,
+    ) -> Result<Self, ClusterError> {
+        let version = client.about()?.version;
+        let mut listed = indices(client)?;
+        listed.retain(|name, _| selector.matches(name));
+        count(client, &mut listed)?;
+        let objects = objects(client, version, &listed, global)?;
+        let indices = listed
+            .into_iter()
+            .map(|(name, found)| {
+                let facts = SnapshotIndexFacts {
+                    id: String::new(),
+                    uuid: found.uuid,
+                    shards: found.shards,
+                    closed: found.closed,
+                    docs: found.docs,
+                    bytes: found.bytes.unwrap_or(0),
+                    snapshot: None,
+                };
+                (name, facts)
+            })
+            .collect();
+        Ok(Self {
+            version,
+            indices,
+            objects,
+        })
+    }
+}
+
+/// All indices of a cluster, closed and hidden ones too; documents are not counted.
+pub(super) fn indices(
+    client: &ClusterClient,
+) -> Result<BTreeMap<String, LiveIndexFacts>, ClusterError> {
+    let version = client.about()?.version;
+    let mut path =
+        "/_cat/indices?format=json&bytes=b&h=index,uuid,status,health,pri,pri.store.size"
+            .to_owned();
+    if version.product == Product::OpenSearch || version.version.floor() >= (7, 7, 0) {
+        path.push_str("&expand_wildcards=all");
+    }
+    let answer = client.json(Request::get(path))?;
+    let mut found = BTreeMap::new();
+    for row in answer.as_array().into_iter().flatten() {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+        let facts = LiveIndexFacts {
+            uuid: text("uuid").to_owned(),
+            shards: text("pri").parse().unwrap_or(0),
+            closed: text("status") == "close",
+            docs: None,
+            bytes: text("pri.store.size").parse().ok(),
+            red: text("health") == "red",
+            chosen: false,
+        };
+        found.insert(text("index").to_owned(), facts);
+    }
+    Ok(found)
+}
+
+/// Counts the root documents of open indices.
+pub(super) fn count(
+    client: &ClusterClient,
+    indices: &mut BTreeMap<String, LiveIndexFacts>,
+) -> Result<(), ClusterError> {
+    let version = client.about()?.version;
+    let exact = version.product == Product::OpenSearch || version.version.floor() >= (7, 0, 0);
+    let body = if exact {
+        json!({"size": 0, "track_total_hits": true})
+    } else {
+        json!({"size": 0})
+    };
+    let mut open: Vec<(&String, &mut LiveIndexFacts)> = indices
+        .iter_mut()
+        .filter(|(_, facts)| !facts.closed)
+        .collect();
+    for some in open.chunks_mut(COUNTED_AT_ONCE) {
+        let mut lines = String::new();
+        for (name, _) in some.iter() {
+            lines.push_str(&json!({ "index": name }).to_string());
+            lines.push_str(&format!("\n{body}\n"));
+        }
+        let request = Request::post("/_msearch")
+            .lines(Bytes::from(lines))
+            .idempotent();
+        let answer = client.json(request)?;
+        let responses = answer.get("responses").and_then(Value::as_array);
+        for ((_, facts), response) in some.iter_mut().zip(responses.into_iter().flatten()) {
+            let whole = response.pointer("/_shards/failed").and_then(Value::as_u64) == Some(0);
+            let total = response
+                .pointer("/hits/total/value")
+                .or_else(|| response.pointer("/hits/total"));
+            facts.docs = total.and_then(Value::as_u64).filter(|_| whole);
+        }
+    }
+    Ok(())
+}
+
+/// Templates, and the chosen indices with their aliases.
+fn objects(
+    client: &ClusterClient,
+    version: ProductVersion,
+    chosen: &BTreeMap<String, LiveIndexFacts>,
+    global: bool,
+) -> Result<Vec<(ObjectKey, Value)>, ClusterError> {
+    let state = client.json(Request::get(
+        "/_cluster/state/metadata?filter_path=metadata.templates,metadata.index_template,\
+         metadata.component_template,metadata.indices.*.routing_num_shards",
+    ))?;
+    let mut objects = Vec::new();
+    if global {
+        let sections = [
+            (
+                ObjectKind::ComponentTemplate,
+                "/metadata/component_template/component_template",
+                true,
+            ),
+            (
+                ObjectKind::IndexTemplate,
+                "/metadata/index_template/index_template",
+                true,
+            ),
+            (ObjectKind::LegacyTemplate, "/metadata/templates", false),
+        ];
+        for (kind, place, nested) in sections {
+            let section = state.pointer(place).and_then(Value::as_object);
+            for (name, body) in section.into_iter().flatten() {
+                let name = name.clone();
+                let body = template(&without_type(body), nested);
+                objects.push((ObjectKey { kind, name }, body));
+            }
+        }
+    }
+    let typed = version.product == Product::Elasticsearch && version.version.floor() < (7, 0, 0);
+    let answer = client.json(Request::get(
+        "/_all?expand_wildcards=all&flat_settings=true",
+    ))?;
+    let mut aliases: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (name, facts) in chosen {
+        let Some(found) = answer.get(name) else {
+            continue; // it was removed in between
+        };
+        let section = |key: &str| found.get(key).cloned().unwrap_or_else(|| json!({}));
+        let mut mappings = section("mappings");
+        if typed && let Some(inner) = mappings.get_mut("_doc") {
+            mappings = inner.take();
+        }
+        let mut body = Map::new();
+        body.insert("settings".into(), section("settings"));
+        body.insert("mappings".into(), mappings);
+        let routing = state
+            .get("metadata")
+            .and_then(|it| it.get("indices"))
+            .and_then(|it| it.get(name))
+            .and_then(|it| it.get("routing_num_shards"));
+        if let Some(shards) = routing {
+            body.insert("routing_num_shards".into(), shards.clone());
+        }
+        if facts.closed {
+            body.insert("closed".into(), json!(true));
+        }
+        let key = ObjectKey {
+            kind: ObjectKind::Index,
+            name: name.clone(),
+        };
+        objects.push((key, Value::Object(body)));
+        let of_index = found.get("aliases").and_then(Value::as_object);
+        for (alias, definition) in of_index.into_iter().flatten() {
+            let over = aliases.entry(alias.clone()).or_default();
+            over.insert(name.clone(), definition.clone());
+        }
+    }
+    for (name, indices) in aliases {
+        let kind = ObjectKind::Alias;
+        objects.push((ObjectKey { kind, name }, json!({ "indices": indices })));
+    }
+    objects.sort_by(|left, right| left.0.cmp(&right.0));
+    Ok(objects)
+}
+
+/// A legacy template as the server shows it: a mapping of type `_doc` stands there by itself.
+fn without_type(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(mappings) = body.get_mut("mappings")
+        && let Some(inner) = mappings.get_mut("_doc")
+    {
+        *mappings = inner.take();
+    }
+    body
 }

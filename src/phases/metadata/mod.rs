@@ -7,7 +7,7 @@
 mod decide;
 mod desired;
 mod perform;
-mod source;
+pub(super) mod source;
 mod undo;
 
 use serde_json::json;

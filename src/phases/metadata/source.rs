@@ -60,7 +60,7 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
 }
 
 /// A template as `PUT` takes it: one mapping (the cluster keeps a list of them) and settings in normal form.
-fn template(body: &Value, nested: bool) -> Value {
+pub(in super::super) fn template(body: &Value, nested: bool) -> Value {
     let mut body = body.clone();
     let section = if nested {
         body.get_mut("template")

@@ -1,0 +1,385 @@
+//! How a snapshot phase that takes them is shown. Pure.
+
+use super::super::common;
+use super::super::kind::DecideContext;
+use super::found::{self, UNUSABLE};
+use super::intent::{Intent, Take, Wanted, intent};
+use super::{mismatch, repository};
+use crate::base::Address;
+use crate::base::units::{ByteRate, human_bytes, plural};
+use crate::diff::change::{
+    Action, ChangeClass, Effect, Estimate, Item, LeftOut, PhaseChange, Undo,
+};
+use crate::diff::observation::{LiveSource, SnapshotObservation};
+use crate::plan::model::{Phase, PhaseSpec, SnapshotSpec};
+use crate::plan::selector::Selector;
+
+/// Bytes a second of one node, where the plan gives no cap: what servers hold by themselves.
+const DEFAULT_RATE_S: u64 = 40 << 20;
+
+/// The fields of a phase that takes snapshots.
+pub(super) struct Spec<'a> {
+    /// The cluster.
+    pub(super) of: &'a Address,
+    /// The store.
+    pub(super) to: &'a Address,
+    /// Which indices.
+    pub(super) indices: &'a Selector,
+    /// The cap.
+    pub(super) rate: Option<ByteRate>,
+    /// Whether templates and settings are taken.
+    pub(super) global: bool,
+}
+
+pub(super) fn spec(phase: &Phase) -> Option<Spec<'_>> {
+    match &phase.spec {
+        PhaseSpec::Snapshot(SnapshotSpec::Take {
+            of,
+            to,
+            indices,
+            rate_per_node,
+            include_global_state,
+            ..
+        }) => Some(Spec {
+            of: &of.value,
+            to: &to.value,
+            indices,
+            rate: *rate_per_node,
+            global: *include_global_state,
+        }),
+        _ => None,
+    }
+}
+
+pub(super) fn decide(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> PhaseChange {
+    let (Some(spec), Some(source)) = (spec(cx.phase), &observed.live) else {
+        return mismatch(cx);
+    };
+    let fields = common::fields(cx);
+    let wanted = Wanted {
+        phase: &cx.phase.address,
+        indices: spec.indices,
+        global: spec.global,
+        respecified: fields.iter().any(|field| field.class == ChangeClass::Redo),
+    };
+    let intent = intent(&wanted, observed, source, cx.state, cx.redo);
+    let mut change = match &intent {
+        Intent::Keep => kept(cx, observed),
+        Intent::Record => recorded(cx, observed),
+        Intent::Follow(running) => {
+            let title = format!(
+                "snapshot `{}` of {} of {} is being taken: waits for it",
+                running.name,
+                common::indices(running.indices.len()),
+                spec.of
+            );
+            let mut change = new(cx, observed, Action::Run, "being-taken", title);
+            change.items = running
+                .indices
+                .iter()
+                .map(|name| item(source, name))
+                .collect();
+            effects(&mut change, &spec, source, Some(&running.name));
+            change
+        }
+        Intent::Take(take) => taken(cx, observed, source, &spec, take),
+        Intent::Ask(problem, answers) => asked(cx, observed, problem, answers.clone()),
+    };
+    let drift = match &intent {
+        Intent::Keep | Intent::Record => found::drift(cx, observed),
+        _ => Vec::new(),
+    };
+    if !drift.is_empty() && change.action == Action::UpToDate {
+        change.action = Action::Decide;
+        "drift".clone_into(&mut change.action_reason);
+    }
+    change.items.extend(drift);
+    change.fields = fields;
+    change.left_out = left_out(spec.indices, source);
+    change
+}
+
+fn new(
+    cx: &DecideContext<'_>,
+    observed: &SnapshotObservation,
+    action: Action,
+    reason: &str,
+    title: String,
+) -> PhaseChange {
+    let inputs = common::inputs(cx, &observed.snapshot_fingerprint());
+    PhaseChange::new(cx.phase, action, reason, title, inputs)
+}
+
+fn kept(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> PhaseChange {
+    let Some(found) = &observed.found else {
+        return mismatch(cx);
+    };
+    let title = found::title(found, "");
+    let mut change = new(cx, observed, Action::UpToDate, "recorded", title);
+    change.evidence = vec![found::evidence(found)];
+    change.evidence.extend(found::source_down(observed));
+    change
+}
+
+fn recorded(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> PhaseChange {
+    let Some(found) = &observed.found else {
+        return mismatch(cx);
+    };
+    let title = found::title(found, "");
+    let mut change = new(cx, observed, Action::Run, "taken-already", title);
+    change.items = found
+        .indices
+        .iter()
+        .map(|(name, facts)| Item {
+            docs: facts.docs,
+            bytes: Some(facts.bytes),
+            note: found::shards(facts.shards, facts.closed),
+            ..common::item(Action::Run, "index", name.clone())
+        })
+        .collect();
+    change.effects = vec![Effect {
+        on: found.store.clone(),
+        text: "nothing is written".into(),
+        destroys: false,
+    }];
+    change
+}
+
+fn asked(
+    cx: &DecideContext<'_>,
+    observed: &SnapshotObservation,
+    problem: &str,
+    answers: Vec<String>,
+) -> PhaseChange {
+    let mut change = new(
+        cx,
+        observed,
+        Action::Decide,
+        "snapshot-unusable",
+        problem.to_owned(),
+    );
+    change.items = vec![common::question(
+        "snapshot",
+        cx.phase.address.as_str(),
+        UNUSABLE,
+        format!("{problem}. What is to be done?"),
+        answers,
+    )];
+    change
+}
+
+fn taken(
+    cx: &DecideContext<'_>,
+    observed: &SnapshotObservation,
+    source: &LiveSource,
+    spec: &Spec<'_>,
+    take: &Take,
+) -> PhaseChange {
+    let count = common::indices(take.indices.len());
+    let kind = if take.why == "new-indices" {
+        "a further snapshot"
+    } else {
+        "snapshot"
+    };
+    let name = source
+        .next_name
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" `{name}`"));
+    let title = format!("{kind}{name} of {count} of {} → {}", spec.of, spec.to);
+    let open: Vec<_> = take
+        .indices
+        .iter()
+        .map(|name| {
+            let facts = source.indices.get(name);
+            (name, facts.map(|facts| (&facts.uuid, facts.closed)))
+        })
+        .collect();
+    let inputs = common::inputs(
+        cx,
+        &(observed.snapshot_fingerprint(), &source.cluster, open),
+    );
+    let mut change = PhaseChange::new(cx.phase, Action::Run, take.why, title, inputs);
+    change.items = take.indices.iter().map(|name| item(source, name)).collect();
+    let questions = questions(cx, spec, source, take);
+    if questions.is_empty() {
+        effects(&mut change, spec, source, source.next_name.as_deref());
+        change.estimate = Some(estimate(spec, source, take));
+    } else {
+        change.action = Action::Decide;
+        "decision-missing".clone_into(&mut change.action_reason);
+        change.items = questions;
+    }
+    change
+}
+
+/// What stands in the way, one question each.
+fn questions(
+    cx: &DecideContext<'_>,
+    spec: &Spec<'_>,
+    source: &LiveSource,
+    take: &Take,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut ask = |object: &str, name: &str, question: String, answers: Vec<String>| {
+        items.push(common::question(object, name, UNUSABLE, question, answers));
+    };
+    if take.indices.is_empty() {
+        ask(
+            "cluster",
+            spec.of.as_str(),
+            format!(
+                "no index of {} is chosen by `indices`. Which are to be taken?",
+                spec.of
+            ),
+            vec!["indices: [\"*\"]".to_owned()],
+        );
+    }
+    for name in &take.indices {
+        if source.indices.get(name).is_some_and(|facts| facts.red) {
+            ask(
+                "index",
+                name,
+                format!(
+                    "index {name} has a shard without a primary on {}: a snapshot can't be complete. Is it to be left out?",
+                    spec.of
+                ),
+                vec![
+                    format!("indices: [\"*\", \"!{name}\"]"),
+                    "# or mend it: GET _cluster/allocation/explain tells why".to_owned(),
+                ],
+            );
+        }
+    }
+    let repository = &source.repository;
+    if let (Some(registered), Some(location)) =
+        (&source.registered, repository::location(cx.plan, spec.to))
+    {
+        let effects = common::record(cx.state, &cx.phase.address)
+            .map(|record| record.effects.as_slice())
+            .unwrap_or_default();
+        if let Some(what) = repository::foreign(registered, &location, effects) {
+            ask(
+                "repository",
+                repository,
+                format!(
+                    "a repository `{repository}` is registered on {} already, {what}, and mig did not do it. Whose is it?",
+                    spec.of
+                ),
+                vec![
+                    "plan: another-name".to_owned(),
+                    format!("# or remove it: DELETE _snapshot/{repository} (its snapshots stay)"),
+                ],
+            );
+        }
+    }
+    if let Some(other) = &source.same_place {
+        ask(
+            "repository",
+            other,
+            format!(
+                "the directory of store {} is registered on {} as `{other}` too, and two ways into one repository can damage it. Where is the snapshot to go?",
+                spec.to, spec.of
+            ),
+            vec![
+                format!(
+                    "{}: {{ directory: /another/directory }}   # under stores",
+                    spec.to
+                ),
+                format!("# or remove it: DELETE _snapshot/{other} (its snapshots stay)"),
+            ],
+        );
+    }
+    items
+}
+
+fn item(source: &LiveSource, name: &str) -> Item {
+    let facts = source.indices.get(name).cloned().unwrap_or_default();
+    Item {
+        docs: facts.docs,
+        bytes: facts.bytes,
+        note: found::shards(facts.shards, facts.closed),
+        ..common::item(Action::Run, "index", name)
+    }
+}
+
+fn effects(change: &mut PhaseChange, spec: &Spec<'_>, source: &LiveSource, name: Option<&str>) {
+    let repository = &source.repository;
+    let rate = spec.rate.map_or_else(
+        || repository::DEFAULT_RATE.to_owned(),
+        |rate| rate.to_string(),
+    );
+    let effect = |on: &Address, text: String| Effect {
+        on: on.clone(),
+        text,
+        destroys: false,
+    };
+    if source.registered.is_none() {
+        change.effects.push(effect(
+            spec.of,
+            format!("registers the repository `{repository}` ({rate} a node)"),
+        ));
+    }
+    let name = name.map_or_else(String::new, |name| format!(" `{name}`"));
+    change.effects.push(effect(
+        spec.of,
+        format!("takes the snapshot{name}; nothing else is written"),
+    ));
+    let bytes: u64 = change.items.iter().filter_map(|item| item.bytes).sum();
+    change.effects.push(effect(
+        spec.to,
+        format!(
+            "is written to: {} at most, less what it holds already",
+            human_bytes(bytes)
+        ),
+    ));
+    change.undo = Undo::Rollback(format!(
+        "deletes the snapshots that it took and takes the repository off {}",
+        spec.of
+    ));
+}
+
+fn estimate(spec: &Spec<'_>, source: &LiveSource, take: &Take) -> Estimate {
+    let bytes: u64 = take
+        .indices
+        .iter()
+        .filter_map(|name| source.indices.get(name)?.bytes)
+        .sum();
+    let rate = spec.rate.map_or(DEFAULT_RATE_S, |rate| rate.0).max(1);
+    let nodes = source.data_nodes.max(1);
+    Estimate {
+        low_s: bytes / rate / nodes,
+        high_s: bytes / rate + 5,
+        basis: format!(
+            "{} at {} on each of {}",
+            human_bytes(bytes),
+            spec.rate.map_or_else(
+                || repository::DEFAULT_RATE.to_owned(),
+                |rate| rate.to_string()
+            ),
+            plural(nodes, "data node")
+        ),
+    }
+}
+
+fn left_out(selector: &Selector, source: &LiveSource) -> Vec<LeftOut> {
+    let mut left_out: Vec<LeftOut> = source
+        .indices
+        .keys()
+        .filter_map(|name| common::left_out(selector, "index", name))
+        .collect();
+    if source.unreachable.is_none() {
+        let names: Vec<&String> = source.indices.keys().collect();
+        left_out.extend(
+            selector
+                .unmatched(&names)
+                .into_iter()
+                .map(|pattern| LeftOut {
+                    object: "pattern".into(),
+                    name: pattern.to_owned(),
+                    reason: "no index has such a name".into(),
+                }),
+        );
+    }
+    left_out.sort();
+    left_out
+}

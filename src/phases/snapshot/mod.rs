@@ -1,0 +1,86 @@
+//! `snapshot:` takes snapshots of a cluster, or names an existing one, and says what is in them.
+//!
+//! ```text
+//! series      names, the mark that each snapshot carries, and which of them hold now
+//! look        what is observed: the store, and the cluster where it can be reached
+//! intent      what is to be done, from that alone
+//! decide      how it is shown
+//! perform     registers the repository, takes a snapshot or waits for one that is being taken
+//! repository  how the store is registered on the cluster
+//! found       snapshots that are there
+//! undo        deletes what was taken
+//! ```
+//!
+//! The state is not needed to know what was taken: every snapshot carries whose it is. Deliberately absent: reading
+//! documents.
+
+mod decide;
+mod found;
+mod intent;
+mod look;
+mod perform;
+mod repository;
+pub mod series;
+mod undo;
+
+use super::common;
+use super::kind::{
+    DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
+    UndoPlan,
+};
+use crate::diff::change::{Action, PhaseChange};
+use crate::diff::observation::Observation;
+use crate::plan::model::{PhaseSpec, SnapshotSpec};
+use crate::state::model::PhaseRecord;
+
+pub(super) use undo::adopted;
+
+/// The kind.
+pub struct Snapshot;
+
+impl PhaseKind for Snapshot {
+    fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
+        look::look(cx.plan, cx.phase, cx.state, cx.connections).map(Observation::Snapshot)
+    }
+
+    fn decide(&self, cx: &DecideContext<'_>) -> PhaseChange {
+        let Observation::Snapshot(observed) = cx.observation else {
+            return mismatch(cx);
+        };
+        match &cx.phase.spec {
+            PhaseSpec::Snapshot(SnapshotSpec::Take { .. }) => decide::decide(cx, observed),
+            _ => found::decide(cx, observed),
+        }
+    }
+
+    fn perform(&self, cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
+        let Observation::Snapshot(observed) = cx.observation else {
+            return Err(PhaseError::Stale(
+                "the observation is of another kind".into(),
+            ));
+        };
+        match &cx.phase.spec {
+            PhaseSpec::Snapshot(SnapshotSpec::Take { .. }) => perform::perform(cx, observed),
+            _ => found::perform(cx, observed),
+        }
+    }
+
+    fn undo_plan(&self, record: &PhaseRecord) -> UndoPlan {
+        undo::undo_plan(record)
+    }
+
+    fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
+        undo::undo(cx)
+    }
+}
+
+/// A saved observation of another kind: nothing can be decided on it.
+pub(super) fn mismatch(cx: &DecideContext<'_>) -> PhaseChange {
+    PhaseChange::new(
+        cx.phase,
+        Action::Decide,
+        "observation-mismatch",
+        "what was observed is of another kind of phase: plan again",
+        common::inputs(cx, &cx.observation.fingerprint()),
+    )
+}
