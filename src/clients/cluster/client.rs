@@ -87,7 +87,8 @@ impl ClusterClient {
         if let Some(about) = self.inner.about.get() {
             return Ok(about.clone());
         }
-        let about = match About::read(&self.send(Request::get("/"))?)? {
+        let about = match About::read(&self.send(Request::get("/").at_most(limits::ABOUT_BYTES))?)?
+        {
             Told::About(about) => about,
             Told::Disguised(about) => about.undisguised(&self.send(Request::get(NODES))?)?,
         };
@@ -218,7 +219,7 @@ impl ClusterClient {
         let most = if status >= 400 {
             limits::ERROR_BYTES
         } else {
-            limits::ANSWER_BYTES
+            request.most.unwrap_or(limits::ANSWER_BYTES)
         };
         let length = answer.content_length().unwrap_or(0);
         let length = usize::try_from(length).unwrap_or(usize::MAX);

@@ -8,6 +8,8 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 pub const ANSWER: Duration = Duration::from_secs(90);
 /// The largest answer that is taken.
 pub const ANSWER_BYTES: usize = 256 << 20;
+/// The largest answer to the question who a cluster is.
+pub const ABOUT_BYTES: usize = 1 << 20;
 /// So much of an answer that is an error is read.
 pub const ERROR_BYTES: usize = 1 << 20;
 /// Room that is made at once for an answer that says how large it is.

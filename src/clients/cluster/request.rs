@@ -58,6 +58,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Whether it may be sent again when it is not known what became of it. Reads, PUT and DELETE may by default.
     pub idempotent: bool,
+    /// The largest answer that is taken, in bytes; the client's own limit where not given.
+    pub most: Option<usize>,
     /// Whether it is sent once and no more: whoever sends it deals with every failure.
     pub once: bool,
 }
@@ -70,6 +72,7 @@ impl Request {
             body: None,
             timeout: None,
             idempotent: method != Method::Post,
+            most: None,
             once: false,
         }
     }
@@ -124,6 +127,13 @@ impl Request {
     #[must_use]
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// Takes no larger answer than this.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = Some(bytes);
         self
     }
 
