@@ -89,7 +89,16 @@ mod with {
         pub(crate) async fn sign(&self, request: &mut reqwest::Request) -> Result<(), String> {
             let now = SystemTime::now();
             let credentials = self.credentials(now).await?;
-            add_signature(request, &credentials, &self.region, &self.service, now)
+            let (region, service) = (&self.region, &self.service);
+            // The serverless service wants the hash of the body as a header too.
+            add_signature(
+                request,
+                &credentials,
+                region,
+                service,
+                service == "aoss",
+                now,
+            )
         }
 
         async fn credentials(&self, now: SystemTime) -> Result<Credentials, String> {
@@ -121,10 +130,11 @@ mod with {
         credentials: &Credentials,
         region: &str,
         service: &str,
+        hash_body: bool,
         now: SystemTime,
     ) -> Result<(), String> {
         let mut settings = SigningSettings::default();
-        if service == "aoss" {
+        if hash_body {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
         let identity = credentials.clone().into();
@@ -175,7 +185,7 @@ mod with {
             method: &str,
             path: &str,
             form: Option<&'static str>,
-            service: &str,
+            (service, hash_body): (&str, bool),
         ) -> reqwest::Request {
             let url = format!("http://example.amazonaws.com{path}");
             let mut request = reqwest::Request::new(method.parse().unwrap(), url.parse().unwrap());
@@ -189,7 +199,8 @@ mod with {
             let credentials = Credentials::new("AKIDEXAMPLE", SECRET, None, None, "test");
             // 2015-08-30T12:36:00Z
             let now = SystemTime::UNIX_EPOCH + Duration::from_mins(24_015_636);
-            add_signature(&mut request, &credentials, "us-east-1", service, now).unwrap();
+            let region = "us-east-1";
+            add_signature(&mut request, &credentials, region, service, hash_body, now).unwrap();
             request
         }
 
@@ -211,9 +222,15 @@ mod with {
                 ),
                 (
                     "GET",
-                    "/example%20space/",
+                    "/?Param1=value1",
                     None,
-                    "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741",
+                    "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb",
+                ),
+                (
+                    "POST",
+                    "/?Param1=value1",
+                    None,
+                    "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
                 ),
                 (
                     "POST",
@@ -222,7 +239,7 @@ mod with {
                     "d3875051da38690788ef43de4db0d8f280229d82040bfac253562e56c3f20e0b",
                 ),
             ] {
-                let request = signed(method, path, form, "service");
+                let request = signed(method, path, form, ("service", form.is_some()));
                 let authorization = request.headers()["authorization"].to_str().unwrap();
                 assert!(
                     authorization.ends_with(&format!("Signature={signature}")),
@@ -236,7 +253,7 @@ mod with {
 
         #[test]
         fn aoss_gets_the_hash_of_the_payload_and_it_is_signed() {
-            let request = signed("POST", "/x/_search", Some("Param1=value1"), "aoss");
+            let request = signed("POST", "/x/_search", Some("Param1=value1"), ("aoss", true));
             assert_eq!(
                 request.headers()["x-amz-content-sha256"],
                 "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e"
@@ -244,7 +261,8 @@ mod with {
             let authorization = request.headers()["authorization"].to_str().unwrap();
             assert!(authorization.contains("x-amz-content-sha256;x-amz-date"));
             assert!(!format!("{request:?}").contains("Signature="));
-            let es = signed("POST", "/x/_search", Some("Param1=value1"), "es");
+            let form = Some("Param1=value1");
+            let es = signed("POST", "/x/_search", form, ("es", false));
             assert!(!es.headers().contains_key("x-amz-content-sha256"));
         }
     }
