@@ -15,6 +15,7 @@ mod export;
 mod graph;
 mod help;
 pub(crate) mod load;
+mod logging;
 mod plan;
 pub(crate) mod printer;
 mod render;

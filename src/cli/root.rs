@@ -6,8 +6,8 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, plan, rollback, schema, show,
-    snapshot_inspect, state, status, validate,
+    apply, approve, completions, explain, export, graph, help, logging, plan, rollback, schema,
+    show, snapshot_inspect, state, status, validate,
 };
 use crate::base::ExitCode;
 
@@ -68,9 +68,7 @@ pub fn main() -> ExitCode {
         }
     };
     if let Ok(filter) = std::env::var(MIG_LOG) {
-        let filter = tracing_subscriber::EnvFilter::new(filter);
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
-        drop(subscriber.with_writer(std::io::stderr).try_init());
+        logging::start(&filter);
     }
     let printer = Printer::new(cli.color);
     match dispatch(cli.command.as_ref(), printer) {

@@ -1,38 +1,20 @@
 //! Sends requests: one connection pool a cluster, retries by kind of error, errors as values.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::about::About;
-use super::access;
+use super::about::{About, NODES, Told};
+use super::auth::Credentials;
 use super::error::ClusterError;
-use super::request::{Body, Request, Response};
-use super::runtime;
-use crate::base::version::ProductVersion;
+use super::request::{Body, Method, Request, Response};
+use super::retry::{self, Failed, Tries};
+use super::{access, http, limits, runtime};
+use crate::base::version::{Product, ProductVersion, Version};
 use crate::plan::model::{Access, Cluster, ClusterAt};
-
-/// Limits with names.
-pub mod limits {
-    use std::time::Duration;
-
-    /// The longest that making a connection may take.
-    pub const CONNECT: Duration = Duration::from_secs(10);
-    /// The longest that an answer may take where a request says nothing else.
-    pub const ANSWER: Duration = Duration::from_secs(90);
-    /// The largest answer that is taken.
-    pub const ANSWER_BYTES: usize = 512 << 20;
-    /// Times that a request is sent at most.
-    pub const TRIES: u32 = 6;
-    /// Times that a cluster is called at most that can't be reached and never answered yet.
-    pub const FIRST_TRIES: u32 = 2;
-    /// The first wait between two tries; doubled each time.
-    pub const BACKOFF: Duration = Duration::from_millis(250);
-    /// The longest wait between two tries.
-    pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
-}
 
 /// The client of one cluster; cheap to clone.
 #[derive(Clone)]
@@ -43,16 +25,32 @@ pub struct ClusterClient {
 struct Inner {
     location: String,
     access: Access,
-    wanted: Option<(
-        Option<crate::base::version::Product>,
-        crate::base::version::Version,
-    )>,
+    wanted: Option<(Option<Product>, Version)>,
     http: reqwest::Client,
+    credentials: Credentials,
     about: OnceLock<About>,
+    /// Whether it ever answered: what did may be restarting.
+    answered: AtomicBool,
+}
+
+/// A try that came to nothing.
+struct Failure {
+    error: ClusterError,
+    retry_after: Option<Duration>,
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self {
+            error,
+            retry_after: None,
+        }
+    }
 }
 
 impl ClusterClient {
-    /// For a cluster of a plan. Opens no connection yet, but resolves what the plan refers to (secrets, certificates).
+    /// For a cluster of a plan. Opens no connection to it yet, but resolves what the plan refers to (secrets,
+    /// certificates). Must not be called from within the runtime.
     pub fn open(cluster: &Cluster) -> Result<Self, ClusterError> {
         let ClusterAt::Endpoint(location) = &cluster.at else {
             return Err(ClusterError::Setup {
@@ -61,25 +59,15 @@ impl ClusterClient {
                 help: "give an `endpoint`".to_owned(),
             });
         };
-        // The first one to come installs it; all are the same.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .connect_timeout(limits::CONNECT)
-            .user_agent(concat!("mig/", env!("CARGO_PKG_VERSION")))
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| ClusterError::Setup {
-                location: location.clone(),
-                reason: error.to_string(),
-                help: "check `tls` of the cluster in the plan".to_owned(),
-            })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 location: location.clone(),
                 access: cluster.access,
                 wanted: cluster.version.map(|version| (cluster.product, version)),
-                http,
+                http: http::pool(location, &cluster.tls)?,
+                credentials: Credentials::resolve(&cluster.auth, location)?,
                 about: OnceLock::new(),
+                answered: AtomicBool::new(false),
             }),
         })
     }
@@ -99,7 +87,11 @@ impl ClusterClient {
         if let Some(about) = self.inner.about.get() {
             return Ok(about.clone());
         }
-        let about = About::read(&self.send(Request::get("/"))?)?;
+        let about = match About::read(&self.send(Request::get("/").at_most(limits::ABOUT_BYTES))?)?
+        {
+            Told::About(about) => about,
+            Told::Disguised(about) => about.undisguised(&self.send(Request::get(NODES))?)?,
+        };
         if let Some((product, version)) = self.inner.wanted {
             let product = product.unwrap_or(about.version.product);
             if product != about.version.product || !version.matches(about.version.version) {
@@ -113,16 +105,14 @@ impl ClusterClient {
         Ok(self.inner.about.get_or_init(|| about).clone())
     }
 
-    /// Sends a request and waits for the whole answer; a status of 400 and more is an error. Must not be called from
+    /// Sends a request and waits for the whole answer; a status of 300 and more is an error. Must not be called from
     /// within the runtime.
     pub fn send(&self, request: Request) -> Result<Response, ClusterError> {
-        let location = self.inner.location.clone();
         runtime::block_on(self.send_async(request)).unwrap_or_else(|error| {
-            Err(ClusterError::Setup {
-                location,
-                reason: format!("no thread could be started: {error}"),
-                help: "raise the limit of processes of this user".to_owned(),
-            })
+            Err(self.setup(
+                format!("no thread could be started: {error}"),
+                "raise the limit of processes of this user",
+            ))
         })
     }
 
@@ -142,78 +132,124 @@ impl ClusterClient {
 
     /// As [`Self::send`], on the runtime.
     pub async fn send_async(&self, request: Request) -> Result<Response, ClusterError> {
-        if self.inner.access == Access::ReadOnly && !access::reads_only(&request) {
+        let inner = &self.inner;
+        if !access::is_plain(&request.path) {
+            return Err(self.setup(
+                format!(
+                    "{} is not sent: its path could be taken for another",
+                    request.call()
+                ),
+                "this is a fault of mig; please report it",
+            ));
+        }
+        let version = inner.about.get().map(|about| about.version);
+        if inner.access == Access::ReadOnly && !access::reads_only(&request, version) {
             return Err(ClusterError::ReadOnly {
-                location: self.inner.location.clone(),
+                location: inner.location.clone(),
                 call: request.call(),
             });
         }
-        let mut wait = limits::BACKOFF;
-        let mut tries = 1;
+        let mut tries = Tries::new();
         loop {
-            let error = match self.once(&request).await {
+            let failure = match self.once(&request).await {
                 Ok(response) => return Ok(response),
-                Err(error) => error,
+                Err(failure) => failure,
             };
-            // What answered before may be restarting; what never did has a wrong address more often than not.
-            let most = match &error {
-                ClusterError::Unreachable { .. } if self.inner.about.get().is_none() => {
-                    limits::FIRST_TRIES
+            let failed = Failed {
+                error: &failure.error,
+                retry_after: failure.retry_after,
+                idempotent: request.idempotent,
+                known: inner.answered.load(Ordering::Relaxed),
+            };
+            let wait = tries.next(&failed, Instant::now(), retry::chance());
+            match wait.filter(|_| !request.once) {
+                Some(wait) => {
+                    tracing::debug!(error = %failure.error, wait_ms = wait.as_millis(), "sent again");
+                    tokio::time::sleep(wait).await;
                 }
-                _ => limits::TRIES,
-            };
-            if tries >= most || !may_retry(&error, request.idempotent) {
-                return Err(error);
+                None => return Err(failure.error.after(tries.made)),
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(limits::BACKOFF_MAX);
-            tries += 1;
         }
     }
 
-    async fn once(&self, request: &Request) -> Result<Response, ClusterError> {
+    fn setup(&self, reason: String, help: &str) -> ClusterError {
+        ClusterError::Setup {
+            location: self.inner.location.clone(),
+            reason,
+            help: help.to_owned(),
+        }
+    }
+
+    async fn once(&self, request: &Request) -> Result<Response, Failure> {
         let inner = &self.inner;
+        let started = Instant::now();
         let call = request.call();
         let timeout = request.timeout.unwrap_or(limits::ANSWER);
-        let method = match request.method {
-            super::Method::Get => reqwest::Method::GET,
-            super::Method::Head => reqwest::Method::HEAD,
-            super::Method::Post => reqwest::Method::POST,
-            super::Method::Put => reqwest::Method::PUT,
-            super::Method::Delete => reqwest::Method::DELETE,
-        };
-        let url = format!("{}{}", inner.location, request.path);
-        let mut sent = inner.http.request(method, url).timeout(timeout);
-        if let Some(body) = &request.body {
-            let (kind, bytes): (&str, &Bytes) = match body {
-                Body::Json(bytes) => ("application/json", bytes),
-                Body::Lines(bytes) => ("application/x-ndjson", bytes),
-            };
-            sent = sent.header("content-type", kind).body(bytes.clone());
-        }
-        let failed = |error: &reqwest::Error| self.transport(error, &call, timeout);
-        let mut answer = sent.send().await.map_err(|error| failed(&error))?;
+        let failed = |error: &reqwest::Error| http::failure(error, &inner.location, &call, timeout);
+        let mut sent = self.built(request, timeout).map_err(|error| {
+            self.setup(
+                format!("{call} can't be sent: {}", error.without_url()),
+                "check `endpoint` of the cluster in the plan",
+            )
+        })?;
+        inner.credentials.add(&mut sent).await.map_err(|reason| {
+            self.setup(
+                reason,
+                "give this process AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role",
+            )
+        })?;
+        let mut answer = inner.http.execute(sent).await.map_err(|it| failed(&it))?;
+        inner.answered.store(true, Ordering::Relaxed);
         let status = answer.status().as_u16();
-        let mut body = Vec::with_capacity(answer.content_length().map_or(0, |length| {
-            usize::try_from(length).unwrap_or(0).min(64 << 20)
-        }));
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
-            if body.len() + chunk.len() > limits::ANSWER_BYTES {
-                return Err(ClusterError::Unreadable {
-                    location: inner.location.clone(),
-                    call,
-                    reason: format!("more than {} bytes", limits::ANSWER_BYTES),
-                });
+        let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+        let retry_after = header("retry-after")
+            .and_then(|value| retry::retry_after(value, jiff::Timestamp::now()));
+        let moved = (300..400).contains(&status).then(|| {
+            let to = header("location").unwrap_or_default();
+            let to = to.split(['?', '#']).next().unwrap_or_default();
+            // Never followed: what comes after the host could be anybody's.
+            match to.split_once('@') {
+                None if !to.is_empty() => format!("a redirect ({status}) to {to}"),
+                _ => format!("a redirect ({status})"),
             }
-            body.extend_from_slice(&chunk);
+        });
+        if let Some(reason) = moved {
+            return Err(self.unreadable(&call, reason).into());
         }
+        let most = if status >= 400 {
+            limits::ERROR_BYTES
+        } else {
+            request.most.unwrap_or(limits::ANSWER_BYTES)
+        };
+        let length = answer.content_length().unwrap_or(0);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let too_large = || self.unreadable(&call, format!("it has more than {most} bytes"));
+        if status < 400 && length > most && request.method != Method::Head {
+            return Err(too_large().into());
+        }
+        let mut body = Vec::with_capacity(length.min(limits::ROOM_BYTES));
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
+            if body.len() + chunk.len() <= most {
+                body.extend_from_slice(&chunk);
+            } else if status >= 400 {
+                break; // its beginning says enough
+            } else {
+                return Err(too_large().into());
+            }
+        }
+        tracing::debug!(
+            location = %inner.location,
+            call,
+            status,
+            bytes = body.len(),
+            ms = started.elapsed().as_millis(),
+            "answered"
+        );
         if status >= 400 {
-            return Err(ClusterError::of_status(
-                &inner.location,
-                &call,
-                status,
-                &body,
-            ));
+            return Err(Failure {
+                error: ClusterError::of_status(&inner.location, &call, status, &body),
+                retry_after,
+            });
         }
         Ok(Response {
             status,
@@ -223,39 +259,32 @@ impl ClusterClient {
         })
     }
 
-    fn transport(&self, error: &reqwest::Error, call: &str, timeout: Duration) -> ClusterError {
-        let location = self.inner.location.clone();
-        let mut reason = String::new();
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            reason = inner.to_string();
-            cause = inner.source();
+    /// The request as it is sent, without credentials. The body is shared, not copied.
+    fn built(&self, request: &Request, timeout: Duration) -> reqwest::Result<reqwest::Request> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Head => reqwest::Method::HEAD,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let url = format!("{}{}", self.inner.location, request.path);
+        let mut builder = self.inner.http.request(method, url).timeout(timeout);
+        if let Some(body) = &request.body {
+            let (kind, bytes): (&str, &Bytes) = match body {
+                Body::Json(bytes) => ("application/json", bytes),
+                Body::Lines(bytes) => ("application/x-ndjson", bytes),
+            };
+            builder = builder.header("content-type", kind).body(bytes.clone());
         }
-        if error.is_connect() {
-            ClusterError::Unreachable { location, reason }
-        } else if error.is_timeout() {
-            ClusterError::Timeout {
-                location,
-                call: call.to_owned(),
-                after: timeout,
-            }
-        } else {
-            ClusterError::Broken {
-                location,
-                call: call.to_owned(),
-                reason,
-            }
-        }
+        builder.build()
     }
-}
 
-/// Whether sending again may help and does no harm.
-fn may_retry(error: &ClusterError, idempotent: bool) -> bool {
-    match error {
-        // It never got there.
-        ClusterError::Unreachable { .. } => true,
-        ClusterError::Broken { .. } | ClusterError::Timeout { .. } => idempotent,
-        ClusterError::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
-        _ => false,
+    fn unreadable(&self, call: &str, reason: String) -> ClusterError {
+        ClusterError::Unreadable {
+            location: self.inner.location.clone(),
+            call: call.to_owned(),
+            reason,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use super::words::{self, Missing};
 
 /// Why a call did not do what it should. Never holds a credential.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -35,6 +35,16 @@ pub enum ClusterError {
         /// The limit.
         after: Duration,
     },
+    /// The cluster shows a certificate that is not believed, or believes none of ours.
+    #[error("{location}: no trust: {reason}")]
+    Untrusted {
+        /// The cluster.
+        location: String,
+        /// What is wrong with it.
+        reason: String,
+        /// How to mend it.
+        help: String,
+    },
     /// Who we are is not believed: 401.
     #[error("{location}: {call}: not authenticated (401){}", colon(reason))]
     Unauthorized {
@@ -46,7 +56,7 @@ pub enum ClusterError {
         reason: String,
     },
     /// We may not: 403.
-    #[error("{location}: {call}: not allowed (403){}", colon(reason))]
+    #[error("{location}: {call}: {}", refused(kind, reason))]
     Forbidden {
         /// The cluster.
         location: String,
@@ -111,6 +121,23 @@ pub enum ClusterError {
     },
 }
 
+/// A 403 in words: a block, a privilege that is missing, or as the server has it.
+fn refused(kind: &str, reason: &str) -> String {
+    if kind == BLOCK {
+        return format!("blocked (403){}", colon(reason));
+    }
+    match words::missing(reason) {
+        Some(Missing { privilege, user }) => {
+            let whose = user.map_or_else(String::new, |user| format!(" of user `{user}`"));
+            format!("not allowed (403): missing privilege `{privilege}`{whose}")
+        }
+        None => format!("not allowed (403){}", colon(reason)),
+    }
+}
+
+/// How servers call a block on an index or on all of a cluster.
+const BLOCK: &str = "cluster_block_exception";
+
 fn colon(reason: &str) -> String {
     if reason.is_empty() {
         String::new()
@@ -122,7 +149,7 @@ fn colon(reason: &str) -> String {
 impl ClusterError {
     /// From an answer of 400 and more.
     pub(super) fn of_status(location: &str, call: &str, status: u16, body: &[u8]) -> Self {
-        let (kind, reason) = words(body);
+        let (kind, reason) = words::of_error(body);
         let (location, call) = (location.to_owned(), call.to_owned());
         match status {
             401 => Self::Unauthorized {
@@ -144,6 +171,19 @@ impl ClusterError {
                 reason,
             },
         }
+    }
+
+    /// Says how often it was tried, where that was more than once.
+    pub(super) fn after(mut self, tries: u32) -> Self {
+        if tries > 1
+            && let Self::Unreachable { reason, .. }
+            | Self::Broken { reason, .. }
+            | Self::Status { reason, .. } = &mut self
+        {
+            let comma = if reason.is_empty() { "" } else { ", " };
+            reason.push_str(&format!("{comma}tried {tries} times"));
+        }
+        self
     }
 
     /// The status, where there was an answer.
@@ -174,9 +214,40 @@ impl ClusterError {
         }
     }
 
+    /// The privilege that is missing, where the server names one.
+    pub fn missing_privilege(&self) -> Option<Missing<'_>> {
+        match self {
+            Self::Forbidden { reason, .. } => words::missing(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether a block stands on the index or the cluster: a full disk, `index.blocks.*`, `cluster.blocks.*`.
+    pub fn is_block(&self) -> bool {
+        self.kind() == BLOCK
+    }
+
     /// How to mend it.
     pub fn help(&self) -> String {
         match self {
+            Self::Forbidden { reason, .. } | Self::Status { reason, .. } if self.is_block() => {
+                words::unblock(reason)
+            }
+            Self::Forbidden { .. } => {
+                return match self.missing_privilege() {
+                    Some(Missing { privilege, user }) => format!(
+                        "grant `{privilege}` to {}, then run the same command again",
+                        user.map_or_else(
+                            || "the user of `auth` in the plan".to_owned(),
+                            |user| format!("a role of user `{user}`")
+                        )
+                    ),
+                    None => {
+                        "grant the user of `auth` in the plan what this call needs, then run the same command again"
+                            .to_owned()
+                    }
+                };
+            }
             Self::Unreachable { .. } => {
                 "check that it runs and that `endpoint` is right, then run the same command again"
             }
@@ -184,47 +255,17 @@ impl ClusterError {
                 "run the same command again: it goes on where it was"
             }
             Self::Unauthorized { .. } => "check `auth` of the cluster in the plan, and the secret it names",
-            Self::Forbidden { kind, .. } if kind == "cluster_block_exception" => {
-                "lift the block (a full disk sets `index.blocks.read_only_allow_delete`), then run the same command again"
+            Self::Status { status: 429 | 502..=504, .. } => {
+                "the cluster is too busy or not up: wait until it is, then run the same command again"
             }
-            Self::Forbidden { .. } => "give the user of the plan the privilege that is named, then run the same command again",
-            Self::Status { .. } | Self::Unreadable { .. } => {
-                "look at the server's log, then run the same command again"
+            Self::Status { .. } => "look at the server's log, then run the same command again",
+            Self::Unreadable { .. } => {
+                "check that `endpoint` is the cluster itself, then run the same command again"
             }
             Self::ReadOnly { .. } => "write `access: read-write` if mig may change this cluster",
-            Self::Setup { help, .. } => help,
+            Self::Setup { help, .. } | Self::Untrusted { help, .. } => help,
             Self::OtherVersion { .. } => "correct `version` in the plan, or `endpoint`",
         }
         .to_owned()
     }
-}
-
-/// Kind and words of a server's error body, whatever its shape.
-fn words(body: &[u8]) -> (String, String) {
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        let text = String::from_utf8_lossy(body);
-        return (String::new(), text.trim().chars().take(300).collect());
-    };
-    let error = value.get("error").unwrap_or(&value);
-    if let Some(text) = error.as_str() {
-        return (String::new(), text.to_owned());
-    }
-    let text = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let mut reason = text(error, "reason");
-    let mut cause = error.get("caused_by");
-    while let Some(inner) = cause {
-        let more = text(inner, "reason");
-        if !more.is_empty() && !reason.contains(&more) {
-            reason.push_str(": ");
-            reason.push_str(&more);
-        }
-        cause = inner.get("caused_by");
-    }
-    (text(error, "type"), reason)
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::error::ClusterError;
+use super::words;
 
 /// The methods that clusters are called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,10 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Whether it may be sent again when it is not known what became of it. Reads, PUT and DELETE may by default.
     pub idempotent: bool,
+    /// The largest answer that is taken, in bytes; the client's own limit where not given.
+    pub most: Option<usize>,
+    /// Whether it is sent once and no more: whoever sends it deals with every failure.
+    pub once: bool,
 }
 
 impl Request {
@@ -67,6 +72,8 @@ impl Request {
             body: None,
             timeout: None,
             idempotent: method != Method::Post,
+            most: None,
+            once: false,
         }
     }
 
@@ -123,6 +130,20 @@ impl Request {
         self
     }
 
+    /// Takes no larger answer than this.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = Some(bytes);
+        self
+    }
+
+    /// Is sent once and no more.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
     /// A name as one part of a path: everything that is not plain is percent-encoded (`,` and `*` too, so that a name
     /// never becomes a pattern or a list).
     pub fn part(name: &str) -> String {
@@ -165,7 +186,7 @@ impl Response {
         serde_json::from_slice(&self.body).map_err(|error| ClusterError::Unreadable {
             location: self.location.clone(),
             call: self.call.clone(),
-            reason: error.to_string(),
+            reason: words::not_json(&self.body, &error),
         })
     }
 }

@@ -327,9 +327,9 @@ pub(super) fn fetch(
                 None => json!({"_id": id}),
             })
             .collect();
-        let request = Request::post(format!("/{}/_mget", Request::part(index)))
-            .json(&json!({ "docs": docs }))
-            .idempotent();
+        // As GET: a read-only cluster takes no POST of it.
+        let request =
+            Request::get(format!("/{}/_mget", Request::part(index))).json(&json!({ "docs": docs }));
         let response = target
             .client
             .send(request)
