@@ -2,7 +2,7 @@
 
 use super::{ELASTICSEARCH, OPENSEARCH, OPENSEARCH_2_ELASTICSEARCH_8, OPENSEARCH_ELASTICSEARCH_8};
 use crate::engines::metadata::draft::Draft;
-use crate::engines::metadata::rule::{BODIES, Level, Rule, Versions};
+use crate::engines::metadata::rule::{BODIES, Level, Lines, Rule, Versions};
 
 const SOFT_DELETES: &[&str] = &["index.soft_deletes.enabled"];
 const TRANSLOG_RETENTION: &[&str] = &[
@@ -17,6 +17,7 @@ const TIER: &[&str] = &[
     "index.routing.allocation.require._tier",
     "index.routing.allocation.exclude._tier",
 ];
+const EXPLICIT_MERGES: &[&str] = &["index.merge.policy.max_merge_at_once_explicit"];
 const X_PACK: &[&str] = &[
     "index.xpack.*",
     "index.rollup.*",
@@ -103,7 +104,40 @@ pub(super) const RULES: &[Rule] = &[
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: drop_x_pack,
     },
+    Rule {
+        code: "MIG116",
+        title: "settings that the target does not know are not carried over",
+        source: Lines::ANY,
+        target: Lines::ANY,
+        objects: BODIES,
+        level: Level::Deny,
+        lossy: true,
+        why: "asked for it, the target said that it does not know the setting: a plugin of the source may be missing there",
+        before: r#"{"settings": {"index.unheard_of.setting": "1"}, "mappings": {}}"#,
+        after: r#"{"settings": {}, "mappings": {}}"#,
+        apply: drop_unknown,
+    },
+    Rule {
+        code: "MIG117",
+        title: "the limit of explicit merges is not carried over",
+        source: ELASTICSEARCH,
+        target: super::OPENSEARCH_2,
+        objects: BODIES,
+        level: Level::Allow,
+        lossy: false,
+        why: "Lucene 9 has no such limit, and the target does not know the setting; documents are not touched by it",
+        before: r#"{"settings": {"index.merge.policy.max_merge_at_once_explicit": "20"}, "mappings": {}}"#,
+        after: r#"{"settings": {}, "mappings": {}}"#,
+        apply: |rule, draft, _versions| draft.drop_settings(rule, EXPLICIT_MERGES),
+    },
 ];
+
+/// Which these are, only the target can tell.
+fn drop_unknown(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
+    let unknown = std::mem::take(&mut draft.unknown);
+    let patterns: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    draft.drop_settings(rule, &patterns);
+}
 
 fn drop_x_pack(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     draft.drop_settings(rule, X_PACK);
