@@ -18,6 +18,7 @@ pub(crate) mod load;
 mod plan;
 pub(crate) mod printer;
 mod render;
+mod restore_settings;
 mod rollback;
 mod root;
 mod saved;
