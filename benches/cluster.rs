@@ -18,7 +18,8 @@ use bytes::Bytes;
 use mig::clients::cluster::{ClusterClient, Request};
 use mig::plan::location::Location;
 use mig::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
-use mig::sandbox::{NodeSpec, Sandbox, Server, cache};
+use mig::sandbox::places::cache;
+use mig::sandbox::{NodeSpec, Sandbox, Server};
 use serde_json::{Value, json};
 
 type Any = Box<dyn Error>;
@@ -75,24 +76,63 @@ impl Random {
 
 fn document(random: &mut Random, number: u64) -> String {
     const WORDS: [&str; 24] = [
-        "accepted", "account", "batch", "cache", "checkout", "closed", "connection", "declined", "delivered", "expired",
-        "gateway", "invoice", "latency", "message", "order", "partner", "pending", "product", "refund", "replica",
-        "session", "shipped", "timeout", "warehouse",
+        "accepted",
+        "account",
+        "batch",
+        "cache",
+        "checkout",
+        "closed",
+        "connection",
+        "declined",
+        "delivered",
+        "expired",
+        "gateway",
+        "invoice",
+        "latency",
+        "message",
+        "order",
+        "partner",
+        "pending",
+        "product",
+        "refund",
+        "replica",
+        "session",
+        "shipped",
+        "timeout",
+        "warehouse",
     ];
-    let service = random.of(&["basket", "billing", "catalog", "checkout", "delivery", "identity"]);
+    let service = random.of(&[
+        "basket", "billing", "catalog", "checkout", "delivery", "identity",
+    ]);
     let mut text = String::with_capacity(1024);
     let second = number % 86_400;
     let write = write!(
         text,
         r#"{{"@timestamp":"2020-11-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","service":{{"name":"{service}","version":"4.{}.{}","instance":"{service}-{:02}"}},"trace":{{"id":"{:016x}{:016x}","span":"{:016x}"}},"http":{{"method":"{}","path":"/api/v2/{service}/{}","status":{},"bytes":{},"took_ms":{}.{:02}}},"client":{{"ip":"10.{}.{}.{}","session":"{:08x}"}},"user":{{"id":{},"agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{}.0"}},"message":""#,
-        1 + number / 86_400 % 28, second / 3600, second / 60 % 60, second % 60, random.below(1000),
+        1 + number / 86_400 % 28,
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        random.below(1000),
         random.of(&["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"]),
-        random.below(10), random.below(40), random.below(24),
-        random.next(), random.next(), random.next(),
-        random.of(&["GET", "GET", "POST", "PUT"]), random.below(100_000), 200 + random.below(5) * 51,
-        random.below(200_000), random.below(900), random.below(100),
-        random.below(256), random.below(256), random.below(256), random.below(1 << 32),
-        random.below(1_000_000), 70 + random.below(30),
+        random.below(10),
+        random.below(40),
+        random.below(24),
+        random.next(),
+        random.next(),
+        random.next(),
+        random.of(&["GET", "GET", "POST", "PUT"]),
+        random.below(100_000),
+        200 + random.below(5) * 51,
+        random.below(200_000),
+        random.below(900),
+        random.below(100),
+        random.below(256),
+        random.below(256),
+        random.below(256),
+        random.below(1 << 32),
+        random.below(1_000_000),
+        70 + random.below(30),
     );
     drop(write);
     while text.len() < 790 {
@@ -152,7 +192,15 @@ fn rendered(store: &Path, scratch: &Path) -> Result<Vec<(Bytes, u64)>, Any> {
     let to = scratch.join("rendered");
     drop(std::fs::remove_dir_all(&to));
     let done = Command::new(env!("CARGO_BIN_EXE_mig"))
-        .args(["export", "--snapshot", "bench", "--index", INDEX, "--as", "bulk"])
+        .args([
+            "export",
+            "--snapshot",
+            "bench",
+            "--index",
+            INDEX,
+            "--as",
+            "bulk",
+        ])
         .arg("--store")
         .arg(store)
         .arg("--to")
@@ -323,8 +371,7 @@ fn with_mig(
     for line in std::fs::read_to_string(&events)?.lines() {
         let event: Value = serde_json::from_str(line)?;
         let body = event.get("phase-complete").unwrap_or(&event);
-        if let (Some(address), Some(seconds)) =
-            (body["address"].as_str(), body["seconds"].as_f64())
+        if let (Some(address), Some(seconds)) = (body["address"].as_str(), body["seconds"].as_f64())
         {
             phases.insert(address.to_owned(), seconds);
         }
@@ -411,7 +458,11 @@ fn main() -> Result<(), Any> {
     };
     let tell = |line: &str| println!("{line}");
     let source = sandbox.node("source");
-    source.up(&spec("elasticsearch:7.10.2")?, &sandbox.repositories(), &tell)?;
+    source.up(
+        &spec("elasticsearch:7.10.2")?,
+        &sandbox.repositories(),
+        &tell,
+    )?;
     let own = std::env::var("MIG_BENCH_TARGET").ok();
     let target = match &own {
         Some(url) => client(url)?,
@@ -421,7 +472,13 @@ fn main() -> Result<(), Any> {
             node.client()?
         }
     };
-    let ran = compare(&sandbox, &source.url()?, &target, &scratch, [docs, rounds as u64, connections as u64]);
+    let ran = compare(
+        &sandbox,
+        &source.url()?,
+        &target,
+        &scratch,
+        [docs, rounds as u64, connections as u64],
+    );
     clean(&target);
     sandbox.down()?;
     ran
@@ -451,7 +508,10 @@ fn compare(
     for round in 0..rounds {
         let (posted, moved) = if round % 2 == 0 {
             let posted = raw(target, &requests, connections)?;
-            (posted, with_mig(target, &store, scratch, docs, connections)?)
+            (
+                posted,
+                with_mig(target, &store, scratch, docs, connections)?,
+            )
         } else {
             let moved = with_mig(target, &store, scratch, docs, connections)?;
             (raw(target, &requests, connections)?, moved)
@@ -473,14 +533,19 @@ fn compare(
     spread("mig, documents a second", rates.1);
     spread("ratio mig / raw", ratios);
     spread("mig, CPU seconds up to the end of the backfill", cpu);
-    println!("mig, peak memory up to the end of the backfill: {} MB", peak / 1_000_000);
+    println!(
+        "mig, peak memory up to the end of the backfill: {} MB",
+        peak / 1_000_000
+    );
     if std::env::var_os("MIG_BENCH_PEERS").is_some() {
         match with_elasticdump(source, target, docs) {
             Ok((rate, found)) => println!("elasticdump: {rate:.0} docs/s, {found} of {docs} there"),
             Err(error) => println!("elasticdump: not run ({error})"),
         }
         match with_reindex(source, target, docs) {
-            Ok((rate, found)) => println!("_reindex from remote: {rate:.0} docs/s, {found} of {docs} there"),
+            Ok((rate, found)) => {
+                println!("_reindex from remote: {rate:.0} docs/s, {found} of {docs} there")
+            }
             Err(error) => println!("_reindex from remote: not run ({error})"),
         }
     }
