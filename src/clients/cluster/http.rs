@@ -153,15 +153,14 @@ fn of_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
         if let Some(found) = inner.downcast_ref::<rustls::Error>() {
             return Some(found);
         }
-        // An IO error hides what it wraps from `source`.
+        // An IO error hides what it wraps from `source`; it may be another one.
         let wrapped = inner
             .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
-        if wrapped.is_some() {
-            return wrapped;
-        }
-        cause = inner.source();
+            .and_then(std::io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
     }
     None
 }

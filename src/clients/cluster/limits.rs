@@ -16,7 +16,7 @@ pub const ERROR_BYTES: usize = 1 << 20;
 pub const ROOM_BYTES: usize = 16 << 20;
 /// Times that a request without an answer in time is sent at most.
 pub const TIMEOUT_TRIES: u32 = 3;
-/// Times that a cluster is called at most that can't be reached and never answered yet.
+/// Times that a cluster is called at most that never answered yet, and can't be reached or breaks off.
 pub const FIRST_TRIES: u32 = 2;
 /// So long a cluster that answered before may be away, or too busy, before it is an error.
 pub const PATIENCE: Duration = Duration::from_mins(1);

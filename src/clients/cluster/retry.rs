@@ -59,7 +59,8 @@ fn tries(failed: &Failed<'_>) -> Option<u32> {
         // It never got there. What never answered has a wrong address more often than not.
         ClusterError::Unreachable { .. } if failed.known => Some(u32::MAX),
         ClusterError::Unreachable { .. } => Some(limits::FIRST_TRIES),
-        ClusterError::Broken { .. } => idempotent(u32::MAX),
+        ClusterError::Broken { .. } if failed.known => idempotent(u32::MAX),
+        ClusterError::Broken { .. } => idempotent(limits::FIRST_TRIES),
         ClusterError::Timeout { .. } => idempotent(limits::TIMEOUT_TRIES),
         // A disk that is full stays so until somebody makes room.
         ClusterError::Status { kind, .. }
