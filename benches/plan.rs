@@ -232,6 +232,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 target: version(Product::OpenSearch, 2, 19),
                 source_objects: objects(),
                 target_objects: Vec::new(),
+                unknown_settings: std::collections::BTreeSet::new(),
+                refused: Vec::new(),
             }),
         ),
         (

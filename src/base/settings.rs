@@ -2,6 +2,26 @@
 
 use serde_json::{Map, Value};
 
+/// Settings that only a server sets.
+pub const PRIVATE: &[&str] = &[
+    "index.uuid",
+    "index.creation_date",
+    "index.creation_date_string",
+    "index.version.*",
+    "index.provided_name",
+    "index.history.uuid",
+    "index.resize.*",
+    "index.shrink.*",
+    "index.split.*",
+    "index.routing.allocation.initial_recovery.*",
+    "index.verified_before_close",
+    "index.recovery.type",
+    "archived.*",
+];
+
+/// Settings that a server gives to an index by itself, and takes in a request too.
+pub const GIVEN_BY_SERVERS: &[&str] = &["index.replication.type", "index.remote_store.*"];
+
 /// The normal form, whether they were nested or flat, with or without the prefix.
 pub fn normal_settings(settings: &Value) -> Map<String, Value> {
     let mut flat = Map::new();
@@ -44,6 +64,14 @@ fn text_of(value: &Value) -> Value {
         Value::Number(number) => Value::String(number.to_string()),
         Value::Array(items) => Value::Array(items.iter().map(text_of).collect()),
         other => other.clone(),
+    }
+}
+
+/// Whether `key` is meant by `pattern`: the key itself, or with `*` at the end all keys that begin so.
+pub fn meant(pattern: &str, key: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => key.starts_with(prefix),
+        None => key == pattern,
     }
 }
 

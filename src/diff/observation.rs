@@ -3,7 +3,7 @@
 //! Identity (uuids, generations, hashes) is kept apart from quantities (documents, bytes): only identity enters a
 //! fingerprint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -337,6 +337,12 @@ pub struct MetadataObservation {
     pub source_objects: Vec<(ObjectKey, Value)>,
     /// Objects of the target that the source has too, body as the target has it.
     pub target_objects: Vec<(ObjectKey, Value)>,
+    /// Settings of the source that the target said it does not know.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unknown_settings: BTreeSet<String>,
+    /// Objects that the target would refuse, with its words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<(ObjectKey, String)>,
 }
 
 /// What was observed for `backfill:`.

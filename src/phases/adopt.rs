@@ -125,7 +125,7 @@ fn objects(
     if made_by.as_deref() != Some(plan.name.as_str()) {
         return Ok(None);
     }
-    metadata::adopt(phase, spec, &*target, connections).map(|found| {
+    metadata::adopt(phase, spec, connections).map(|found| {
         found.map(|(complete, outputs, effects)| {
             let status = if complete {
                 PhaseStatus::Done

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use mig::plan::codes;
@@ -63,6 +65,60 @@ fn with_changed_drafts(decide: &str) -> Ran {
     place.mig(&["plan"])
 }
 
+/// A server with nothing in it that refuses every mapping, as one without a plugin does. Ends with the tests.
+struct Refusing(SocketAddr);
+
+impl Refusing {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                std::thread::spawn(move || answer_all(connection.unwrap()));
+            }
+        });
+        Self(address)
+    }
+}
+
+fn answer_all(mut connection: TcpStream) {
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let mut first = String::new();
+    while reader.read_line(&mut first).unwrap_or(0) > 0 {
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).unwrap();
+            if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if header.trim().is_empty() {
+                break;
+            }
+        }
+        std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).unwrap();
+        let path = first.split(' ').nth(1).unwrap();
+        let (status, body) = if path == "/" {
+            let about = r#"{"cluster_uuid": "u", "cluster_name": "c", "version": {"distribution": "opensearch", "number": "2.19.1"}}"#;
+            (200, about)
+        } else if path.ends_with("_simulate") {
+            let words = r#"{"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "No handler for type [text] declared on field [title]"}}"#;
+            (400, words)
+        } else if path.contains("_working_state") {
+            (404, "{}")
+        } else {
+            (200, "{}")
+        };
+        write!(
+            connection,
+            "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        first.clear();
+    }
+}
+
 fn scene(code: &str) -> Ran {
     match code {
         "MIG049" => {
@@ -121,6 +177,21 @@ fn scene(code: &str) -> Ran {
             place
                 .mig(&["apply", "--auto-approve", "--until", "same"])
                 .ends_with(0);
+            place.mig(&["plan"])
+        }
+        "MIG089" => {
+            let server = Refusing::start();
+            let place = place(META);
+            let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+            let only = META.replace(
+                "to: os }",
+                "to: os, include: { indices: [drafts], aliases: none, templates: none, component-templates: none } }",
+            );
+            let plan = plan.replace(META, &only).replace(
+                "directory: out, as: \"2.19\"",
+                &format!("endpoint: \"http://{}\"", server.0),
+            );
+            fs::write(place.path("plan.yaml"), plan).unwrap();
             place.mig(&["plan"])
         }
         other => panic!("{other} has no scene"),

@@ -10,12 +10,13 @@ pub mod cluster;
 pub mod directory;
 mod error;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::base::version::ProductVersion;
 use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
@@ -58,7 +59,24 @@ pub trait Target: Send + Sync {
         Ok(found)
     }
 
-    /// Creates or replaces an object. Replacing an index keeps its uuid and its documents.
+    /// Which of these settings it does not know. Changes nothing.
+    fn unknown_settings(
+        &self,
+        _settings: &Map<String, Value>,
+    ) -> Result<BTreeSet<String>, TargetError> {
+        Ok(BTreeSet::new())
+    }
+
+    /// The objects that it would refuse, with its words. Changes nothing.
+    fn refusals(
+        &self,
+        _objects: &[(ObjectKey, Value)],
+    ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
+        Ok(Vec::new())
+    }
+
+    /// Creates or replaces an object. Replacing an index keeps its uuid and its documents; one that holds nothing may be
+    /// made anew. An alias is set for the indices that are named, `null` takes one out, and others stay as they are.
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError>;
 
     /// Removes an object (an index with its documents); says whether there was one.
@@ -152,6 +170,8 @@ pub struct Capabilities {
     pub content_identity: bool,
     /// Refuses older versions (`external_gte`) by itself.
     pub checks_versions: bool,
+    /// Says beforehand what it would refuse.
+    pub checks_bodies: bool,
     /// Holds closed indices.
     pub closes_indices: bool,
     /// Documents can be searched there.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::base::settings::meant;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 /// Names of templates that Elasticsearch 7.x installs and does not mark as managed; `*` at the end stands for any rest.
@@ -28,9 +29,7 @@ pub fn built_in(key: &ObjectKey, body: &Value) -> Option<&'static str> {
         return Some("a template that the source's product manages itself");
     }
     let name = key.name.as_str();
-    let known = NAMES
-        .iter()
-        .any(|pattern| super::settings::meant(pattern, name));
+    let known = NAMES.iter().any(|pattern| meant(pattern, name));
     if known || name.starts_with('.') {
         return Some("a built-in template of the source's product");
     }

@@ -1,32 +1,45 @@
 //! Compares what is wanted with what a target holds, in normal form.
 //!
-//! No differences: settings that servers add by themselves, fields that grew dynamically, empty sections, and whether
-//! held-back settings are in force yet.
+//! No differences: settings that servers add by themselves, fields that grew dynamically, empty sections, defaults that are
+//! written out, whether held-back settings are in force yet, and what an alias holds besides the indices that are wanted.
 
 use serde_json::{Map, Value, json};
 
 use super::draft::is_nested;
 use super::held_back::release;
-use super::rules::PRIVATE_SETTINGS;
-use super::settings::meant;
 use crate::base::Fingerprint;
-use crate::base::settings::normal_settings;
+use crate::base::settings::{GIVEN_BY_SERVERS, PRIVATE, meant, normal_settings};
 use crate::diff::change::Edit;
 use crate::diff::observation::ObjectKind;
 
-/// Settings that a server gives to an index by itself.
-const SERVER_SETTINGS: [&str; 2] = ["index.replication.type", "index.creation_date"];
+/// What routing is computed with: a setting as a request has it, a number beside the settings as a server has it.
+const ROUTING_SHARDS: &str = "index.number_of_routing_shards";
 
 /// What would have to change on the target, by path; `before` is what the target has. Empty: they are equal.
 pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit> {
     let mut edits = Vec::new();
-    compare(
-        "",
-        &normal(kind, wanted),
-        &normal(kind, found),
-        Growth::of(kind),
-        &mut edits,
-    );
+    let (wanted, mut found) = (normal(kind, wanted), normal(kind, found));
+    match kind {
+        // A number that nobody asked for is the server's own.
+        ObjectKind::Index => {
+            let asked = wanted
+                .pointer("/settings")
+                .and_then(|it| it.get(ROUTING_SHARDS));
+            if asked.is_none()
+                && let Some(Value::Object(settings)) = found.get_mut("settings")
+            {
+                settings.remove(ROUTING_SHARDS);
+            }
+        }
+        ObjectKind::Alias => {
+            let wanted = wanted.get("indices").and_then(Value::as_object);
+            if let Some(Value::Object(indices)) = found.get_mut("indices") {
+                indices.retain(|name, _| wanted.is_some_and(|wanted| wanted.contains_key(name)));
+            }
+        }
+        _ => {}
+    }
+    compare("", &wanted, &found, Growth::of(kind), &mut edits);
     edits.sort_by(|left, right| left.path.cmp(&right.path));
     edits
 }
@@ -63,26 +76,122 @@ impl Growth {
 
 fn normal(kind: ObjectKind, body: &Value) -> Value {
     let mut body = release(kind, body);
-    if kind != ObjectKind::Alias {
+    if let Value::Object(fields) = &mut body {
+        fields.remove("closed");
+        if let Some(shards) = fields.remove("routing_num_shards") {
+            let settings = fields.entry("settings").or_insert_with(|| json!({}));
+            if let Value::Object(settings) = settings {
+                settings.insert(ROUTING_SHARDS.into(), shards);
+            }
+        }
+    }
+    if kind == ObjectKind::Alias {
+        if let Some(Value::Object(indices)) = body.get_mut("indices") {
+            indices.values_mut().for_each(normal_alias);
+        }
+    } else {
         let section = if is_nested(kind) {
             body.get_mut("template")
         } else {
             Some(&mut body)
         };
-        if let Some(Value::Object(section)) = section
-            && let Some(settings) = section.get_mut("settings")
+        if let Some(Value::Object(section)) = section {
+            normal_section(section);
+        }
+        if kind == ObjectKind::LegacyTemplate
+            && let Value::Object(fields) = &mut body
         {
-            let mut flat = normal_settings(settings);
-            flat.retain(|key, _| {
-                !PRIVATE_SETTINGS
-                    .iter()
-                    .chain(&SERVER_SETTINGS)
-                    .any(|pattern| meant(pattern, key))
-            });
-            *settings = Value::Object(flat);
+            fields.entry("order").or_insert_with(|| json!(0));
         }
     }
     without_empty(&body).unwrap_or_else(|| json!({}))
+}
+
+/// Settings, mappings and aliases of an index or a template.
+fn normal_section(section: &mut Map<String, Value>) {
+    if let Some(settings) = section.get_mut("settings") {
+        let mut flat = normal_settings(settings);
+        flat.retain(|key, _| {
+            !PRIVATE
+                .iter()
+                .chain(GIVEN_BY_SERVERS)
+                .any(|pattern| meant(pattern, key))
+        });
+        // The number of copies follows the number of nodes then.
+        if flat
+            .get("index.auto_expand_replicas")
+            .is_some_and(|range| range != "false")
+        {
+            flat.remove("index.number_of_replicas");
+        }
+        *settings = Value::Object(flat);
+    }
+    if let Some(Value::Object(mappings)) = section.get_mut("mappings") {
+        for (name, default) in [
+            ("dynamic", "true"),
+            ("date_detection", "true"),
+            ("numeric_detection", "false"),
+        ] {
+            let is_default = mappings
+                .get(name)
+                .is_some_and(|value| scalar(value).as_deref() == Some(default));
+            if is_default {
+                mappings.remove(name);
+            }
+        }
+        normal_definition(mappings);
+    }
+    if let Some(Value::Object(aliases)) = section.get_mut("aliases") {
+        aliases.values_mut().for_each(normal_alias);
+    }
+}
+
+/// A mapping or the definition of a field: numbers and truth values as texts, `object` as the type of what has none.
+fn normal_definition(definition: &mut Map<String, Value>) {
+    if definition.get("type") == Some(&json!("object")) {
+        definition.remove("type");
+    }
+    for (name, value) in definition {
+        match (name.as_str(), value) {
+            ("_meta" | "meta" | "null_value", _) => {}
+            ("properties" | "fields", Value::Object(fields)) => {
+                for field in fields.values_mut() {
+                    if let Value::Object(field) = field {
+                        normal_definition(field);
+                    }
+                }
+            }
+            (_, Value::Object(inner)) => normal_definition(inner),
+            (_, value) => {
+                if let Some(text) = scalar(value) {
+                    *value = Value::String(text);
+                }
+            }
+        }
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(match number.as_f64() {
+            Some(float) if number.is_f64() => float.to_string(),
+            _ => number.to_string(),
+        }),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// `routing` stands for both routings.
+fn normal_alias(definition: &mut Value) {
+    if let Value::Object(definition) = definition
+        && let Some(routing) = definition.remove("routing")
+    {
+        for name in ["index_routing", "search_routing"] {
+            definition.entry(name).or_insert_with(|| routing.clone());
+        }
+    }
 }
 
 /// `{}`, `[]` and `null` mean the same as nothing at the level of sections.
@@ -93,9 +202,17 @@ fn without_empty(value: &Value) -> Option<Value> {
             let fields: Map<String, Value> = fields
                 .iter()
                 .filter_map(|(name, value)| {
-                    let sections = ["settings", "mappings", "aliases", "properties", "template"];
+                    let sections = [
+                        "settings",
+                        "mappings",
+                        "aliases",
+                        "properties",
+                        "template",
+                        "composed_of",
+                    ];
                     let empty = match value {
                         Value::Object(fields) => fields.is_empty(),
+                        Value::Array(items) => items.is_empty(),
                         Value::Null => true,
                         _ => false,
                     };
@@ -201,6 +318,37 @@ mod tests {
                 "settings.index.number_of_replicas"
             ]
         );
+    }
+
+    #[test]
+    fn what_servers_write_otherwise_is_no_difference() {
+        let wanted = json!({"settings": {"index.number_of_routing_shards": "16", "index.number_of_replicas": "1"},
+            "held_back": {"settings": {"index.auto_expand_replicas": "0-all"}},
+            "mappings": {"dynamic": "true", "properties": {"o": {"type": "object", "properties": {"a": {"type": "float", "boost": 2}}},
+                "k": {"type": "keyword", "ignore_above": "256"}}}});
+        let found = json!({"settings": {"index.auto_expand_replicas": "0-all", "index.number_of_replicas": "0"},
+            "routing_num_shards": 16, "closed": true,
+            "mappings": {"properties": {"o": {"properties": {"a": {"type": "float", "boost": 2.0}}},
+                "k": {"type": "keyword", "ignore_above": 256}}}});
+        assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let other = json!({"routing_num_shards": 32});
+        let paths = differences(
+            ObjectKind::Index,
+            &json!({"settings": {"index.number_of_routing_shards": "16"}}),
+            &other,
+        );
+        assert_eq!(paths[0].path, "settings.index.number_of_routing_shards");
+        assert_eq!(differences(ObjectKind::Index, &json!({}), &other), []);
+    }
+
+    #[test]
+    fn an_alias_is_compared_over_the_indices_that_are_wanted() {
+        let wanted = json!({"indices": {"a": {"routing": "x"}}});
+        let found =
+            json!({"indices": {"a": {"index_routing": "x", "search_routing": "x"}, "b": {}}});
+        assert_eq!(differences(ObjectKind::Alias, &wanted, &found), []);
+        let more = json!({"indices": {"a": {"routing": "x"}, "c": {}}});
+        assert_eq!(differences(ObjectKind::Alias, &more, &found).len(), 1);
     }
 
     #[test]

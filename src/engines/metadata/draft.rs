@@ -1,10 +1,11 @@
 //! An object on its way through the rules: its settings and mappings taken apart, and the edits that the rules leave.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::rule::Rule;
-use super::settings::meant;
-use crate::base::settings::normal_settings;
+use crate::base::settings::{meant, normal_settings};
 use crate::diff::change::Edit;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
@@ -16,6 +17,8 @@ pub(super) struct Draft {
     /// Number of shards that routing is computed with, where the source has that beside its settings.
     pub(super) routing_num_shards: Option<u64>,
     pub(super) held_back: Map<String, Value>,
+    /// Settings that the target said it does not know.
+    pub(super) unknown: BTreeSet<String>,
     pub(super) edits: Vec<Edit>,
     rest: Map<String, Value>,
     had_settings: bool,
@@ -30,7 +33,7 @@ pub(super) struct Change<'a> {
 }
 
 impl Draft {
-    pub(super) fn new(key: &ObjectKey, body: &Value) -> Self {
+    pub(super) fn new(key: &ObjectKey, body: &Value, unknown: &BTreeSet<String>) -> Self {
         let mut rest = body.as_object().cloned().unwrap_or_default();
         let nested = is_nested(key.kind);
         let mut template = match nested.then(|| rest.remove("template")).flatten() {
@@ -54,6 +57,7 @@ impl Draft {
             mappings: mappings.unwrap_or_else(|| Value::Object(Map::new())),
             routing_num_shards,
             held_back: Map::new(),
+            unknown: unknown.clone(),
             edits: Vec::new(),
             rest,
         }

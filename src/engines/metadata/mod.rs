@@ -15,7 +15,6 @@ mod fields;
 mod held_back;
 mod rule;
 mod rules;
-mod settings;
 mod translate;
 
 pub use crate::base::settings::normal_settings;

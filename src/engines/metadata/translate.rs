@@ -1,5 +1,7 @@
 //! Puts an object through all rules that apply.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::draft::Draft;
@@ -28,9 +30,14 @@ pub struct Finding {
     pub edits: usize,
 }
 
-/// Translates one object. Pure.
-pub fn translate(key: &ObjectKey, body: &Value, versions: Versions) -> Translation {
-    let mut draft = Draft::new(key, body);
+/// Translates one object. `unknown` are the settings that the target said it does not know. Pure.
+pub fn translate(
+    key: &ObjectKey,
+    body: &Value,
+    versions: Versions,
+    unknown: &BTreeSet<String>,
+) -> Translation {
+    let mut draft = Draft::new(key, body, unknown);
     let mut findings = Vec::new();
     for rule in rules() {
         if !rule.applies(key.kind, versions) {

@@ -19,6 +19,9 @@ const DIFFERS: &str = "MIG081";
 /// An answer that is none.
 const BAD_ANSWER: &str = "MIG082";
 
+/// An object that the target would refuse.
+const REFUSED: &str = "MIG089";
+
 /// The answers to `decide:`.
 pub(super) const KEEP: &str = "keep-target";
 pub(super) const REPLACE: &str = "replace";
@@ -36,22 +39,67 @@ pub(super) enum Fate {
     Ask(Item),
 }
 
-/// What stands on the target, by key: ten thousand indices are looked up, not searched for.
-pub(super) fn on_target(observed: &MetadataObservation) -> HashMap<&ObjectKey, &Value> {
-    let objects = observed.target_objects.iter();
-    objects.map(|(key, body)| (key, body)).collect()
+/// What was seen of the target, by key: ten thousand indices are looked up, not searched for.
+pub(super) struct Seen<'a> {
+    there: HashMap<&'a ObjectKey, &'a Value>,
+    refused: HashMap<&'a ObjectKey, &'a str>,
 }
 
-pub(super) fn fate(
-    spec: &MetadataSpec,
-    on_target: &HashMap<&ObjectKey, &Value>,
-    wanted: &Desired,
-) -> Fate {
+pub(super) fn seen(observed: &MetadataObservation) -> Seen<'_> {
+    let there = observed.target_objects.iter();
+    let refused = observed.refused.iter();
+    Seen {
+        there: there.map(|(key, body)| (key, body)).collect(),
+        refused: refused.map(|(key, words)| (key, words.as_str())).collect(),
+    }
+}
+
+impl Seen<'_> {
+    /// Whether an object is there as it is wanted.
+    pub(super) fn has(&self, wanted: &Desired) -> bool {
+        self.there
+            .get(&wanted.key)
+            .is_some_and(|found| differences(wanted.key.kind, &wanted.body, found).is_empty())
+    }
+}
+
+pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
+    let fate = fate_if_taken(spec, seen, wanted);
+    let Some(words) = seen.refused.get(&wanted.key) else {
+        return fate;
+    };
+    if !matches!(fate, Fate::Create | Fate::Replace(_)) {
+        return fate;
+    }
+    let (object, name) = (wanted.key.kind.as_str(), wanted.key.name.as_str());
+    let mut answers = vec![leave_out(&wanted.key)];
+    if matches!(fate, Fate::Replace(_)) {
+        answers.push(format!("decide: {{ \"{object} {name}\": {KEEP} }}"));
+    }
+    let question = format!(
+        "{object} {name}: {} would refuse it: {words}",
+        spec.to.value
+    );
+    let mut item = common::question(object, name, REFUSED, question, answers);
+    item.note = "the target would refuse it".into();
+    Fate::Ask(item)
+}
+
+/// How an object is left out.
+fn leave_out(key: &ObjectKey) -> String {
+    format!(
+        "include: {{ {}: [\"*\", \"!{}\"] }}",
+        section(key.kind),
+        key.name
+    )
+}
+
+fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
     let object = wanted.key.kind.as_str();
     let name = wanted.key.name.as_str();
     let key = format!("{object} {name}");
     let answer = spec.decide.get(&key).map(|answer| answer.value.as_str());
-    if let Some(found) = on_target.get(&wanted.key) {
+    if let Some(found) = seen.there.get(&wanted.key) {
         let edits = differences(wanted.key.kind, &wanted.body, found);
         if edits.is_empty() {
             return Fate::Equal;
@@ -89,10 +137,7 @@ pub(super) fn fate(
             vec![
                 format!("decide: {{ \"{key}\": {ACCEPT} }}"),
                 format!("rules: {{ {}: allow }}", codes.join(": allow, ")),
-                format!(
-                    "include: {{ {}: [\"*\", \"!{name}\"] }}",
-                    section(wanted.key.kind)
-                ),
+                leave_out(&wanted.key),
             ],
         );
         item.edits.clone_from(&wanted.edits);
@@ -117,9 +162,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let (wanted, left_out) = desired(spec, observed);
     let mut items = Vec::new();
     let mut equal: Vec<&Desired> = Vec::new();
-    let on_target = on_target(observed);
+    let seen = seen(observed);
     for object in &wanted {
-        match fate(spec, &on_target, object) {
+        match fate(spec, &seen, object) {
             Fate::Equal => equal.push(object),
             Fate::Create => items.push(created(object)),
             Fate::Replace(edits) => {

@@ -76,7 +76,7 @@ pub(super) fn desired(
             Some(fields) => fields.remove("closed") == Some(json!(true)),
             None => false,
         };
-        let translation = translate(key, &body, versions);
+        let translation = translate(key, &body, versions, &observed.unknown_settings);
         let denied = translation
             .findings
             .iter()

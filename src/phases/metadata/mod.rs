@@ -10,7 +10,9 @@ mod perform;
 pub(super) mod source;
 mod undo;
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, json};
 
 use super::common;
 use super::connections::Connections;
@@ -19,10 +21,10 @@ use super::kind::{
     UndoPlan,
 };
 use super::live::SourceView;
-use crate::clients::target::Target;
+use crate::clients::target::{Target, TargetError};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
-use crate::engines::metadata::{core_fingerprint, differences};
+use crate::engines::metadata::core_fingerprint;
 use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
 
@@ -66,13 +68,56 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let target_objects = target
         .get_many(&keys)
         .map_err(|error| common::target_error(&spec.to.value, &error))?;
-    Ok(Observation::Metadata(MetadataObservation {
+    let mut observed = MetadataObservation {
         snapshot_uuid: view.snapshot_uuid(),
         source: view.made_by(),
         target: target.version(),
         source_objects,
         target_objects,
-    }))
+        unknown_settings: BTreeSet::new(),
+        refused: Vec::new(),
+    };
+    if target.capabilities().checks_bodies {
+        ask(spec, &*target, &mut observed)
+            .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    }
+    Ok(Observation::Metadata(observed))
+}
+
+/// Asks the target what it would say to the objects that it has not got yet, or has otherwise.
+fn ask(
+    spec: &MetadataSpec,
+    target: &dyn Target,
+    observed: &mut MetadataObservation,
+) -> Result<(), TargetError> {
+    let mut settings = Map::new();
+    for object in to_make(spec, observed) {
+        let section = object.body.get("template").unwrap_or(&object.body);
+        for pointer in [
+            section.pointer("/settings"),
+            object.body.pointer("/held_back/settings"),
+        ] {
+            let found = pointer.and_then(serde_json::Value::as_object);
+            settings.extend(found.cloned().unwrap_or_default());
+        }
+    }
+    observed.unknown_settings = target.unknown_settings(&settings)?;
+    let bodies: Vec<_> = to_make(spec, observed)
+        .into_iter()
+        .map(|object| (object.key, object.body))
+        .collect();
+    observed.refused = target.refusals(&bodies)?;
+    Ok(())
+}
+
+/// What is wanted and is not on the target, or differs there.
+fn to_make(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<Desired> {
+    let seen = decide::seen(observed);
+    let (wanted, _) = desired(spec, observed);
+    wanted
+        .into_iter()
+        .filter(|object| !seen.has(object))
+        .collect()
 }
 
 fn spec(phase: &Phase) -> Result<&MetadataSpec, PhaseError> {
@@ -89,7 +134,6 @@ fn spec(phase: &Phase) -> Result<&MetadataSpec, PhaseError> {
 pub(super) fn adopt(
     phase: &Phase,
     spec: &MetadataSpec,
-    target: &dyn Target,
     connections: &Connections,
 ) -> Result<Option<(bool, serde_json::Value, Vec<SideEffect>)>, PhaseError> {
     let on = &spec.to.value;
@@ -100,13 +144,9 @@ pub(super) fn adopt(
     let total = wanted.len();
     let mut effects = Vec::new();
     let mut indices = Vec::new();
+    let seen = decide::seen(&observed);
     for object in wanted {
-        let found = target
-            .get(&object.key)
-            .map_err(|error| common::target_error(on, &error))?;
-        let equal = found
-            .is_some_and(|found| differences(object.key.kind, &object.body, &found).is_empty());
-        if !equal {
+        if !seen.has(&object) {
             continue;
         }
         let label = format!("{} {}", object.key.kind.as_str(), object.key.name);
@@ -115,6 +155,7 @@ pub(super) fn adopt(
             "existed": false,
             "before": null,
             "core": core_fingerprint(object.key.kind, &object.body),
+            "body": object.body,
         });
         effects.push(common::effect_with(on, "create-object", &label, detail));
         if object.key.kind == ObjectKind::Index {

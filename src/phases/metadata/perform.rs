@@ -4,11 +4,13 @@ use serde_json::json;
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{Fate, fate, on_target};
-use super::{desired, spec};
-use crate::base::failpoint;
+use super::decide::{Fate, fate, seen};
+use super::{Desired, desired, spec};
+use crate::base::{Address, failpoint};
+use crate::clients::cluster::ClusterError;
+use crate::clients::target::{Target, TargetError};
 use crate::diff::change::Edit;
-use crate::diff::observation::{ObjectKind, Observation};
+use crate::diff::observation::{ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::{core_fingerprint, differences, held_back};
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
@@ -29,7 +31,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let mut created = Vec::new();
     let mut waiting = serde_json::Map::new();
     let mut closed_last = Vec::new();
-    let on_target = on_target(observed);
+    let seen = seen(observed);
+    let mut made = Vec::new();
     for (done, object) in wanted.iter().enumerate() {
         if cx.interrupt.draining() {
             return Ok(Performed::Interrupted);
@@ -51,8 +54,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         if object.closed {
             closed_last.push(name);
         }
-        let before = target.get(&object.key).map_err(target_error)?;
-        let replace = match fate(spec, &on_target, object) {
+        let replace = match fate(spec, &seen, object) {
             Fate::Equal => continue,
             Fate::Ask(_) => {
                 return Err(PhaseError::Stale(format!("{kind} {name} needs a decision")));
@@ -60,11 +62,13 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             Fate::Create => false,
             Fate::Replace(_) => true,
         };
+        let before = target.get(&object.key).map_err(target_error)?;
         let equal = before.as_ref().is_some_and(|before| {
             let edits: Vec<Edit> = differences(object.key.kind, &object.body, before);
             edits.is_empty()
         });
         if equal {
+            made.push(object);
             continue; // an earlier run got so far
         }
         if before.is_some() && !replace {
@@ -82,16 +86,19 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             "existed": before.is_some(),
             "before": before,
             "core": core_fingerprint(object.key.kind, &object.body),
+            "body": object.body,
         });
         let label = format!("{kind} {name}");
         (cx.announce)(common::effect_with(on, what, &label, detail))?;
         failpoint::hit("metadata.put.before");
         target
             .put(&object.key, &object.body)
-            .map_err(target_error)?;
+            .map_err(|error| not_made(on, &label, &error))?;
         failpoint::hit("metadata.put.after");
+        made.push(object);
         created.push(label);
     }
+    prove(on, &*target, &made)?;
     let indices: Vec<&str> = wanted
         .iter()
         .filter(|object| object.key.kind == ObjectKind::Index)
@@ -110,5 +117,54 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             "closed-last": closed_last,
         }),
         evidence,
+    })
+}
+
+/// Names the object: a server's words do not always.
+fn not_made(on: &Address, label: &str, error: &TargetError) -> PhaseError {
+    let help = match error {
+        TargetError::Cluster(ClusterError::Status { status: 400, .. }) => {
+            "change it at the source or leave it out by `include:`, then run the same command again: it goes on where it was"
+                .to_owned()
+        }
+        other => other.help(),
+    };
+    PhaseError::Failed {
+        message: format!("target `{on}`: {label}: {error}"),
+        help: Some(help),
+    }
+}
+
+/// Reads back what was made: it has to be what was wanted.
+fn prove(on: &Address, target: &dyn Target, made: &[&Desired]) -> Result<(), PhaseError> {
+    let keys: Vec<ObjectKey> = made.iter().map(|object| object.key.clone()).collect();
+    let found = target
+        .get_many(&keys)
+        .map_err(|error| common::target_error(on, &error))?;
+    let mut wrong = Vec::new();
+    for object in made {
+        let label = format!("{} {}", object.key.kind.as_str(), object.key.name);
+        match found.iter().find(|(key, _)| *key == object.key) {
+            None => wrong.push(format!("{label} is not there any more")),
+            Some((key, body)) => {
+                let edits = differences(key.kind, &object.body, body);
+                let paths: Vec<&str> = edits.iter().map(|edit| edit.path.as_str()).collect();
+                if !paths.is_empty() {
+                    wrong.push(format!("{label} differs at {}", common::few(&paths)));
+                }
+            }
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(PhaseError::Failed {
+        message: format!(
+            "target `{on}`: what was made is not what is wanted: {}",
+            wrong.join("; ")
+        ),
+        help: Some(
+            "plan again: it shows the differences and asks what is to become of them".into(),
+        ),
     })
 }

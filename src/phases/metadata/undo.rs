@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::common;
 use super::super::kind::{PhaseError, UndoContext, UndoPlan};
 use crate::base::Address;
 use crate::clients::target::Target;
 use crate::diff::observation::{ObjectKey, ObjectKind};
-use crate::engines::metadata::core_fingerprint;
+use crate::engines::metadata::{core_fingerprint, differences};
 use crate::state::model::{PhaseRecord, SideEffect};
 
 /// An object as an effect tells of it.
@@ -20,6 +20,8 @@ struct Made {
     before: Option<Value>,
     /// Identity of what was written, the last time.
     core: Option<String>,
+    /// What was written, the last time.
+    body: Option<Value>,
 }
 
 fn made(effect: &SideEffect) -> Option<Made> {
@@ -38,6 +40,7 @@ fn made(effect: &SideEffect) -> Option<Made> {
         key,
         before,
         core,
+        body: effect.detail.get("body").cloned(),
     })
 }
 
@@ -49,6 +52,7 @@ fn all_made(record: &PhaseRecord) -> Vec<Made> {
     for made in record.effects.iter().filter_map(made) {
         if let Some(known) = at.get(&made.key) {
             order[*known].core = made.core;
+            order[*known].body = made.body;
         } else {
             at.insert(made.key.clone(), order.len());
             order.push(made);
@@ -82,8 +86,10 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         let target = cx.connections.open_target(&made.on)?;
         let error = |error| common::target_error(&made.on, &error);
         let Some(found) = target.get(&made.key).map_err(error)? else {
-            if let Some(before) = &made.before {
-                target.put(&made.key, before).map_err(error)?;
+            match &made.before {
+                Some(before) => target.put(&made.key, before).map_err(error)?,
+                // What is kept beside it goes as well.
+                None => drop(target.delete(&made.key).map_err(error)?),
             }
             continue;
         };
@@ -96,6 +102,13 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
                 made.key.kind.as_str(),
                 made.key.name
             ));
+            continue;
+        }
+        if made.key.kind == ObjectKind::Alias
+            && let Some(written) = &made.body
+        {
+            let back = alias_before(made.before.as_ref(), written);
+            target.put(&made.key, &back).map_err(error)?;
             continue;
         }
         match &made.before {
@@ -117,13 +130,25 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
     })
 }
 
+/// The alias as it was: out of the indices that it was put on, whoever else put it on others.
+fn alias_before(before: Option<&Value>, written: &Value) -> Value {
+    let mut back = before.cloned().unwrap_or_else(|| json!({"indices": {}}));
+    let written = written.get("indices").and_then(Value::as_object);
+    if let Some(Value::Object(indices)) = back.get_mut("indices") {
+        for index in written.into_iter().flat_map(|indices| indices.keys()) {
+            indices.entry(index).or_insert(Value::Null);
+        }
+    }
+    back
+}
+
 fn not_ours(target: &dyn Target, made: &Made, found: &Value) -> Result<Option<String>, PhaseError> {
-    let core = core_fingerprint(made.key.kind, found);
-    if made
-        .core
-        .as_deref()
-        .is_some_and(|written| written != core.as_str())
-    {
+    let changed = match (&made.body, &made.core) {
+        (Some(body), _) => !differences(made.key.kind, body, found).is_empty(),
+        (None, Some(core)) => *core != core_fingerprint(made.key.kind, found).as_str(),
+        (None, None) => false,
+    };
+    if changed {
         return Ok(Some(
             "its settings or mappings are not those that were written".into(),
         ));

@@ -39,4 +39,8 @@ codes! {
         "The verification that the switchover rests on ended longer ago than `max-age` allows. Make it again with `mig apply --redo` and the \
          name of the verify phase, or allow an older one."
         "live: { switchover: { to: os, max-age: 1h } }" => "live: { switchover: { to: os, max-age: 7d } }";
+    OBJECT_REFUSED = 89 Error "the target would refuse an object"
+        "Asked beforehand, the target said that it can't hold this index or template as it is wanted: its words are given. A type of field \
+         that comes with a plugin is a common cause. Install what is missing there, change the object at the source, or leave it out."
+        "mappings: { metadata: { from: base, to: os } }" => "mappings: { metadata: { from: base, to: os, include: { indices: [\"*\", \"!logs\"] } } }";
 }

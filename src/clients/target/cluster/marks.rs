@@ -49,6 +49,7 @@ pub(super) fn prepare(
         Condition::Always,
         true,
     )?;
+    super::objects::clean_up(target)?;
     identity(target)
 }
 

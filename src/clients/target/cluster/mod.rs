@@ -20,9 +20,10 @@ mod part;
 mod read;
 pub mod working_state;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
@@ -86,6 +87,7 @@ impl Target for ClusterTarget {
             exact_parts: false,
             content_identity: true,
             checks_versions: true,
+            checks_bodies: true,
             closes_indices: true,
             searches: true,
         }
@@ -105,6 +107,20 @@ impl Target for ClusterTarget {
 
     fn get_many(&self, keys: &[ObjectKey]) -> Result<Vec<(ObjectKey, Value)>, TargetError> {
         objects::get_many(self, keys)
+    }
+
+    fn unknown_settings(
+        &self,
+        settings: &Map<String, Value>,
+    ) -> Result<BTreeSet<String>, TargetError> {
+        objects::unknown_settings(self, settings)
+    }
+
+    fn refusals(
+        &self,
+        bodies: &[(ObjectKey, Value)],
+    ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
+        objects::refusals(self, bodies)
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {

@@ -85,6 +85,7 @@ impl Target for DirectoryTarget {
             exact_parts: true,
             content_identity: true,
             checks_versions: false,
+            checks_bodies: false,
             closes_indices: true,
             searches: false,
         }

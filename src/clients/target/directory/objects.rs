@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layout::{self, DELETED, Layout};
 use crate::base::failpoint;
@@ -71,7 +71,27 @@ pub(super) fn put(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), 
         sync_directory(&layout.folder(key.kind))
             .map_err(|error| TargetError::io(&layout.folder(key.kind), error))?;
     }
+    if key.kind == ObjectKind::Alias {
+        return put_alias(layout, key, body);
+    }
     layout::write_json(&layout.object(key)?, body)
+}
+
+/// For the indices that are named; `null` takes one out, and others stay as they are.
+fn put_alias(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
+    let path = layout.object(key)?;
+    let mut merged: Value = layout::read_json(&path)?.unwrap_or_else(|| json!({"indices": {}}));
+    if let (Some(Value::Object(merged)), Some(Value::Object(wanted))) =
+        (merged.get_mut("indices"), body.get("indices"))
+    {
+        merged.extend(wanted.clone());
+        merged.retain(|_, definition| !definition.is_null());
+        if merged.is_empty() {
+            layout::remove_file(&path)?;
+            return Ok(());
+        }
+    }
+    layout::write_json(&path, &merged)
 }
 
 pub(super) fn delete(layout: &Layout, key: &ObjectKey) -> Result<bool, TargetError> {

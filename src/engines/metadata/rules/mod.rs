@@ -13,8 +13,6 @@ use std::sync::LazyLock;
 use super::rule::{Line, Lines, Rule};
 use crate::base::version::Product;
 
-pub(super) use server::PRIVATE_SETTINGS;
-
 /// Every rule, by code.
 pub fn rules() -> &'static [&'static Rule] {
     static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
@@ -101,6 +99,11 @@ mod tests {
         }
     }
 
+    /// What the target of the examples does not know.
+    fn unknown() -> std::collections::BTreeSet<String> {
+        ["index.unheard_of.setting".to_owned()].into()
+    }
+
     /// Versions between which a rule applies.
     fn versions_of(rule: &Rule) -> Versions {
         let all = [
@@ -162,7 +165,7 @@ mod tests {
                 name: "example".into(),
             };
             let versions = versions_of(rule);
-            let translation = translate(&key, &before, versions);
+            let translation = translate(&key, &before, versions, &unknown());
             assert_eq!(translation.body, after, "{}", rule.code);
             let findings: Vec<_> = translation
                 .findings
@@ -173,7 +176,7 @@ mod tests {
             assert!(translation.edits.iter().all(|edit| edit.lossy == rule.lossy
                 && edit.rule.as_deref() == Some(rule.code)
                 && !edit.why.is_empty()));
-            let again = translate(&key, &translation.body, versions);
+            let again = translate(&key, &translation.body, versions, &unknown());
             assert!(
                 again.findings.is_empty(),
                 "{}: a translation is final",
@@ -195,7 +198,7 @@ mod tests {
                 kind: ObjectKind::IndexTemplate,
                 name: "example".into(),
             };
-            let translation = translate(&key, &body, versions_of(rule));
+            let translation = translate(&key, &body, versions_of(rule), &unknown());
             assert!(
                 translation
                     .findings

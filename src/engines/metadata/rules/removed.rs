@@ -2,7 +2,7 @@
 
 use super::{ELASTICSEARCH, OPENSEARCH, OPENSEARCH_2_ELASTICSEARCH_8, OPENSEARCH_ELASTICSEARCH_8};
 use crate::engines::metadata::draft::Draft;
-use crate::engines::metadata::rule::{BODIES, Level, Rule, Versions};
+use crate::engines::metadata::rule::{BODIES, Level, Lines, Rule, Versions};
 
 const SOFT_DELETES: &[&str] = &["index.soft_deletes.enabled"];
 const TRANSLOG_RETENTION: &[&str] = &[
@@ -103,7 +103,27 @@ pub(super) const RULES: &[Rule] = &[
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: drop_x_pack,
     },
+    Rule {
+        code: "MIG116",
+        title: "settings that the target does not know are not carried over",
+        source: Lines::ANY,
+        target: Lines::ANY,
+        objects: BODIES,
+        level: Level::Deny,
+        lossy: true,
+        why: "asked for it, the target said that it does not know the setting: a plugin of the source may be missing there",
+        before: r#"{"settings": {"index.unheard_of.setting": "1"}, "mappings": {}}"#,
+        after: r#"{"settings": {}, "mappings": {}}"#,
+        apply: drop_unknown,
+    },
 ];
+
+/// Which these are, only the target can tell.
+fn drop_unknown(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
+    let unknown = std::mem::take(&mut draft.unknown);
+    let patterns: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    draft.drop_settings(rule, &patterns);
+}
 
 fn drop_x_pack(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     draft.drop_settings(rule, X_PACK);

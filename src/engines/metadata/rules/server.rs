@@ -2,26 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::settings::PRIVATE;
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::{Change, Draft};
 use crate::engines::metadata::rule::{Level, Lines, Rule, Versions};
-
-/// Settings that only a server sets.
-pub(in crate::engines::metadata) const PRIVATE_SETTINGS: &[&str] = &[
-    "index.uuid",
-    "index.creation_date",
-    "index.creation_date_string",
-    "index.version.*",
-    "index.provided_name",
-    "index.history.uuid",
-    "index.resize.*",
-    "index.shrink.*",
-    "index.split.*",
-    "index.routing.allocation.initial_recovery.*",
-    "index.verified_before_close",
-    "index.recovery.type",
-    "archived.*",
-];
 
 pub(super) const RULES: &[Rule] = &[Rule {
     code: "MIG101",
@@ -41,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
 /// One edit for all of them: they are of no interest one by one.
 fn drop_private(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     let dropped: Map<String, Value> = draft
-        .take_settings(PRIVATE_SETTINGS)
+        .take_settings(PRIVATE)
         .into_iter()
         .map(|(key, value)| (key.trim_start_matches("index.").to_owned(), value))
         .collect();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::ClusterTarget;
+use super::super::working_state::{Condition, Tag};
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
@@ -49,6 +50,32 @@ pub(super) fn merge(
         {
             body.insert("held_back".into(), section);
         }
+    }
+    Ok(())
+}
+
+/// Remembers what waits, before the object is made.
+pub(super) fn keep(
+    target: &ClusterTarget,
+    key: &ObjectKey,
+    section: &Value,
+) -> Result<(), TargetError> {
+    let tag = Tag {
+        kind: KIND,
+        plan: &target.plan,
+        lineage: &target.lineage,
+    };
+    target.state.ensure()?;
+    let state = &target.state;
+    state.put(&id(key), tag, section, Condition::Always, true)?;
+    Ok(())
+}
+
+/// Nothing waits any more.
+pub(super) fn forget(target: &ClusterTarget, key: &ObjectKey) -> Result<(), TargetError> {
+    // Looked for first: most objects have none, and a removal is a write.
+    if target.state.get::<Value>(&id(key))?.is_some() {
+        target.state.delete(&id(key))?;
     }
     Ok(())
 }

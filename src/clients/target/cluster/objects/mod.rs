@@ -4,29 +4,45 @@
 //! `{indices: {name: definition}}`; a template what `PUT` takes. Settings are flat texts. What a body holds back can't be
 //! kept in the object itself: it stands in the working state ([`held_back`]) and is merged into what is read.
 
+mod alias;
+mod check;
+mod guard;
 mod held_back;
+mod index;
 mod read;
+mod remake;
+mod template;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::ClusterTarget;
+use crate::base::failpoint;
+use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
-fn not_yet(target: &ClusterTarget) -> TargetError {
-    TargetError::Refused {
-        location: target.client.location().to_owned(),
-        what: "not in this version".to_owned(),
-    }
-}
+pub(super) use check::{refusals, unknown_settings};
+pub(super) use index::set_closed;
+pub(super) use remake::clear as clear_documents;
+
+/// What the names of aliases begin with that `mig` puts on indices while it writes to them.
+const HIDDEN_ALIASES: &str = "mig-writes-";
 
 pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
     if kind == ObjectKind::Index {
         return Ok(read::states(target, None)?.into_keys().collect());
     }
-    Ok(read::bodies(target, kind, None)?.into_keys().collect())
+    let ours = match kind {
+        ObjectKind::Alias => HIDDEN_ALIASES,
+        ObjectKind::IndexTemplate => guard::PREFIX,
+        _ => "",
+    };
+    let names = read::bodies(target, kind, None)?.into_keys();
+    Ok(names
+        .filter(|name| ours.is_empty() || !name.starts_with(ours))
+        .collect())
 }
 
 pub(super) fn get(target: &ClusterTarget, key: &ObjectKey) -> Result<Option<Value>, TargetError> {
@@ -60,22 +76,48 @@ pub(super) fn get_many(
 
 pub(super) fn put(
     target: &ClusterTarget,
-    _key: &ObjectKey,
-    _body: &Value,
+    key: &ObjectKey,
+    body: &Value,
 ) -> Result<(), TargetError> {
-    Err(not_yet(target))
+    let mut body = body.clone();
+    let waiting = body
+        .as_object_mut()
+        .and_then(|body| body.remove("held_back"));
+    if let Some(waiting) = &waiting {
+        held_back::keep(target, key, waiting)?;
+        failpoint::hit("target.put.held-back");
+    }
+    match key.kind {
+        ObjectKind::Index => index::put(target, &key.name, &body)?,
+        ObjectKind::Alias => alias::put(target, &key.name, &body)?,
+        _ => template::put(target, key, &body)?,
+    }
+    if waiting.is_none() && key.kind != ObjectKind::Alias {
+        failpoint::hit("target.put.released");
+        held_back::forget(target, key)?;
+    }
+    Ok(())
 }
 
-pub(super) fn delete(target: &ClusterTarget, _key: &ObjectKey) -> Result<bool, TargetError> {
-    Err(not_yet(target))
+pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, TargetError> {
+    let there = match key.kind {
+        ObjectKind::Alias => return alias::delete(target, &key.name),
+        ObjectKind::Index => {
+            let there = index::delete(target, &key.name)?;
+            guard::lower_if_possible(target, &key.name)?;
+            remake::forget(target, &key.name)?;
+            there
+        }
+        _ => template::delete(target, key)?,
+    };
+    held_back::forget(target, key)?;
+    Ok(there)
 }
 
-pub(super) fn set_closed(
-    target: &ClusterTarget,
-    _index: &str,
-    _closed: bool,
-) -> Result<(), TargetError> {
-    Err(not_yet(target))
+/// Finishes what a killed run left.
+pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
+    guard::clean_up(target)?;
+    remake::clean_up(target)
 }
 
 pub(super) fn is_closed(target: &ClusterTarget, index: &str) -> Result<bool, TargetError> {
@@ -86,13 +128,34 @@ pub(super) fn is_closed(target: &ClusterTarget, index: &str) -> Result<bool, Tar
     }
 }
 
-pub(super) fn clear_documents(target: &ClusterTarget, _index: &str) -> Result<(), TargetError> {
-    Err(not_yet(target))
-}
-
 fn no_index(target: &ClusterTarget, index: &str) -> TargetError {
     TargetError::NoIndex {
         location: target.client.location().to_owned(),
         index: index.to_owned(),
     }
+}
+
+fn refused(target: &ClusterTarget, what: String) -> TargetError {
+    TargetError::Refused {
+        location: target.client.location().to_owned(),
+        what,
+    }
+}
+
+/// The words of a server that does not take what it was given; any other error as it is.
+fn refusal(error: ClusterError) -> Result<String, ClusterError> {
+    match error {
+        ClusterError::Status {
+            status: 400,
+            kind,
+            reason,
+            ..
+        } => Ok(if reason.is_empty() { kind } else { reason }),
+        other => Err(other),
+    }
+}
+
+/// Whether there is such an index already.
+fn exists_error(error: &ClusterError) -> bool {
+    error.kind() == "resource_already_exists_exception"
 }

@@ -218,6 +218,16 @@ fn type_names(target: &ClusterTarget) -> &'static str {
     }
 }
 
+/// Elasticsearch before 7 takes mappings without a type only when told so.
+pub(super) fn typeless(target: &ClusterTarget) -> &'static str {
+    let about = target.about.version;
+    if about.product == Product::Elasticsearch && about.version.floor().0 < 7 {
+        "&include_type_name=false"
+    } else {
+        ""
+    }
+}
+
 /// Without the level of the type where that is `_doc`; a type of another name stays.
 fn untyped(mappings: Option<Value>) -> Value {
     match mappings {

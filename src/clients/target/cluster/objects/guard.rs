@@ -1,0 +1,146 @@
+//! Keeps the target's templates out of an index that is made.
+//!
+//! What a plan wants of an index is the whole of it: a template of the target that matches its name would add settings,
+//! fields and aliases. A composable template for this one name, above all others and with nothing in it, stands in the
+//! way of them while the index is made. Elasticsearch before 7.8 has no such templates, and what its legacy ones add
+//! shows as a difference.
+
+use serde_json::{Value, json};
+
+use super::super::ClusterTarget;
+use super::read;
+use crate::clients::cluster::Request;
+use crate::clients::target::TargetError;
+
+/// What the names of these templates begin with.
+pub(super) const PREFIX: &str = "mig-no-template-";
+/// Above what anybody gives to a template.
+pub(super) const PRIORITY: u64 = 2_147_483_000;
+
+fn path(index: &str) -> String {
+    format!("/_index_template/{PREFIX}{}", Request::part(index))
+}
+
+/// Puts the guard up where a template matches; says whether it did.
+pub(super) fn raise(target: &ClusterTarget, index: &str) -> Result<bool, TargetError> {
+    if !read::has_composable(target) || !matched(target, index)? {
+        return Ok(false);
+    }
+    let body = json!({
+        "index_patterns": [index],
+        "priority": PRIORITY,
+        "template": {},
+        "_meta": {"mig": {"lineage": target.lineage}},
+    });
+    target.client.send(Request::put(path(index)).json(&body))?;
+    Ok(true)
+}
+
+/// Takes it down again.
+pub(super) fn lower(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
+    match target.client.send(Request::delete(path(index))) {
+        Ok(_) => Ok(()),
+        Err(error) if error.status() == Some(404) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes it down where a killed run may have left it.
+pub(super) fn lower_if_possible(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
+    if read::has_composable(target) {
+        lower(target, index)?;
+    }
+    Ok(())
+}
+
+/// Takes down what a run of the same state left that was killed.
+pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
+    if !read::has_composable(target) {
+        return Ok(());
+    }
+    let request = Request::get(format!("/_index_template/{PREFIX}*"));
+    let Some(answer) = target.client.found(request)? else {
+        return Ok(());
+    };
+    let templates = answer.get("index_templates").and_then(Value::as_array);
+    for template in templates.into_iter().flatten() {
+        let lineage = template.pointer("/index_template/_meta/mig/lineage");
+        let name = template.get("name").and_then(Value::as_str);
+        if let Some(index) = name.and_then(|name| name.strip_prefix(PREFIX))
+            && lineage.and_then(Value::as_str) == Some(target.lineage.as_str())
+        {
+            lower(target, index)?;
+        }
+    }
+    Ok(())
+}
+
+fn matched(target: &ClusterTarget, index: &str) -> Result<bool, TargetError> {
+    let legacy = target
+        .client
+        .found(Request::get("/_template?filter_path=*.index_patterns"))?
+        .unwrap_or_default();
+    let composable = target
+        .client
+        .found(Request::get(
+            "/_index_template?filter_path=index_templates.index_template.index_patterns",
+        ))?
+        .unwrap_or_default();
+    let legacy = legacy.as_object().into_iter().flatten().map(|(_, it)| it);
+    let composable = composable.get("index_templates").and_then(Value::as_array);
+    let composable = composable.into_iter().flatten();
+    let mut bodies = legacy.chain(composable.filter_map(|it| it.get("index_template")));
+    Ok(bodies.any(|body| {
+        let patterns = body.get("index_patterns").and_then(Value::as_array);
+        patterns
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|pattern| matches(pattern, index))
+    }))
+}
+
+/// `*` stands for any run of characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut pieces = pieces.peekable();
+    if pieces.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.ends_with(piece);
+        }
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn stars_stand_for_anything() {
+        for (pattern, name, expected) in [
+            ("logs-*", "logs-1", true),
+            ("logs-*", "log-1", false),
+            ("*", "a", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("a*b", "ab", true),
+            ("*-x", "y-x", true),
+            ("logs", "logs", true),
+            ("logs", "logs-1", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
