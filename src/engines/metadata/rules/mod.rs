@@ -55,6 +55,13 @@ const OPENSEARCH: Lines = Lines(&[Line {
     before: None,
 }]);
 
+/// OpenSearch on Lucene 9 and newer.
+const OPENSEARCH_2: Lines = Lines(&[Line {
+    product: Product::OpenSearch,
+    since: (2, 0),
+    before: None,
+}]);
+
 /// The major versions that dropped what Elasticsearch 7 had called deprecated.
 const OPENSEARCH_2_ELASTICSEARCH_8: Lines = Lines(&[
     Line {

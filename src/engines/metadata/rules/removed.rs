@@ -17,6 +17,7 @@ const TIER: &[&str] = &[
     "index.routing.allocation.require._tier",
     "index.routing.allocation.exclude._tier",
 ];
+const EXPLICIT_MERGES: &[&str] = &["index.merge.policy.max_merge_at_once_explicit"];
 const X_PACK: &[&str] = &[
     "index.xpack.*",
     "index.rollup.*",
@@ -115,6 +116,19 @@ pub(super) const RULES: &[Rule] = &[
         before: r#"{"settings": {"index.unheard_of.setting": "1"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: drop_unknown,
+    },
+    Rule {
+        code: "MIG117",
+        title: "the limit of explicit merges is not carried over",
+        source: ELASTICSEARCH,
+        target: super::OPENSEARCH_2,
+        objects: BODIES,
+        level: Level::Allow,
+        lossy: false,
+        why: "Lucene 9 has no such limit, and the target does not know the setting; documents are not touched by it",
+        before: r#"{"settings": {"index.merge.policy.max_merge_at_once_explicit": "20"}, "mappings": {}}"#,
+        after: r#"{"settings": {}, "mappings": {}}"#,
+        apply: |rule, draft, _versions| draft.drop_settings(rule, EXPLICIT_MERGES),
     },
 ];
 
