@@ -29,6 +29,7 @@ pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit>
                 && let Some(Value::Object(settings)) = found.get_mut("settings")
             {
                 settings.remove(ROUTING_SHARDS);
+                found = without_empty(&found).unwrap_or_else(|| json!({}));
             }
         }
         ObjectKind::Alias => {
