@@ -80,16 +80,21 @@ pub(super) fn put(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), 
 /// For the indices that are named; `null` takes one out, and others stay as they are.
 fn put_alias(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
     let path = layout.object(key)?;
-    let mut merged: Value = layout::read_json(&path)?.unwrap_or_else(|| json!({"indices": {}}));
-    if let (Some(Value::Object(merged)), Some(Value::Object(wanted))) =
-        (merged.get_mut("indices"), body.get("indices"))
-    {
-        merged.extend(wanted.clone());
-        merged.retain(|_, definition| !definition.is_null());
-        if merged.is_empty() {
+    let mut merged = body.clone();
+    if let Some(Value::Object(wanted)) = body.get("indices") {
+        let there: Option<Value> = layout::read_json(&path)?;
+        let there = there.as_ref().and_then(|body| body.get("indices"));
+        let mut indices = there
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
+        indices.extend(wanted.clone());
+        indices.retain(|_, definition| !definition.is_null());
+        if indices.is_empty() {
             layout::remove_file(&path)?;
             return Ok(());
         }
+        merged["indices"] = Value::Object(indices);
     }
     layout::write_json(&path, &merged)
 }
