@@ -159,6 +159,16 @@ pub struct SnapshotIndexFacts {
     pub snapshot: Option<String>,
 }
 
+impl SnapshotIndexFacts {
+    /// Stands in the place of a snapshot's uuid as long as the snapshot is not taken.
+    pub const AWAITED: &str = "not taken yet";
+
+    /// Whether its snapshot is still to be taken, so that all that is told of it is provisional.
+    pub fn is_awaited(&self) -> bool {
+        self.snapshot.as_deref() == Some(Self::AWAITED)
+    }
+}
+
 /// What was observed for `snapshot:`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotObservation {

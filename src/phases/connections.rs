@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::existing::SnapshotView;
 use super::kind::PhaseError;
-use super::live::{LiveView, SourceView};
-use super::snapshot::series::{Owner, Series};
+use super::live::{LiveView, SourceView, Wider};
+use super::snapshot::series::{Owner, Series, selector_mark};
 use crate::base::Address;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError};
@@ -217,9 +217,10 @@ impl Connections {
 
     /// What a phase reads: the snapshot, or the live source as long as there is none.
     pub fn source(&self, phase: &Address) -> Result<SourceView, PhaseError> {
-        if let Some(view) = self.usable_snapshot(phase)? {
-            return Ok(SourceView::Snapshot(view));
-        }
+        let taken = self.usable_snapshot(phase)?;
+        let nothing_more = |taken: Option<Arc<SnapshotView>>| {
+            taken.map_or(SourceView::Nothing, SourceView::Snapshot)
+        };
         let Some(SnapshotSpec::Take {
             of,
             indices,
@@ -227,22 +228,37 @@ impl Connections {
             ..
         }) = self.snapshots.get(phase)
         else {
-            return Ok(SourceView::Nothing);
+            return Ok(nothing_more(taken));
         };
+        if let Some(taken) = &taken
+            && taken
+                .taken_for()
+                .is_none_or(|it| it == selector_mark(indices))
+        {
+            return Ok(SourceView::Snapshot(Arc::clone(taken)));
+        }
         // One that can't be reached is told by the snapshot's own phase.
         let Reach::Up(client) = self.reach(&of.value)? else {
-            return Ok(SourceView::Nothing);
+            return Ok(nothing_more(taken));
+        };
+        let held = taken.as_ref().and_then(|taken| taken.facts.as_ref());
+        let wanted = |name: &str| {
+            indices.matches(name) && !held.is_some_and(|held| held.indices.contains_key(name))
         };
         let fresh = |(_, at): &(Arc<LiveView>, Instant)| at.elapsed() < LIVE_FOR;
         if !self.looked_live.peek(phase).as_ref().is_some_and(fresh) {
             self.looked_live.set(phase, None);
         }
         let (live, _) = self.looked_live.get(phase, || {
-            let live = LiveView::open(&client, indices, *include_global_state)
+            let live = LiveView::open(&client, wanted, *include_global_state)
                 .map_err(|error| cluster_error(&of.value, &error))?;
             Ok((Arc::new(live), Instant::now()))
         })?;
-        Ok(SourceView::Live(live))
+        Ok(match taken {
+            Some(taken) if live.indices.is_empty() => SourceView::Snapshot(taken),
+            Some(taken) => SourceView::Wider(Box::new(Wider::new(taken, live))),
+            None => SourceView::Live(live),
+        })
     }
 
     /// Whose snapshots a snapshot phase takes.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kind::PhaseError;
+use super::snapshot::series::Mark;
 use crate::base::Address;
 use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts};
 use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
@@ -194,6 +195,12 @@ impl SnapshotView {
             }
         }
         Ok(all)
+    }
+
+    /// Identity of the selector that the newest was taken for, where mig took it.
+    pub fn taken_for(&self) -> Option<String> {
+        let metadata = self.snapshots.last()?.info().metadata.as_ref();
+        Mark::of(metadata).map(|mark| mark.indices)
     }
 
     /// The uuid of the cluster that the first was taken of, where it says so.

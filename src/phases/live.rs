@@ -14,7 +14,6 @@ use super::metadata::source::template;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::observation::{LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts};
-use crate::plan::selector::Selector;
 
 /// Indices that are counted with one request.
 const COUNTED_AT_ONCE: usize = 500;
@@ -27,8 +26,38 @@ pub enum SourceView {
     Snapshot(Arc<SnapshotView>),
     /// The cluster that the snapshot will be taken of: everything decided on it is provisional.
     Live(Arc<LiveView>),
+    /// Snapshots that can be used, and the indices that a wider selector adds to them, as they are on the live cluster.
+    Wider(Box<Wider>),
     /// Neither; the snapshot's own phase says why.
     Nothing,
+}
+
+/// See [`SourceView::Wider`].
+pub struct Wider {
+    /// What was taken.
+    pub taken: Arc<SnapshotView>,
+    /// What will be taken.
+    pub live: Arc<LiveView>,
+    indices: BTreeMap<String, SnapshotIndexFacts>,
+}
+
+impl Wider {
+    /// Of both.
+    pub fn new(taken: Arc<SnapshotView>, live: Arc<LiveView>) -> Self {
+        let mut indices = live.indices.clone();
+        for facts in indices.values_mut() {
+            facts.snapshot = Some(SnapshotIndexFacts::AWAITED.to_owned());
+        }
+        let held = taken.facts.as_ref().map(|facts| &facts.indices);
+        for (name, facts) in held.into_iter().flatten() {
+            indices.insert(name.clone(), facts.clone());
+        }
+        Self {
+            taken,
+            live,
+            indices,
+        }
+    }
 }
 
 impl SourceView {
@@ -36,6 +65,10 @@ impl SourceView {
     pub fn snapshot_uuid(&self) -> Option<String> {
         match self {
             Self::Snapshot(view) => view.facts.as_ref().map(|facts| facts.uuid.clone()),
+            Self::Wider(wider) => {
+                let facts = wider.taken.facts.as_ref();
+                facts.map(|facts| facts.uuid.clone())
+            }
             Self::Live(_) | Self::Nothing => None,
         }
     }
@@ -44,6 +77,7 @@ impl SourceView {
     pub fn made_by(&self) -> Option<ProductVersion> {
         match self {
             Self::Snapshot(view) => view.facts.as_ref().and_then(|facts| facts.made_by),
+            Self::Wider(wider) => Some(wider.live.version),
             Self::Live(live) => Some(live.version),
             Self::Nothing => None,
         }
@@ -57,6 +91,7 @@ impl SourceView {
                 .as_ref()
                 .map_or(&NO_INDICES, |facts| &facts.indices),
             Self::Live(live) => &live.indices,
+            Self::Wider(wider) => &wider.indices,
             Self::Nothing => &NO_INDICES,
         }
     }
@@ -73,15 +108,15 @@ pub struct LiveView {
 }
 
 impl LiveView {
-    /// Looks at a cluster. `global`: whether the snapshot will hold templates.
+    /// Looks at the indices of a cluster that are `wanted`. `global`: whether the snapshot will hold templates.
     pub fn open(
         client: &ClusterClient,
-        selector: &Selector,
+        wanted: impl Fn(&str) -> bool,
         global: bool,
     ) -> Result<Self, ClusterError> {
         let version = client.about()?.version;
         let mut listed = indices(client)?;
-        listed.retain(|name, _| selector.matches(name));
+        listed.retain(|name, _| wanted(name));
         count(client, &mut listed)?;
         let objects = objects(client, version, &listed, global)?;
         let indices = listed

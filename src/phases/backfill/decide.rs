@@ -131,7 +131,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     );
     change.fields = common::fields(cx);
     change.left_out = left_out;
-    change.provisional = provisional;
+    change.provisional = provisional || chosen.iter().any(|(_, facts)| facts.is_awaited());
     change.evidence = evidence(to.as_str(), &all);
     if matches!(action, Action::Run | Action::Replace) && !provisional {
         effects(&mut change, cx.plan, spec, &all);

@@ -62,6 +62,9 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let source_objects = match &view {
         SourceView::Snapshot(view) => source::objects(view)?,
         SourceView::Live(live) => live.objects.clone(),
+        SourceView::Wider(wider) => {
+            source::with_more(source::objects(&wider.taken)?, &wider.live.objects)
+        }
         SourceView::Nothing => Vec::new(),
     };
     let keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();

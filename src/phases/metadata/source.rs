@@ -59,6 +59,26 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
     Ok(objects)
 }
 
+/// The objects of snapshots with the indices that a wider selector adds: aliases over both are over all of them, and of
+/// a template that both have the snapshot's form stays.
+pub(super) fn with_more(
+    taken: Vec<(ObjectKey, Value)>,
+    more: &[(ObjectKey, Value)],
+) -> Vec<(ObjectKey, Value)> {
+    let mut all: BTreeMap<ObjectKey, Value> = taken.into_iter().collect();
+    for (key, body) in more {
+        let known = all.entry(key.clone()).or_insert_with(|| body.clone());
+        if let (ObjectKind::Alias, Some(Value::Object(over)), Some(Value::Object(indices))) =
+            (key.kind, known.get_mut("indices"), body.get("indices"))
+        {
+            for (name, definition) in indices {
+                over.insert(name.clone(), definition.clone());
+            }
+        }
+    }
+    all.into_iter().collect()
+}
+
 /// A template as `PUT` takes it: one mapping (the cluster keeps a list of them) and settings in normal form.
 pub(in super::super) fn template(body: &Value, nested: bool) -> Value {
     let mut body = body.clone();

@@ -173,7 +173,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
     change.fields = common::fields(cx);
     change.left_out = left_out;
-    change.provisional = provisional;
+    change.provisional = provisional || chosen.iter().any(|(_, facts)| facts.is_awaited());
     if action == Action::UpToDate {
         change.evidence = done.map(|done| done.evidence.clone()).unwrap_or_default();
         if live {
