@@ -23,7 +23,9 @@ pub enum Observation {
     Backfill(BackfillObservation),
     /// For `verify:`.
     Verify(VerifyObservation),
-    /// For `gate:` and for what has nothing outside to look at.
+    /// For `gate:` that proves something.
+    Gate(GateObservation),
+    /// For `gate:` that asks a person alone, and for what has nothing outside to look at.
     Nothing,
     /// For `switchover:`.
     Switchover(SwitchoverObservation),
@@ -79,6 +81,7 @@ impl Observation {
                 }
                 add("indices of the target", targets(&it.target));
             }
+            Self::Gate(it) => add("the source", Fingerprint::of(&it.cluster)),
             Self::Nothing => {}
             Self::Switchover(it) => {
                 add("the target", Fingerprint::of(&it.target));
@@ -427,6 +430,17 @@ pub struct VerifyObservation {
     /// Whether the target is marked live.
     #[serde(default)]
     pub live: bool,
+}
+
+/// What was observed for `gate:`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateObservation {
+    /// The uuid of the cluster that has to be quiet.
+    pub cluster: String,
+    /// Its indices that have to be quiet, with the last sequence number of each shard.
+    pub indices: BTreeMap<String, Vec<Option<i64>>>,
+    /// Its other indices.
+    pub others: Vec<String>,
 }
 
 /// What was observed for `switchover:`.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::EdgeReason;
 use super::overlap::overlap;
 use crate::base::Address;
-use crate::plan::model::{Phase, PhaseSpec, Plan, SnapshotSpec};
+use crate::plan::model::{GateSpec, Phase, PhaseSpec, Plan, Proves, SnapshotSpec};
 use crate::plan::selector::Selector;
 
 /// Edges while they are gathered: (from, to) → reasons, each once.
@@ -181,6 +181,33 @@ pub(super) fn leading_gates(plan: &Plan, edges: &mut Gathered) {
                 .is_none_or(|hop| address.hop() == Some(hop));
             if let Some((cluster, _)) = taken_of(phase)
                 && same_hop
+            {
+                let reason = EdgeReason::GateOfCluster(cluster.clone());
+                add(edges, &gate.address, address, reason);
+            }
+        }
+    }
+}
+
+/// A gate that proves a cluster quiet comes before the snapshots of that cluster, unless the user has written that it comes
+/// after (a gate before a switchover is such a case).
+pub(super) fn quiet_gates(
+    plan: &Plan,
+    leads_to: &dyn Fn(&Address, &Address) -> bool,
+    edges: &mut Gathered,
+) {
+    for gate in plan.phases.values() {
+        let PhaseSpec::Gate(GateSpec {
+            proves: Some(Proves::SourceQuiet(quiet)),
+            ..
+        }) = &gate.spec
+        else {
+            continue;
+        };
+        for (address, phase) in &plan.phases {
+            if let Some((cluster, _)) = taken_of(phase)
+                && quiet.of.as_ref().is_some_and(|of| of.value == *cluster)
+                && !leads_to(address, &gate.address)
             {
                 let reason = EdgeReason::GateOfCluster(cluster.clone());
                 add(edges, &gate.address, address, reason);

@@ -220,7 +220,7 @@ section! {
 choice! {
     /// One phase: exactly one kind, with its fields.
     pub(crate) enum Phase, "a phase", later ["assess", "deploy", "capture", "replay", "compare", "teardown"] {
-        /// Waits for a person.
+        /// Waits for a person, for a proof, or for both.
         Gate(Gate) = "gate";
         /// Takes a snapshot, or adopts an existing one.
         Snapshot(Snapshot) = "snapshot";
@@ -236,16 +236,38 @@ choice! {
 }
 
 section! {
-    /// Waits for a person.
-    pub(crate) struct Gate, later ["proves"] {
+    /// Waits for a person, for a proof, or for both.
+    pub(crate) struct Gate {
         /// What the person is asked.
         title: Text = required, live, example "Nobody writes to the old cluster any more";
+        /// What has to be seen before the gate opens.
+        proves: Proves = optional, gated, example "{ \"source-quiet\": { \"for\": \"2m\" } }";
         /// `manual` waits for `mig approve`; `none` only orders the phases around it.
         approve: Spanned<model::Approve> = default "manual", gated;
         /// Phases to wait for, beyond those that references ask for.
         after: Vec<Reference> = default "[]", live, example "[\"base\"]";
-        /// The longest that it may wait in one apply.
+        /// The longest that it may look for what it proves in one apply; then the run ends with exit code 9 and can be resumed.
         timeout: Spanned<Span> = optional, live, example "2h";
+    }
+}
+
+section! {
+    /// What has to be seen before a gate opens.
+    pub(crate) struct Proves, later ["capture-flowing"] {
+        /// Nothing is written to a source for some time.
+        source_quiet: SourceQuiet = optional, gated, example "{ \"of\": \"es\", \"for\": \"2m\" }";
+    }
+}
+
+section! {
+    /// Nothing is written to a source for some time: the last sequence number of every shard stays as it is.
+    pub(crate) struct SourceQuiet {
+        /// The cluster. Not given: the one that the plan's snapshots and verifications are of.
+        of: Reference = optional, gated, example "es";
+        /// How long it has to be quiet; a write begins the time anew.
+        r#for: Spanned<Span> = required, gated, example "2m";
+        /// Which of its indices.
+        indices: Patterns = default "[\"*\"]", gated, example "[\"logs-*\"]";
     }
 }
 

@@ -10,7 +10,7 @@ use super::diagnostics::Diagnostic;
 use super::expand::Expanded;
 use super::language;
 use super::location::{Location, Spanned};
-use super::model::{ClusterAt, Content, PhaseSpec, Plan, SnapshotSpec};
+use super::model::{ClusterAt, Content, PhaseSpec, Plan, Proves, SnapshotSpec};
 use super::scalars::Patterns;
 use crate::base::Address;
 
@@ -259,7 +259,11 @@ fn unused(plan: &Plan, expanded: &Expanded, found: &mut Vec<Diagnostic>) {
             PhaseSpec::Backfill(spec) => used.extend([&spec.to.value]),
             PhaseSpec::Verify(spec) => used.extend([&spec.source.value, &spec.target.value]),
             PhaseSpec::Switchover(spec) => used.extend([&spec.to.value]),
-            PhaseSpec::Gate(_) => {}
+            PhaseSpec::Gate(spec) => {
+                if let Some(Proves::SourceQuiet(quiet)) = &spec.proves {
+                    used.extend(quiet.of.iter().map(|of| &of.value));
+                }
+            }
         }
     }
     let mut tell = |what: &str, name: &str, location: Location| {

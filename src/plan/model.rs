@@ -296,7 +296,7 @@ pub enum PhaseSpec {
     Backfill(BackfillSpec),
     /// Proves that every document arrived.
     Verify(VerifySpec),
-    /// Waits for a person.
+    /// Waits for a person, for a proof, or for both.
     Gate(GateSpec),
     /// Marks the target live.
     Switchover(SwitchoverSpec),
@@ -602,8 +602,31 @@ pub enum SourceWrites {
 pub struct GateSpec {
     /// What the person is asked.
     pub title: String,
+    /// What has to be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proves: Option<Proves>,
     /// Whether a person is needed.
     pub approve: Approve,
+}
+
+/// What has to be seen before a gate opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proves {
+    /// Nothing is written to a source for some time.
+    SourceQuiet(SourceQuiet),
+}
+
+/// Nothing is written to a source for some time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SourceQuiet {
+    /// The cluster; resolved to the only source of the plan where the plan does not say.
+    pub of: Option<Ref>,
+    /// How long.
+    pub r#for: Span,
+    /// Which of its indices.
+    pub indices: Selector,
 }
 
 /// Whether a person is needed.

@@ -44,6 +44,7 @@ pub(crate) fn plan(
             None => whole = false,
         }
     }
+    whole &= phases::settle_gates(&mut resolved, cx) || !whole;
     let phases_given = file
         .phases
         .as_ref()

@@ -155,3 +155,20 @@ fn phases_on_other_indices_stand_side_by_side() {
     assert_eq!(needs("d2"), ["base", "m2"]);
     assert_eq!(needs("base"), ["ready"]);
 }
+
+#[test]
+fn a_gate_that_proves_a_cluster_quiet_comes_before_its_snapshots_unless_told_otherwise() {
+    // Of the only cluster that the plan reads; named by `after`, it is no leading gate.
+    let quiet = "  quiet: { gate: { title: Quiet?, proves: { source-quiet: { for: 2m } }, approve: none } }\n  \
+                 zone: { backfill: { from: base, to: os, after: [quiet] } }\n";
+    let (plan, graph, _) = compiled(&[PHASES[0], PHASES[1], quiet].concat());
+    assert_eq!(names(&graph)[..2], ["quiet", "base"]);
+    let edge = graph.edges.iter().find(|edge| edge.to.as_str() == "base");
+    assert_eq!(edge.unwrap().words(), "gate before es is read");
+    let gate = serde_json::to_value(&plan.phases[&mig::base::Address::new("quiet")].spec).unwrap();
+    assert_eq!(gate["gate"]["proves"]["source-quiet"]["of"], "es");
+
+    let late = "  quiet: { gate: { title: Quiet?, proves: { source-quiet: { of: es, for: 2m } }, after: [same] } }\n";
+    let (_, graph, _) = compiled(&[PHASES[..4].concat().as_str(), late].concat());
+    assert_eq!(names(&graph), ["base", "mappings", "docs", "same", "quiet"]);
+}

@@ -90,7 +90,11 @@ impl GlobalMetadata {
                 "ingest" => metadata.pipelines = pipelines(json),
                 "stored_scripts" => metadata.stored_scripts = by_name(json),
                 "settings" => metadata.persistent_settings = flatten(json),
-                "cluster_uuid" => metadata.cluster_uuid = json.as_str().map(str::to_owned),
+                // A snapshot without the global state holds a placeholder.
+                "cluster_uuid" => {
+                    let uuid = json.as_str().filter(|uuid| *uuid != "_na_");
+                    metadata.cluster_uuid = uuid.map(str::to_owned);
+                }
                 other if BOOKKEEPING.contains(&other) => {}
                 _ => {
                     metadata.other.insert(name.clone(), json);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::kind::{ObserveContext, PhaseError};
 use crate::base::Address;
-use crate::clients::cluster::{ClusterError, indices};
+use crate::clients::cluster::{ClusterError, Request, indices};
 use crate::diff::observation::SnapshotIndexFacts;
 use crate::plan::selector::Selector;
 
@@ -26,13 +26,12 @@ pub(super) fn observe(
     let found = indices(&client).map_err(failed)?;
     let chosen = |name: &str| selector.matches(name);
     let countable = found.keys().filter(|name| chosen(name)).count() <= COUNTED_MAX;
-    let target = cx.connections.open_target(cluster)?;
     let mut facts = BTreeMap::new();
     for (name, index) in found {
         let docs = if countable && chosen(&name) && !index.closed {
-            target
-                .count(&name)
-                .map_err(|error| super::super::common::target_error(cluster, &error))?
+            let path = format!("/{}/_count", Request::part(&name));
+            let counted = client.found(Request::get(path)).map_err(failed)?;
+            counted.and_then(|it| it.get("count")?.as_u64())
         } else {
             None
         };

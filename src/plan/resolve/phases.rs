@@ -13,6 +13,7 @@ use crate::plan::model::{
     BackfillSpec, GateSpec, Limits, MetadataInclude, MetadataSpec, Phase, PhaseKindName, PhaseSpec,
     Ref, SnapshotSpec, SwitchoverSpec, TuneTarget, VerifySpec,
 };
+use crate::plan::model::{Proves, SourceQuiet};
 use crate::plan::names::{Names, Scope, Thing};
 use crate::plan::scalars::{Patterns, Reference};
 
@@ -181,6 +182,7 @@ pub(super) fn phase(
                 address: source.address.clone(),
                 spec: PhaseSpec::Gate(GateSpec {
                     title: gate.title.as_ref()?.value.clone(),
+                    proves: None,
                     approve: gate.approve.as_ref()?.value,
                 }),
                 after: after.clone(),
@@ -200,7 +202,7 @@ pub(super) fn phase(
     };
     let after = resolver.after(after.as_ref());
     let spec = match phase {
-        language::Phase::Gate(body) => gate(body),
+        language::Phase::Gate(body) => gate(body, &mut resolver),
         language::Phase::Snapshot(body) => snapshot(body, &mut resolver).map(PhaseSpec::Snapshot),
         language::Phase::Metadata(body) => {
             metadata(body, rules, &mut resolver).map(PhaseSpec::Metadata)
@@ -220,11 +222,96 @@ pub(super) fn phase(
     })
 }
 
-fn gate(body: &language::Gate) -> Option<PhaseSpec> {
+fn gate(body: &language::Gate, resolver: &mut Resolver<'_, '_, '_>) -> Option<PhaseSpec> {
+    let proves = match &body.proves {
+        Some(proves) => Some(proved(proves, resolver)?),
+        None if body.given.iter().any(|key| key == "proves") => return None,
+        None => None,
+    };
     Some(PhaseSpec::Gate(GateSpec {
         title: body.title.as_ref()?.value.clone(),
+        proves,
         approve: body.approve.as_ref()?.value,
     }))
+}
+
+fn proved(body: &language::Proves, resolver: &mut Resolver<'_, '_, '_>) -> Option<Proves> {
+    let Some(quiet) = &body.source_quiet else {
+        if !body.given.iter().any(|key| key == "source-quiet") {
+            resolver.cx.push(
+                Diagnostic::new(code::MISSING_KEY, "`proves` says nothing")
+                    .at(first_of(body.location))
+                    .help("write `proves: { source-quiet: { for: 2m } }`"),
+            );
+        }
+        return None;
+    };
+    let of = match &quiet.of {
+        Some(of) => Some(resolver.cluster(Some(of), "proves.source-quiet.of")?),
+        None if quiet.given.iter().any(|key| key == "of") => return None,
+        None => None,
+    };
+    Some(Proves::SourceQuiet(SourceQuiet {
+        of,
+        r#for: quiet.r#for.as_ref()?.value,
+        indices: selector(quiet.indices.as_ref())?,
+    }))
+}
+
+/// Gives gates that name no cluster the one that the plan reads from; `false` after telling that there is no such one.
+pub(super) fn settle_gates(phases: &mut BTreeMap<Address, Phase>, cx: &mut Context<'_>) -> bool {
+    let mut sources: BTreeMap<Address, Ref> = BTreeMap::new();
+    let known: Vec<Address> = phases.keys().cloned().collect();
+    for phase in phases.values() {
+        let of = match &phase.spec {
+            PhaseSpec::Snapshot(SnapshotSpec::Take { of, .. }) => Some(of),
+            PhaseSpec::Snapshot(SnapshotSpec::Existing { of, .. }) => of.as_ref(),
+            PhaseSpec::Verify(verify) if !known.contains(&verify.source.value) => {
+                Some(&verify.source)
+            }
+            _ => None,
+        };
+        if let Some(of) = of {
+            sources
+                .entry(of.value.clone())
+                .or_insert_with(|| of.clone());
+        }
+    }
+    let mut whole = true;
+    for phase in phases.values_mut() {
+        let PhaseSpec::Gate(GateSpec {
+            proves: Some(Proves::SourceQuiet(quiet)),
+            ..
+        }) = &mut phase.spec
+        else {
+            continue;
+        };
+        if quiet.of.is_some() {
+            continue;
+        }
+        if sources.len() == 1 {
+            quiet.of = sources.values().next().cloned();
+            continue;
+        }
+        whole = false;
+        let names: Vec<String> = sources.keys().map(|name| format!("`{name}`")).collect();
+        let read = match names.as_slice() {
+            [] => "the plan reads from no cluster".to_owned(),
+            names => format!("the plan reads from {}", names.join(", ")),
+        };
+        cx.push(
+            Diagnostic::new(
+                code::MISSING_KEY,
+                format!(
+                    "`{}`: which cluster has to be quiet can't be told: {read}",
+                    phase.address
+                ),
+            )
+            .at(phase.location)
+            .help("write `source-quiet: { of: CLUSTER, for: 2m }`"),
+        );
+    }
+    whole
 }
 
 fn snapshot(

@@ -217,6 +217,7 @@ pub(super) fn read(
     ))
     .json(&json!({"size": size, "sort": ["_doc"], "version": true, "track_total_hits": true}))
     .idempotent();
+    failpoint::hit("target.read.partition");
     let mut response = match target.client.send(request) {
         Ok(response) => response,
         Err(error) if too_large(&error) && size > 1 => {
