@@ -158,6 +158,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         transform: &Identity,
         indices: BTreeMap::from([("bench".to_owned(), None)]),
         options: Options::new("bench", folder.join("failed")),
+        check: &|_| Ok(()),
         stop: &|| Stop::No,
         progress: &|_| {},
     })?;

@@ -69,6 +69,7 @@ mig moves search clusters by a plan: see what will happen, apply it, prove it.
   mig approve PHASE        let a phase go on that waits for a person
   mig status               what is done, what waits, and what to type next
   mig rollback             take back what was done
+  mig restore-settings     put back what an interrupted backfill changed
 
 Every command takes `-f FILE` where the plan is not plan.yaml.
 All commands: mig help        Exit codes: mig help exit-codes

@@ -19,6 +19,7 @@ mod logging;
 mod plan;
 pub(crate) mod printer;
 mod render;
+mod restore_settings;
 mod rollback;
 mod root;
 mod saved;

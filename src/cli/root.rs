@@ -6,8 +6,8 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, logging, plan, rollback, schema,
-    show, snapshot_inspect, state, status, validate,
+    apply, approve, completions, explain, export, graph, help, logging, plan, restore_settings,
+    rollback, schema, show, snapshot_inspect, state, status, validate,
 };
 use crate::base::ExitCode;
 
@@ -36,6 +36,7 @@ enum Command {
     Status(status::StatusCommand),
     State(state::StateCommand),
     Rollback(rollback::RollbackCommand),
+    RestoreSettings(restore_settings::RestoreSettingsCommand),
     /// Work with snapshots
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
@@ -95,6 +96,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Status(args) => status::run(args, printer),
         Command::State(args) => state::run(args, printer),
         Command::Rollback(args) => rollback::run(args, printer),
+        Command::RestoreSettings(args) => restore_settings::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
         Command::Export(args) => export::run(args, printer),
         Command::Show(args) => show::run(args, printer),

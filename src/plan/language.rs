@@ -323,7 +323,7 @@ section! {
 
 section! {
     /// Moves documents from a snapshot to a target.
-    pub(crate) struct Backfill, later ["transforms", "strategy", "since", "tune-target"] {
+    pub(crate) struct Backfill, later ["transforms", "strategy", "since"] {
         /// The snapshot phase to read.
         from: Reference = required, redo, example "base";
         /// The target.
@@ -340,6 +340,8 @@ section! {
         versions: Spanned<model::Versions> = default "keep", redo;
         /// What is done when the target changed after its documents were proved: `report` shows it, `mend` writes again.
         on_drift: Spanned<model::OnDrift> = default "report", live;
+        /// What is changed on an index of a cluster while it is loaded, and put back at every end.
+        tune_target: TuneTarget = default "{}", live;
         /// How many documents may fail before the phase does.
         max_failed: Spanned<Whole<0, { u64::MAX }>> = default "0", live;
         /// Phases to wait for, beyond those that references ask for.
@@ -360,6 +362,18 @@ section! {
         in_flight: Spanned<Whole<1, 4096>> = optional, live, example "4";
         /// The size of one batch.
         batch: Spanned<ByteSize> = optional, live, example "10MiB";
+    }
+}
+
+section! {
+    /// What is changed on an index of a cluster while it is loaded.
+    pub(crate) struct TuneTarget {
+        /// `pause` has documents become visible at the end alone, which makes loading faster.
+        refresh: Spanned<model::TuneRefresh> = default "pause", live;
+        /// `none` has copies of shards made at the end, from the primary ones.
+        replicas: Spanned<model::TuneReplicas> = default "none", live;
+        /// `async` answers before documents are on disk; checkpoints flush them.
+        translog: Spanned<model::TuneTranslog> = default "keep", live;
     }
 }
 

@@ -458,6 +458,8 @@ pub struct BackfillSpec {
     pub versions: Versions,
     /// What is done when the target changed after the documents were proved.
     pub on_drift: OnDrift,
+    /// What is changed on an index of a cluster while it is loaded.
+    pub tune_target: TuneTarget,
     /// How many failed documents the phase tolerates.
     pub max_failed: u64,
 }
@@ -474,6 +476,54 @@ pub struct Limits {
     pub in_flight: Option<u32>,
     /// The size of one batch.
     pub batch: Option<ByteSize>,
+}
+
+/// What is changed on an index of a cluster while it is loaded; put back at every end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TuneTarget {
+    /// Its refreshes.
+    pub refresh: TuneRefresh,
+    /// Its replicas.
+    pub replicas: TuneReplicas,
+    /// Its translog.
+    pub translog: TuneTranslog,
+}
+
+/// The refreshes of an index while it is loaded.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum TuneRefresh {
+    /// None by itself.
+    Pause,
+    /// As they are.
+    Keep,
+}
+
+/// The replicas of an index while it is loaded.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum TuneReplicas {
+    /// None.
+    None,
+    /// As they are.
+    Keep,
+}
+
+/// The translog of an index while it is loaded.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum TuneTranslog {
+    /// Written to disk now and then; a checkpoint flushes it.
+    Async,
+    /// As it is.
+    Keep,
 }
 
 /// Whether the source's `_version` is kept.

@@ -232,6 +232,9 @@ macro_rules! words {
 words!(model::Access { "read-only" => Self::ReadOnly, "read-write" => Self::ReadWrite });
 words!(model::Closed { "migrate" => Self::Migrate, "skip" => Self::Skip });
 words!(model::RuleLevel { "deny" => Self::Deny, "warn" => Self::Warn, "allow" => Self::Allow });
+words!(model::TuneRefresh { "pause" => Self::Pause, "keep" => Self::Keep });
+words!(model::TuneReplicas { "none" => Self::None, "keep" => Self::Keep });
+words!(model::TuneTranslog { "async" => Self::Async, "keep" => Self::Keep });
 words!(model::Versions { "keep" => Self::Keep, "drop" => Self::Drop });
 words!(model::OnDrift { "report" => Self::Report, "mend" => Self::Mend });
 words!(model::Content { "counts" => Self::Counts, "ids" => Self::Ids, "sample" => Self::Sample, "full" => Self::Full });

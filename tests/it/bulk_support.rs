@@ -306,6 +306,7 @@ pub(crate) fn load(
         transform: &Identity,
         indices,
         options,
+        check: &|_| Ok(()),
         stop,
         progress: &|_| {},
     })

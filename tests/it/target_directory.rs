@@ -14,7 +14,7 @@ fn batch(ids: &[&str]) -> Batch {
     let mut batch = Batch::default();
     for id in ids {
         let action = Action {
-            index: "shop",
+            index: Some("shop"),
             id,
             routing: None,
             version: None,

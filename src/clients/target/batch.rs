@@ -26,8 +26,8 @@ pub struct Batch {
 /// What goes into the action line.
 #[derive(Clone, Copy, Debug)]
 pub struct Action<'a> {
-    /// `_index`.
-    pub index: &'a str,
+    /// `_index`; none where the request's path says it.
+    pub index: Option<&'a str>,
     /// `_id`.
     pub id: &'a str,
     /// `routing`.
@@ -53,6 +53,16 @@ impl Batch {
             start,
             source: at,
         });
+    }
+
+    /// The body and its documents, for who sends them.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<BatchDocument>) {
+        (self.body, self.documents)
+    }
+
+    /// From the parts that were taken; [`Self::clear`] makes it fit for new documents.
+    pub fn from_parts(body: Vec<u8>, documents: Vec<BatchDocument>) -> Self {
+        Self { body, documents }
     }
 
     /// The `_bulk` body.
@@ -101,9 +111,13 @@ impl Batch {
 
 /// Appends an action line.
 pub fn write_action(out: &mut Vec<u8>, action: Action<'_>) {
-    out.extend_from_slice(b"{\"index\":{\"_index\":");
-    write_string(out, action.index);
-    out.extend_from_slice(b",\"_id\":");
+    out.extend_from_slice(b"{\"index\":{");
+    if let Some(index) = action.index {
+        out.extend_from_slice(b"\"_index\":");
+        write_string(out, index);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"_id\":");
     write_string(out, action.id);
     if let Some(routing) = action.routing {
         out.extend_from_slice(b",\"routing\":");
@@ -176,7 +190,7 @@ mod tests {
     fn writes_what_bulk_takes() {
         let mut batch = Batch::default();
         let action = Action {
-            index: "shop",
+            index: Some("shop"),
             id: "a\"b\\\u{1}",
             routing: Some("r"),
             version: Some(i64::MIN),

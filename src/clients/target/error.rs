@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::clients::cluster::ClusterError;
 
@@ -90,6 +91,47 @@ pub enum TargetError {
         /// As it was planned with.
         wanted: String,
     },
+    /// The index that was being written to was removed or made anew meanwhile.
+    #[error("{location}: index `{index}` was removed or made anew while it was being written to")]
+    Replaced {
+        /// The target.
+        location: String,
+        /// The index.
+        index: String,
+    },
+    /// A closed index takes no documents.
+    #[error("{location}: index `{index}` is closed")]
+    ClosedIndex {
+        /// The target.
+        location: String,
+        /// The index.
+        index: String,
+    },
+    /// The index takes no writes.
+    #[error(
+        "{location}: index `{index}` takes no writes, for {} s now: {reason}",
+        after.as_secs()
+    )]
+    Blocked {
+        /// The target.
+        location: String,
+        /// The index.
+        index: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// The server's words.
+        reason: String,
+    },
+    /// The target can't take anything, for long.
+    #[error("{location}: took nothing for {} s: {reason}", after.as_secs())]
+    Unavailable {
+        /// The target.
+        location: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// The last words about it.
+        reason: String,
+    },
     /// Another writer has the part.
     #[error("{}: another worker is writing here", path.display())]
     Busy {
@@ -162,6 +204,16 @@ impl TargetError {
                 "the file was changed from outside; restore it, or redo the phase that writes it"
             }
             Self::NoIndex { .. } => "run the metadata phase first: it makes the index",
+            Self::Replaced { .. } => {
+                "plan again: what was planned rests on the index of before; nothing was written to another one"
+            }
+            Self::ClosedIndex { .. } => "open it, then run the same command again: it goes on where it was",
+            Self::Blocked { .. } => {
+                "lift the block (a full disk sets `index.blocks.read_only_allow_delete`), then run the same command again: it goes on where it was"
+            }
+            Self::Unavailable { .. } => {
+                "look after the target, or lower `workers` and `limits`, then run the same command again: it goes on where it was"
+            }
             Self::OtherIndex { .. } => "plan again: what was planned rests on the index of before",
             Self::Busy { .. } => "wait for the other worker, or stop it",
             Self::Shortened { .. } => {

@@ -10,7 +10,7 @@ pub mod cluster;
 pub mod directory;
 mod error;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -96,6 +96,22 @@ pub trait Target: Send + Sync {
         written_docs: u64,
     ) -> Result<Option<TargetIndexFacts>, TargetError>;
 
+    /// As [`Self::index_facts`], of many indices at once; those that are not there are left out. `written_docs` counts for
+    /// each of them.
+    fn index_facts_many(
+        &self,
+        indices: &[&str],
+        written_docs: u64,
+    ) -> Result<BTreeMap<String, TargetIndexFacts>, TargetError> {
+        let mut found = BTreeMap::new();
+        for index in indices {
+            if let Some(facts) = self.index_facts(index, written_docs)? {
+                found.insert((*index).to_owned(), facts);
+            }
+        }
+        Ok(found)
+    }
+
     /// Opens the writer of one part, cut back to `resume` (to nothing where that is `None`). One writer a part at a
     /// time; a second one gets [`TargetError::Busy`].
     fn open_part(
@@ -146,6 +162,11 @@ pub trait Target: Send + Sync {
 
     /// Where the work store of this target's loads is kept.
     fn work_place(&self) -> WorkPlace;
+
+    /// The target as a cluster, for what only clusters have; `None` where it is none.
+    fn cluster(&self) -> Option<&ClusterTarget> {
+        None
+    }
 }
 
 /// Who a target is.
@@ -213,6 +234,23 @@ pub type InFlight = Box<dyn std::any::Any + Send>;
 
 /// Writes the documents of one part in order.
 pub trait PartWriter: Send {
+    /// Whether the index's name belongs into each action line; it does not where the place that they go to says it.
+    fn names_index(&self) -> bool {
+        true
+    }
+
+    /// Batches of the part that may be on their way at once.
+    fn capacity(&self) -> usize {
+        1
+    }
+
+    /// Waits a short while until at most `on_their_way` batches are not settled yet; says whether that is so. For callers
+    /// that want to do something else meanwhile, such as to stop.
+    fn ready(&mut self, on_their_way: usize) -> Result<bool, TargetError> {
+        let _ = on_their_way;
+        Ok(true)
+    }
+
     /// Takes a batch and gives back an empty one to fill. May return before the batch is settled; `in_flight` is dropped
     /// once it is.
     fn submit(&mut self, batch: Batch, in_flight: InFlight) -> Result<Batch, TargetError>;

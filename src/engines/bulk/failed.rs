@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::job::BulkError;
+use super::job::{BulkError, Options};
 use super::work_store::ItemKey;
 use crate::base::failpoint;
 use crate::base::fs::sync_directory;
@@ -92,10 +92,17 @@ fn file_name(name: &str) -> String {
 
 impl FailedStream {
     /// The stream of an item, cut back to `bytes`.
-    pub(super) fn open(folder: &Path, item: &ItemKey, bytes: u64) -> Result<Self, BulkError> {
-        let path = folder
+    pub(super) fn open(options: &Options, item: &ItemKey, bytes: u64) -> Result<Self, BulkError> {
+        let path = options
+            .failed
             .join(file_name(&item.index))
             .join(format!("{}.ndjson", file_name(&item.part())));
+        let there = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+        let bytes = if options.failed_may_be_gone {
+            bytes.min(there(&path))
+        } else {
+            bytes
+        };
         let mut stream = Self {
             path,
             file: None,

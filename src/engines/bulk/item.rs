@@ -7,7 +7,7 @@ use super::job::{BulkError, limits};
 use super::source::{SourceDocument, Step, StepError, VisitStopped};
 use super::stop::Stop;
 use super::transform::{DocumentView, Scratch, Transformed};
-use super::work_store::{ItemProgress, Lease};
+use super::work_store::{ItemProgress, Lease, WorkError};
 use super::worker::{Shared, lease_end};
 use crate::base::failpoint;
 use crate::clients::target::batch::{Action, write_action};
@@ -35,6 +35,7 @@ pub(super) struct ItemRun<'a> {
     shared: &'a Shared<'a>,
     lease: &'a Lease,
     writer: Box<dyn PartWriter>,
+    names_index: bool,
     failed: FailedStream,
     batch: Batch,
     scratch: Scratch,
@@ -58,14 +59,17 @@ impl<'a> ItemRun<'a> {
             .get(&key.index)
             .and_then(Option::as_deref);
         let progress = &lease.progress;
+        (shared.job.check)(&key.index)?;
+        failpoint::hit("bulk-item-taken");
         let writer = shared
             .job
             .target
             .open_part(&part, uuid, progress.mark.as_ref())?;
-        let failed = FailedStream::open(&shared.job.options.failed, key, progress.failed_bytes)?;
+        let failed = FailedStream::open(&shared.job.options, key, progress.failed_bytes)?;
         Ok(Self {
             shared,
             lease,
+            names_index: writer.names_index(),
             writer,
             failed,
             batch: Batch::default(),
@@ -112,15 +116,21 @@ impl<'a> ItemRun<'a> {
 
     /// Stops without making more durable: what is noted is what counts.
     fn give_back(self) -> Result<End, BulkError> {
-        self.shared.job.store.release(self.lease, &self.noted)?;
-        Ok(End::Stopped)
+        match self.shared.job.store.release(self.lease, &self.noted) {
+            // A target that is down is not waited for: the lease ends by itself, or with the next run.
+            Ok(()) | Err(WorkError::Target(_)) => Ok(End::Stopped),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn stepped(&mut self, step: Step) -> Result<(), BulkError> {
         self.ahead.cursor = step.next;
         self.ahead.delivered += step.delivered;
         self.ahead.bytes_read += step.bytes;
-        self.ahead.proofs.extend(step.proof);
+        if let Some(proof) = step.proof {
+            let source = self.shared.job.source;
+            source.fold(&self.lease.item.key, &mut self.ahead.proofs, proof);
+        }
         self.shared.count(step.delivered, 0, step.bytes);
         self.shared.tell(false);
         if self.checkpointed.elapsed() >= self.shared.job.options.checkpoint_every {
@@ -172,7 +182,7 @@ impl<'a> ItemRun<'a> {
             self.send()?;
         }
         let action = Action {
-            index: view.index,
+            index: Some(view.index).filter(|_| self.names_index),
             id: view.id,
             routing: view.routing,
             version: document.version.filter(|_| options.keep_versions),
@@ -194,7 +204,7 @@ impl<'a> ItemRun<'a> {
         let key = &self.lease.item.key;
         let mut request = Vec::with_capacity(raw.len() + 128);
         let action = Action {
-            index: &key.index,
+            index: Some(&key.index),
             id: document.id,
             routing: document.routing,
             version: document
@@ -224,6 +234,12 @@ impl<'a> ItemRun<'a> {
         let docs = self.batch.documents().len() as u64;
         let bytes = self.batch.bytes() as u64;
         let shared = self.shared;
+        if !self
+            .wait_for(self.writer.capacity().saturating_sub(1))
+            .map_err(Halt::Error)?
+        {
+            return Err(Halt::Stopped);
+        }
         let permit = shared
             .budget
             .acquire(docs, bytes, &|| shared.stop())
@@ -236,6 +252,16 @@ impl<'a> ItemRun<'a> {
         batch.clear(self.shared.job.options.batch_bytes + SPARE_BYTES);
         self.batch = batch;
         Ok(())
+    }
+
+    /// Waits until so many batches of the part are on their way at most; `false` when asked to stop at once.
+    fn wait_for(&mut self, on_their_way: usize) -> Result<bool, BulkError> {
+        while !self.writer.ready(on_their_way)? {
+            if self.shared.stop() == Stop::Now {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), BulkError> {
@@ -269,6 +295,10 @@ impl<'a> ItemRun<'a> {
             }
             Err(Halt::Error(error)) => return Err(error),
         }
+        if !self.wait_for(0)? {
+            self.ahead = self.noted.clone();
+            return Ok(());
+        }
         let (mark, settled) = self.writer.checkpoint()?;
         self.settle(&settled)?;
         self.ahead.mark = Some(mark);
@@ -286,6 +316,9 @@ impl<'a> ItemRun<'a> {
             Ok(()) => {}
             Err(Halt::Stopped) => return self.give_back(),
             Err(Halt::Error(error)) => return Err(error),
+        }
+        if !self.wait_for(0)? {
+            return self.give_back();
         }
         // What became of every document is known before the part is closed.
         let (mark, settled) = self.writer.checkpoint()?;

@@ -13,13 +13,13 @@ use super::transform::Transform;
 use super::work_store::{WorkError, WorkStore};
 use crate::clients::target::{Target, TargetError};
 
-/// Limits with names. Memory of a load is about `workers × (BATCH_BYTES + the reader's chunk)`, plus the largest single
-/// document where that is larger than a batch.
+/// Limits with names. Memory of a load is about `workers × (BATCH_BYTES × (1 + a part's batches on their way) + the reader's
+/// chunk)`, plus the largest single document where that is larger than a batch.
 pub mod limits {
     use std::time::Duration;
 
     /// A batch is sent when it holds so many bytes. A document that is larger by itself makes a batch of its own.
-    pub const BATCH_BYTES: usize = 10 << 20;
+    pub const BATCH_BYTES: usize = 5 << 20;
     /// A batch is sent when it holds so many documents.
     pub const BATCH_DOCS: usize = 10_000;
     /// The largest document that is written (the default of `http.max_content_length`); a larger one fails by name.
@@ -31,7 +31,7 @@ pub mod limits {
     /// Workers of one process.
     pub const WORKERS: u32 = 64;
     /// Batches on their way over all workers where nothing else is asked for.
-    pub const IN_FLIGHT: u32 = 16;
+    pub const IN_FLIGHT: u32 = 8;
 }
 
 /// All that a load needs.
@@ -48,6 +48,8 @@ pub struct Job<'a> {
     pub indices: BTreeMap<String, Option<String>>,
     /// How.
     pub options: Options,
+    /// Asked before each item is begun: whether the index on the target is still what the load was planned for.
+    pub check: &'a (dyn Fn(&str) -> Result<(), BulkError> + Sync),
     /// Asked at every step.
     pub stop: StopFn<'a>,
     /// Told a few times a second at most, from any worker.
@@ -65,6 +67,9 @@ pub struct Options {
     pub keep_versions: bool,
     /// The folder of the failed documents; made when there is one.
     pub failed: PathBuf,
+    /// Whether that folder may be gone by itself (it is on another machine than what it belongs to): what was in it is
+    /// then counted and no longer told.
+    pub failed_may_be_gone: bool,
     /// The load ends when more documents than this failed; `None`: never.
     pub max_failed: Option<u64>,
     /// Bytes of a batch.
@@ -84,6 +89,7 @@ impl Options {
             workers: 2,
             holder: holder.into(),
             keep_versions: true,
+            failed_may_be_gone: false,
             failed: failed.into(),
             max_failed: None,
             batch_bytes: limits::BATCH_BYTES,
@@ -163,6 +169,14 @@ pub enum BulkError {
     /// Writing.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The index on the target is no longer what the load was planned for.
+    #[error("index `{index}` on the target changed while it was being loaded: {what}")]
+    Moved {
+        /// The index.
+        index: String,
+        /// What changed.
+        what: String,
+    },
     /// Noting progress.
     #[error(transparent)]
     Work(#[from] WorkError),
@@ -206,7 +220,10 @@ impl BulkError {
     /// How to mend it.
     pub fn help(&self) -> String {
         match self {
-            Self::Target(error) => return error.help(),
+            Self::Target(error) | Self::Work(WorkError::Target(error)) => return error.help(),
+            Self::Moved { .. } => {
+                "undo that change, or let the metadata phase decide on it, then run the same command again: it goes on where it was"
+            }
             Self::Source(_) => {
                 "check the snapshot (`mig snapshot status --deep-check`), then run the same command again"
             }

@@ -202,6 +202,20 @@ impl DocumentSource for SnapshotSource {
         }))
     }
 
+    fn fold(&self, item: &ItemKey, proofs: &mut Vec<Value>, proof: Value) {
+        let span = |proof: &Value| serde_json::from_value::<ChecksumSpan>(proof.clone()).ok();
+        let joined = self
+            .segments
+            .get(&SegmentKey::of(item))
+            .zip(proofs.last().and_then(span).zip(span(&proof)))
+            .and_then(|(segment, (before, next))| segment.join_spans(before, next))
+            .and_then(|joined| serde_json::to_value(joined).ok());
+        match (proofs.last_mut(), joined) {
+            (Some(last), Some(joined)) => *last = joined,
+            _ => proofs.push(proof),
+        }
+    }
+
     fn check_segment(&self, segment: &SegmentKey, proofs: &[Value]) -> Result<(), SourceError> {
         let opened = self.segment(segment)?;
         let spans: Result<Vec<ChecksumSpan>, _> = proofs

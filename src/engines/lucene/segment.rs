@@ -181,6 +181,30 @@ impl Segment {
         &self.values_unread
     }
 
+    /// Two spans as one, where the second begins where the first ends.
+    pub fn join_spans(&self, first: ChecksumSpan, next: ChecksumSpan) -> Option<ChecksumSpan> {
+        let pointer = |chunk: u64| {
+            let chunks = &self.stored.chunks;
+            let at = usize::try_from(chunk).ok()?;
+            match chunks.get(at) {
+                Some(chunk) => Some(chunk.pointer),
+                None => (at == chunks.len()).then(|| self.chunks_end()),
+            }
+        };
+        if first.end_chunk != next.first_chunk {
+            return None;
+        }
+        let length = pointer(next.end_chunk)?.checked_sub(pointer(next.first_chunk)?)?;
+        // Of the first one only its value counts, so its length may be anything.
+        let mut hasher = crc32fast::Hasher::new_with_initial(first.crc);
+        hasher.combine(&crc32fast::Hasher::new_with_initial_len(next.crc, length));
+        Some(ChecksumSpan {
+            first_chunk: first.first_chunk,
+            end_chunk: next.end_chunk,
+            crc: hasher.finalize(),
+        })
+    }
+
     /// Compares the combined CRC of spans that cover all chunks with the footer of the `.fdt` file. The spans may come
     /// in any order. Reads the header of the file and what is behind the last chunk, some hundred bytes.
     ///

@@ -6,7 +6,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts};
+use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
 use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
 use crate::state::model::State;
 
@@ -33,7 +33,17 @@ pub(super) enum Fate {
 /// A proof that all documents of an index arrived.
 pub(super) struct Proof {
     by: Address,
+    uuid: Option<String>,
     content: Option<Fingerprint>,
+}
+
+impl Proof {
+    /// Whether the index is no longer what was proved. A content that the target can't tell now is no change.
+    fn moved(&self, found: &TargetIndexFacts) -> bool {
+        let other = self.uuid.as_ref().is_some_and(|uuid| *uuid != found.uuid);
+        other
+            || (self.content.is_some() && found.content.is_some() && self.content != found.content)
+    }
 }
 
 /// The proof of an index of a snapshot on a target, where a verify phase gave one.
@@ -62,6 +72,7 @@ pub(super) fn proof(
                 .and_then(|it| serde_json::from_value(it.clone()).ok());
             Some(Proof {
                 by: phase.address.clone(),
+                uuid: common::text(found, "/target-uuid").map(str::to_owned),
                 content,
             })
         })
@@ -88,6 +99,15 @@ fn announced(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
     })
 }
 
+/// The uuid of the index that this phase last announced to write to.
+fn written_to<'a>(cx: &DecideContext<'a>, to: &Address, index: &str) -> Option<&'a str> {
+    let effects = &common::record(cx.state, &cx.phase.address)?.effects;
+    let last = effects.iter().rev().find(|effect| {
+        effect.on == *to && effect.what == "write-documents" && effect.name == index
+    })?;
+    common::text(&last.detail, "/target-uuid")
+}
+
 pub(super) fn fate(
     cx: &DecideContext<'_>,
     spec: &BackfillSpec,
@@ -109,12 +129,13 @@ pub(super) fn fate(
         .as_ref()
         .and_then(|work| work.complete.get(index).copied());
     let recorded = recorded(cx.state, &cx.phase.address, snapshot, index);
+    let anew = written_to(cx, to, index).is_some_and(|uuid| uuid != found.uuid);
     let ours = work.is_some() || recorded.is_some() || announced(cx, to, index);
     let proof = proof(cx, to, snapshot, index);
     if found.foreign_docs > 0 && proof.is_none() {
         return Fate::Foreign(found.foreign_docs);
     }
-    if found.docs > 0 && !ours && proof.is_none() {
+    if found.docs > 0 && (!ours || anew) && proof.is_none() {
         return Fate::Foreign(found.docs);
     }
     if cx.redo {
@@ -125,12 +146,14 @@ pub(super) fn fate(
         };
     }
     if let Some(proof) = proof {
-        let moved = proof.content.is_some() && proof.content != found.content;
-        return match (moved, spec.on_drift) {
+        return match (proof.moved(found), spec.on_drift) {
             (false, _) => Fate::Proved(proof.by),
             (true, OnDrift::Report) => Fate::Drifted(proof.by),
             (true, OnDrift::Mend) => Fate::Again("changed on the target since it was proved"),
         };
+    }
+    if anew {
+        return Fate::Again("made anew since it was written to");
     }
     // An index without documents has no work items; it is done with the others.
     let others_done = observed
@@ -149,12 +172,18 @@ pub(super) fn fate(
                 Fate::Again("changed on the target since it was written")
             }
             Some(_) => Fate::Written,
+            // The target can't tell, or what its users write later stands.
+            None if recorded.is_some() => Fate::Written,
             // All items are done and the phase did not get to say so: it only has to be finished.
             None => Fate::Resume,
         };
     }
     if work == Some(false) {
         return Fate::Resume;
+    }
+    // The work store is gone, and what was written is known all the same.
+    if recorded.is_some_and(|it| it.get("content").is_none_or(Value::is_null)) {
+        return Fate::Written;
     }
     if found.docs > 0 {
         return Fate::Again("holds documents of another snapshot or an earlier run");

@@ -4,12 +4,12 @@
 //! Deliberately absent: the proof (the verify phase's), indices and their mappings (the metadata phase's: a target never
 //! makes an index by itself).
 
+mod cluster;
 mod decide;
 mod fate;
 mod perform;
+mod store;
 mod undo;
-
-use std::collections::BTreeMap;
 
 use super::common;
 use super::kind::{
@@ -17,12 +17,13 @@ use super::kind::{
     UndoPlan,
 };
 use crate::base::{Address, Fingerprint};
-use crate::clients::target::{Target, WorkPlace};
+use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{BackfillObservation, Observation, WorkFacts};
-use crate::engines::bulk::work_store::{LocalWorkStore, WorkIdentity};
+use crate::engines::bulk::work_store::WorkIdentity;
 use crate::plan::model::{BackfillSpec, Phase, PhaseSpec, Plan};
 use crate::state::model::PhaseRecord;
+pub use cluster::{TunedIndex, restore_tuned, tuned};
 
 /// The kind.
 pub struct Backfill;
@@ -52,12 +53,8 @@ impl PhaseKind for Backfill {
             identity.is_some_and(|identity| Some(identity.snapshot_uuid) == snapshot_uuid);
         let work = work.filter(|_| ours && this_snapshot);
         let written = work.as_ref().map_or(0, |work| work.docs_done);
-        let mut indices = BTreeMap::new();
-        for name in view.indices().keys() {
-            if let Some(found) = target.index_facts(name, written).map_err(error)? {
-                indices.insert(name.clone(), found);
-            }
-        }
+        let names: Vec<&str> = view.indices().keys().map(String::as_str).collect();
+        let indices = target.index_facts_many(&names, written).map_err(error)?;
         Ok(Observation::Backfill(BackfillObservation {
             snapshot_uuid,
             source: view.indices().clone(),
@@ -101,19 +98,16 @@ pub(super) fn peek(
     plan: &Plan,
     phase: &Address,
 ) -> Result<Option<(WorkIdentity, WorkFacts)>, PhaseError> {
-    match target.work_place() {
-        WorkPlace::Directory(directory) => {
-            LocalWorkStore::peek_work(&directory, &plan.name, phase.as_str())
-                .map_err(|error| work_error(&error))
-        }
-        WorkPlace::Index(_) => Ok(None),
-    }
+    store::peek(target, plan, phase).map_err(|error| work_error(&error))
 }
 
 fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError {
     PhaseError::Failed {
         message: error.to_string(),
-        help: Some("nothing was touched; look at the file that is named".into()),
+        help: Some(match error {
+            crate::engines::bulk::work_store::WorkError::Target(error) => error.help(),
+            _ => "nothing was touched; look at what is named".into(),
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Moves the documents, resumable at any instant.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -8,13 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::{spec, work_error, work_identity};
-use crate::base::failpoint;
+use super::{cluster, spec, store, work_error};
 use crate::base::units::plural;
+use crate::base::{Address, failpoint};
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
 use crate::diff::observation::Observation;
-use crate::engines::bulk::work_store::{LocalWorkStore, WorkStore};
+use crate::engines::bulk::work_store::WorkStore;
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
@@ -57,52 +58,22 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let Some(view) = cx.connections.usable_snapshot(&spec.from.value)? else {
         return Err(PhaseError::Stale("the snapshot is not there".into()));
     };
-    let WorkPlace::Directory(place) = target.work_place() else {
-        return Err(PhaseError::NotYet {
-            message: format!("{on}: a work store on a cluster is not in this version"),
-            help: "use a directory target".into(),
-        });
-    };
-    let store = open_store(cx, spec, &place, snapshot_uuid)?;
+    let stop = || common::stop(cx.interrupt);
+    let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
     let mut indices = BTreeMap::new();
     for (name, action) in &chosen {
         if cx.interrupt.draining() {
             return Ok(Performed::Interrupted);
         }
-        let facts = target
-            .index_facts(name, 0)
-            .map_err(|error| common::target_error(on, &error))?
-            .ok_or_else(|| {
-                failed(
-                    format!("index {name} is not on {on}: a target never makes one by itself"),
-                    "run the metadata phase first, or leave the index out",
-                )
-            })?;
-        (cx.announce)(common::effect_with(
-            on,
-            "write-documents",
-            name,
-            json!({"snapshot-uuid": snapshot_uuid, "target-uuid": facts.uuid}),
-        ))?;
-        if *action == Action::Replace {
-            let detail = json!({"documents": facts.docs});
-            (cx.announce)(common::effect_with(on, "remove-documents", name, detail))?;
-            failpoint::hit("backfill.reset.before");
-            store
-                .reset(Some(name))
-                .map_err(|error| work_error(&error))?;
-            target
-                .clear_documents(name)
-                .map_err(|error| common::target_error(on, &error))?;
-            failpoint::hit("backfill.reset.after");
-        }
-        indices.insert(name.clone(), Some(facts.uuid));
+        let uuid = prepare(cx, &*target, &*store, on, snapshot_uuid, (name, *action))?;
+        indices.insert(name.clone(), Some(uuid));
     }
     let names: Vec<String> = chosen.keys().cloned().collect();
     let source = view.source(&names)?;
-    let failed_folder = place
-        .join("failed")
-        .join(file_name(cx.phase.address.as_str()));
+    let failed_folder = failed_folder(cx, &*target)?;
+    cluster::tune(cx, spec, &*target, &indices)?;
+    let watch = cluster::Watch::new(&*target, &indices);
+    let check = |index: &str| watch.check(index);
     let began = Instant::now();
     let read = AtomicU64::new(0);
     let first = AtomicU64::new(u64::MAX);
@@ -118,18 +89,21 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             workers: now.workers,
         });
     };
-    let stop = || common::stop(cx.interrupt);
     let outcome = bulk::run(&Job {
         source: &source,
         target: &*target,
-        store: &store,
+        store: &*store,
         transform: &Identity,
         indices: indices.clone(),
-        options: options(spec, &failed_folder),
+        options: options(spec, &*target, &failed_folder),
+        check: &check,
         stop: &stop,
         progress: &progress,
-    })
-    .map_err(|error| view.or_vanished(bulk_error(&error)))?;
+    });
+    failpoint::hit("backfill.loaded");
+    let restored = cluster::restore(on, &*target, indices.keys());
+    let outcome = outcome.map_err(|error| view.or_vanished(bulk_error(&error)))?;
+    restored?;
     let read = read
         .load(Ordering::Relaxed)
         .saturating_sub(first.load(Ordering::Relaxed));
@@ -144,15 +118,16 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         snapshot_uuid,
         &outcome,
         &indices,
-        &measured,
+        (&measured, &failed_folder),
     )?;
     let failed_docs = outcome.failed();
     if failed_docs > spec.max_failed || outcome.too_many_failed {
         return Ok(Performed::Partial {
             reason: format!(
-                "{} could not be written and the plan tolerates {}: see {}",
+                "{} could not be written and the plan tolerates {}{}: see {}",
                 plural(failed_docs, "document"),
                 spec.max_failed,
+                by_class(&outcome),
                 failed_folder.display()
             ),
             outputs,
@@ -165,6 +140,26 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         evidence: vec![statement(on.as_str(), &outcome)],
         outputs,
     })
+}
+
+/// ` (3 of mapper_parsing_exception)`: what refused documents, the most frequent first.
+fn by_class(outcome: &BulkOutcome) -> String {
+    let mut classes: Vec<(&str, u64)> = outcome
+        .failed_by_class
+        .iter()
+        .map(|(class, count)| (class.as_str(), *count))
+        .collect();
+    classes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let texts: Vec<String> = classes
+        .iter()
+        .map(|(class, count)| format!("{} of {class}", crate::base::units::human_count(*count)))
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    if texts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", common::few(&texts))
+    }
 }
 
 fn statement(on: &str, outcome: &BulkOutcome) -> String {
@@ -196,13 +191,14 @@ fn outputs(
     snapshot_uuid: &str,
     outcome: &BulkOutcome,
     uuids: &BTreeMap<String, Option<String>>,
-    measured: &Value,
+    (measured, failed_folder): (&Value, &Path),
 ) -> Result<Value, PhaseError> {
     let mut indices: Map<String, Value> = match previous(cx).get("indices") {
         Some(Value::Object(indices)) => indices.clone(),
         _ => Map::new(),
     };
     let finished = outcome.finished && !outcome.too_many_failed;
+    let exact = target.capabilities().exact_parts;
     for (name, index) in &outcome.indices {
         let done = index.items_done == index.items;
         if !(finished || done) {
@@ -222,7 +218,8 @@ fn outputs(
                 "newer-present": index.newer_present,
                 "dropped": index.dropped,
                 "failed": index.failed,
-                "content": facts.and_then(|facts| facts.content),
+                // A cluster is its users' too: what they write later stands, so nothing is held against it.
+                "content": facts.filter(|_| exact).and_then(|facts| facts.content),
             }),
         );
     }
@@ -234,14 +231,7 @@ fn outputs(
     if outcome.failed() > 0
         && let Value::Object(fields) = &mut outputs
     {
-        let at = match target.work_place() {
-            WorkPlace::Directory(place) => place
-                .join("failed")
-                .join(file_name(cx.phase.address.as_str()))
-                .display()
-                .to_string(),
-            WorkPlace::Index(index) => index,
-        };
+        let at = failed_folder.display().to_string();
         fields.insert(
             "failed-documents".into(),
             json!({"count": outcome.failed(), "by-class": outcome.failed_by_class, "at": at}),
@@ -250,8 +240,75 @@ fn outputs(
     Ok(outputs)
 }
 
-fn options(spec: &BackfillSpec, failed: &std::path::Path) -> Options {
-    let mut options = Options::new(format!("pid-{}", std::process::id()), failed);
+/// Where the failed documents are: beside the documents of a directory; of a cluster, beside the state.
+fn failed_folder(cx: &PerformContext<'_>, target: &dyn Target) -> Result<PathBuf, PhaseError> {
+    let place = match target.work_place() {
+        WorkPlace::Directory(place) => place,
+        WorkPlace::Index(_) => cx
+            .artifacts
+            .scratch()
+            .map_err(|error| failed(error.to_string(), &error.help()))?,
+    };
+    let folder = place.join("failed");
+    Ok(folder.join(file_name(cx.phase.address.as_str())))
+}
+
+/// Announces what will be written into an index, and removes first what is to be written anew; says which index it is.
+fn prepare(
+    cx: &PerformContext<'_>,
+    target: &dyn Target,
+    store: &dyn WorkStore,
+    on: &Address,
+    snapshot_uuid: &str,
+    (name, action): (&str, Action),
+) -> Result<String, PhaseError> {
+    let error = |error| common::target_error(on, &error);
+    let facts = || {
+        let found = target.index_facts(name, 0).map_err(error)?;
+        found.ok_or_else(|| {
+            failed(
+                format!("index {name} is not on {on}: a target never makes one by itself"),
+                "run the metadata phase first, or leave the index out",
+            )
+        })
+    };
+    let found = facts()?;
+    let announce = |uuid: &str| {
+        let detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
+        (cx.announce)(common::effect_with(on, "write-documents", name, detail))
+    };
+    if action != Action::Replace {
+        cluster::refuse_foreign(cx, target, on, name)?;
+        announce(&found.uuid)?;
+        return Ok(found.uuid);
+    }
+    announce(&found.uuid)?;
+    let detail = json!({"documents": found.docs});
+    (cx.announce)(common::effect_with(on, "remove-documents", name, detail))?;
+    failpoint::hit("backfill.reset.before");
+    store
+        .reset(Some(name))
+        .map_err(|error| work_error(&error))?;
+    cluster::restore(on, target, std::iter::once(&name.to_owned()))?;
+    target.clear_documents(name).map_err(error)?;
+    failpoint::hit("backfill.reset.after");
+    // A cluster makes the index anew.
+    let cleared = facts()?;
+    if cleared.uuid != found.uuid {
+        announce(&cleared.uuid)?;
+    }
+    Ok(cleared.uuid)
+}
+
+fn options(spec: &BackfillSpec, target: &dyn Target, failed: &Path) -> Options {
+    // Tells processes of several machines apart, too.
+    let holder = format!(
+        "apply-{}-{}",
+        std::process::id(),
+        uuid::Uuid::new_v4().simple()
+    );
+    let mut options = Options::new(holder, failed);
+    options.failed_may_be_gone = target.cluster().is_some();
     options.workers = spec.workers;
     options.keep_versions = spec.versions == Versions::Keep;
     options.max_failed = Some(spec.max_failed);
@@ -281,39 +338,6 @@ fn refuse_live(
         ));
     }
     Ok(())
-}
-
-/// Opens the work store; one of this phase for another snapshot, or of an older form of the phase, is made anew.
-fn open_store(
-    cx: &PerformContext<'_>,
-    spec: &BackfillSpec,
-    place: &std::path::Path,
-    snapshot_uuid: &str,
-) -> Result<LocalWorkStore, PhaseError> {
-    let identity = work_identity(
-        spec,
-        cx.plan,
-        &cx.phase.address,
-        &cx.state.lineage,
-        snapshot_uuid,
-    );
-    let work = cx.phase.address.as_str();
-    let found = LocalWorkStore::peek_work(place, &cx.plan.name, work)
-        .map_err(|error| work_error(&error))?;
-    if let Some((found, _)) = found
-        && found != identity
-        && found.lineage == identity.lineage
-    {
-        let detail = json!({"snapshot-uuid": found.snapshot_uuid});
-        (cx.announce)(common::effect_with(
-            &spec.to.value,
-            "reset-work",
-            work,
-            detail,
-        ))?;
-        LocalWorkStore::remove(place, &cx.plan.name, work).map_err(|error| work_error(&error))?;
-    }
-    LocalWorkStore::open(place, &identity).map_err(|error| work_error(&error))
 }
 
 fn bulk_error(error: &BulkError) -> PhaseError {

@@ -2,11 +2,9 @@
 
 use super::super::common;
 use super::super::kind::{PhaseError, UndoContext, UndoPlan};
-use super::work_error;
+use super::{cluster, store, work_error};
 use crate::base::{Address, Fingerprint};
-use crate::clients::target::WorkPlace;
 use crate::diff::observation::{ObjectKey, ObjectKind};
-use crate::engines::bulk::work_store::LocalWorkStore;
 use crate::state::model::PhaseRecord;
 
 fn written(record: &PhaseRecord) -> Vec<(&Address, &str)> {
@@ -53,6 +51,7 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         if target.get(&key).map_err(error)?.is_none() {
             continue;
         }
+        cluster::restore(on, &*target, std::iter::once(&index.to_owned()))?;
         let facts = target.index_facts(index, 0).map_err(error)?;
         let content: Option<Fingerprint> = cx
             .record
@@ -63,7 +62,15 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
             .and_then(|content| serde_json::from_value(content.clone()).ok());
         if let Some(facts) = facts {
             let changed = content.is_some() && facts.content != content;
-            if facts.docs > 0 && (facts.foreign_docs > 0 || changed) {
+            // A cluster does not tell its users' documents from others, but their number tells that there are some.
+            let written = cx
+                .record
+                .outputs
+                .pointer("/indices")
+                .and_then(|indices| indices.get(index)?.get("written")?.as_u64());
+            let exact = target.capabilities().exact_parts;
+            let more = !exact && written.is_some_and(|written| facts.docs > written);
+            if facts.docs > 0 && (facts.foreign_docs > 0 || changed || more) {
                 refused.push(index.to_owned());
                 continue;
             }
@@ -80,10 +87,8 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         });
     }
     for on in targets {
-        if let WorkPlace::Directory(place) = cx.connections.open_target(on)?.work_place() {
-            LocalWorkStore::remove(&place, &cx.plan.name, cx.address.as_str())
-                .map_err(|error| work_error(&error))?;
-        }
+        let target = cx.connections.open_target(on)?;
+        store::remove(&*target, cx.plan, cx.address).map_err(|error| work_error(&error))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::plan::language::{self, HopGate};
 use crate::plan::location::{Location, Spanned};
 use crate::plan::model::{
     BackfillSpec, GateSpec, Limits, MetadataInclude, MetadataSpec, Phase, PhaseKindName, PhaseSpec,
-    Ref, SnapshotSpec, SwitchoverSpec, VerifySpec,
+    Ref, SnapshotSpec, SwitchoverSpec, TuneTarget, VerifySpec,
 };
 use crate::plan::names::{Names, Scope, Thing};
 use crate::plan::scalars::{Patterns, Reference};
@@ -390,6 +390,7 @@ fn backfill(
     let from = resolver.snapshot(body.from.as_ref(), "from");
     let to = resolver.target(body.to.as_ref(), "to");
     let limits = body.limits.as_ref()?;
+    let tune = body.tune_target.as_ref()?;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Some(BackfillSpec {
         from: from?,
@@ -405,6 +406,11 @@ fn backfill(
         },
         versions: body.versions.as_ref()?.value,
         on_drift: body.on_drift.as_ref()?.value,
+        tune_target: TuneTarget {
+            refresh: tune.refresh.as_ref()?.value,
+            replicas: tune.replicas.as_ref()?.value,
+            translog: tune.translog.as_ref()?.value,
+        },
         max_failed: body.max_failed.as_ref()?.value.0,
     })
 }

@@ -4,7 +4,10 @@
 //! ```text
 //! objects   indices, templates and aliases in the one form that all targets share
 //! facts     identity and quantities of indices
-//! part      the writer of one part: `_bulk` with retries by item
+//! part      the writer of one part, some batches at once
+//! bulk      one batch by `_bulk`, with retries by item
+//! tune      settings that are changed while an index is loaded
+//! patience  how long a target is waited for
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
 //! ```
@@ -12,15 +15,18 @@
 //! Relies on `clients::cluster`. Deliberately absent: making an index for documents that come (a target never does), and
 //! anything that is not asked for by [`Target`].
 
+mod bulk;
 mod facts;
 mod hits;
 mod marks;
 mod objects;
 mod part;
+pub mod patience;
 mod read;
+pub mod tune;
 pub mod working_state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
@@ -34,14 +40,15 @@ use crate::clients::cluster::{About, ClusterClient};
 use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
 pub use working_state::{WORKING_STATE, WorkingState};
 
-/// See the module.
+/// See the module; cheap to clone.
+#[derive(Clone)]
 pub struct ClusterTarget {
     client: ClusterClient,
     about: About,
     state: WorkingState,
     plan: String,
     lineage: String,
-    pages: read::PageSizes,
+    pages: std::sync::Arc<read::PageSizes>,
 }
 
 impl ClusterTarget {
@@ -54,13 +61,18 @@ impl ClusterTarget {
             about,
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
-            pages: read::PageSizes::default(),
+            pages: std::sync::Arc::default(),
         })
     }
 
     /// The client, for what only clusters have.
     pub fn client(&self) -> &ClusterClient {
         &self.client
+    }
+
+    /// The uuid and the mapping of an index as they are now.
+    pub fn mapping(&self, index: &str) -> Result<Option<(String, Value)>, TargetError> {
+        facts::mapping(self, index)
     }
 
     /// Where `mig` remembers things on this target.
@@ -147,6 +159,14 @@ impl Target for ClusterTarget {
         facts::index_facts(self, index)
     }
 
+    fn index_facts_many(
+        &self,
+        indices: &[&str],
+        _written_docs: u64,
+    ) -> Result<BTreeMap<String, TargetIndexFacts>, TargetError> {
+        facts::index_facts_many(self, indices)
+    }
+
     fn open_part(
         &self,
         part: &PartKey,
@@ -203,5 +223,9 @@ impl Target for ClusterTarget {
 
     fn work_place(&self) -> WorkPlace {
         WorkPlace::Index(WORKING_STATE.to_owned())
+    }
+
+    fn cluster(&self) -> Option<&ClusterTarget> {
+        Some(self)
     }
 }

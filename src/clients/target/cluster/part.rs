@@ -1,16 +1,264 @@
-//! Writes the documents of one part by `_bulk`.
+//! Writes the documents of one part by `_bulk`, some batches at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
 
 use super::ClusterTarget;
-use crate::clients::target::{PartKey, PartMark, PartWriter, TargetError};
+use super::bulk::{Delivered, Sender};
+use super::facts::{self, IndexState};
+use crate::base::Fingerprint;
+use crate::base::version::Product;
+use crate::clients::cluster::{ClusterError, Request, runtime};
+use crate::clients::target::{
+    Batch, InFlight, PartKey, PartMark, PartWriter, Settled, TargetError,
+};
+
+/// Batches of one part on their way at once: one is settled by the server while the next one is read and encoded.
+pub(super) const PART_IN_FLIGHT: usize = 2;
+/// How long one look at a batch on its way takes at most.
+const LOOK: Duration = Duration::from_millis(100);
+/// What the answer of `_bulk` is cut down to.
+const ANSWER_FIELDS: &str =
+    "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by";
+/// What the alias of an index that is being loaded begins with.
+pub(super) const ALIAS: &str = "mig-writes-";
+
+/// The alias through which an index is loaded: named after its uuid, so that no other index ever has it.
+pub(super) fn alias(uuid: &str) -> String {
+    let hash = Fingerprint::of(&uuid);
+    format!("{ALIAS}{}", hash.as_str().get(..16).unwrap_or_default())
+}
+
+/// Whether the target knows `require_alias`.
+fn requires_aliases(target: &ClusterTarget) -> bool {
+    let version = target.about.version;
+    version.product == Product::OpenSearch || version.version.floor() >= (7, 10, 0)
+}
 
 pub(super) fn open(
     target: &ClusterTarget,
-    _part: &PartKey,
-    _expected_uuid: Option<&str>,
-    _resume: Option<&PartMark>,
+    part: &PartKey,
+    expected_uuid: Option<&str>,
+    resume: Option<&PartMark>,
 ) -> Result<Box<dyn PartWriter>, TargetError> {
-    Err(TargetError::Refused {
+    let index = &part.index;
+    let state = checked(target, index, expected_uuid)?;
+    let to = if requires_aliases(target) {
+        let alias = alias(&state.uuid);
+        if !state.aliases.contains(&alias) {
+            add_alias(target, index, &alias)?;
+            // It may have been made anew just now.
+            checked(target, index, Some(&state.uuid))?;
+        }
+        alias
+    } else {
+        index.clone()
+    };
+    let require = if requires_aliases(target) {
+        "&require_alias=true"
+    } else {
+        ""
+    };
+    let path = format!(
+        "/{}/_bulk?pipeline=_none{require}&filter_path={ANSWER_FIELDS}",
+        Request::part(&to)
+    );
+    let runtime = runtime::handle().map_err(|error| no_thread(target, &error))?;
+    Ok(Box::new(ClusterPart {
+        target: target.clone(),
+        sender: Arc::new(Sender {
+            client: target.client.clone(),
+            index: index.clone(),
+            path,
+        }),
+        runtime,
+        way: VecDeque::new(),
+        spare: Vec::new(),
+        settled: Settled::default(),
+        docs: resume.map_or(0, |mark| mark.docs),
+    }))
+}
+
+/// The index as it is, if it is the one that is meant and is open.
+fn checked(
+    target: &ClusterTarget,
+    index: &str,
+    expected_uuid: Option<&str>,
+) -> Result<IndexState, TargetError> {
+    let location = || target.client.location().to_owned();
+    let state = facts::index_state(target, index)?.ok_or_else(|| TargetError::NoIndex {
+        location: location(),
+        index: index.to_owned(),
+    })?;
+    if let Some(wanted) = expected_uuid
+        && wanted != state.uuid
+    {
+        return Err(TargetError::OtherIndex {
+            location: location(),
+            index: index.to_owned(),
+            found: state.uuid,
+            wanted: wanted.to_owned(),
+        });
+    }
+    if state.closed {
+        return Err(TargetError::ClosedIndex {
+            location: location(),
+            index: index.to_owned(),
+        });
+    }
+    Ok(state)
+}
+
+fn add_alias(target: &ClusterTarget, index: &str, alias: &str) -> Result<(), TargetError> {
+    let body = serde_json::json!({
+        "actions": [{"add": {"index": index, "alias": alias, "is_hidden": true}}],
+    });
+    let request = Request::post("/_aliases").json(&body).idempotent();
+    target.client.send(request)?;
+    Ok(())
+}
+
+/// Takes the alias away again, where it is there.
+pub(super) fn remove_alias(
+    target: &ClusterTarget,
+    index: &str,
+    alias: &str,
+) -> Result<(), TargetError> {
+    let path = format!("/{}/_alias/{}", Request::part(index), Request::part(alias));
+    match target.client.send(Request::delete(path)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.status() == Some(404) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn no_thread(target: &ClusterTarget, error: &std::io::Error) -> TargetError {
+    TargetError::Cluster(ClusterError::Setup {
         location: target.client.location().to_owned(),
-        what: "not in this version".to_owned(),
+        reason: format!("no thread could be started: {error}"),
+        help: "raise the limit of processes of this user".to_owned(),
     })
+}
+
+/// See the module.
+struct ClusterPart {
+    target: ClusterTarget,
+    sender: Arc<Sender>,
+    runtime: tokio::runtime::Handle,
+    /// Batches on their way, the oldest first.
+    way: VecDeque<JoinHandle<Result<Delivered, TargetError>>>,
+    spare: Vec<Batch>,
+    settled: Settled,
+    docs: u64,
+}
+
+impl Drop for ClusterPart {
+    fn drop(&mut self) {
+        // What a server takes of these after all is written again later, which changes nothing.
+        for batch in &self.way {
+            batch.abort();
+        }
+    }
+}
+
+impl ClusterPart {
+    /// Looks a short while at the oldest batch; says whether it is settled.
+    fn look(&mut self, longest: Duration) -> Result<bool, TargetError> {
+        let Some(oldest) = self.way.front_mut() else {
+            return Ok(true);
+        };
+        let waited = runtime::block_on(async { tokio::time::timeout(longest, oldest).await })
+            .map_err(|error| no_thread(&self.target, &error))?;
+        let Ok(joined) = waited else {
+            return Ok(false);
+        };
+        self.way.pop_front();
+        let delivered = joined.map_err(|error| TargetError::Refused {
+            location: self.target.client.location().to_owned(),
+            what: format!(
+                "a batch for index {} ended unexpectedly: {error}",
+                self.sender.index
+            ),
+        })??;
+        let Settled {
+            written,
+            newer_present,
+            failed,
+        } = delivered.settled;
+        self.docs += written;
+        self.settled.written += written;
+        self.settled.newer_present += newer_present;
+        self.settled.failed.extend(failed);
+        if self.spare.is_empty() {
+            self.spare.push(delivered.batch);
+        }
+        Ok(true)
+    }
+
+    fn settle_all(&mut self) -> Result<(), TargetError> {
+        while !self.way.is_empty() {
+            self.look(LOOK)?;
+        }
+        Ok(())
+    }
+
+    /// What was answered is durable, unless the index defers that.
+    fn make_durable(&self) -> Result<(), TargetError> {
+        let index = &self.sender.index;
+        if facts::index_state(&self.target, index)?.is_some_and(|state| state.deferred) {
+            let path = format!("/{}/_flush?wait_if_ongoing=true", Request::part(index));
+            self.target.client.send(Request::post(path).idempotent())?;
+        }
+        Ok(())
+    }
+}
+
+impl PartWriter for ClusterPart {
+    fn names_index(&self) -> bool {
+        false
+    }
+
+    fn ready(&mut self, most: usize) -> Result<bool, TargetError> {
+        while self.way.len() > most {
+            if !self.look(LOOK)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn capacity(&self) -> usize {
+        PART_IN_FLIGHT
+    }
+
+    fn submit(&mut self, batch: Batch, in_flight: InFlight) -> Result<Batch, TargetError> {
+        while self.way.len() >= PART_IN_FLIGHT {
+            self.look(LOOK)?;
+        }
+        let sender = Arc::clone(&self.sender);
+        self.way.push_back(self.runtime.spawn(async move {
+            let delivered = sender.deliver(batch).await;
+            drop(in_flight);
+            delivered
+        }));
+        Ok(self.spare.pop().unwrap_or_default())
+    }
+
+    fn checkpoint(&mut self) -> Result<(PartMark, Settled), TargetError> {
+        self.settle_all()?;
+        self.make_durable()?;
+        let mark = PartMark {
+            bytes: 0,
+            docs: self.docs,
+            digest: String::new(),
+        };
+        Ok((mark, std::mem::take(&mut self.settled)))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(PartMark, Settled), TargetError> {
+        self.checkpoint()
+    }
 }

@@ -18,6 +18,8 @@ pub const WORKING_STATE: &str = ".migrations_working_state";
 const SCHEMA: u64 = 1;
 /// Documents that one request asks for by id.
 const MGET_DOCS: usize = 1000;
+/// Documents that one request writes.
+const BULK_DOCS: usize = 1000;
 /// Documents that are listed of one kind at most.
 const LISTED_MAX: usize = 10_000;
 
@@ -241,6 +243,112 @@ impl WorkingState {
             Err(error) if error.status() == Some(409) => Ok(Written::Conflict),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Writes many documents of one kind; what became of each, in their order. None of them can be listed.
+    pub fn put_many<T: Serialize>(
+        &self,
+        tag: Tag<'_>,
+        documents: &[(String, T, Condition)],
+    ) -> Result<Vec<Written>, TargetError> {
+        let mut written = Vec::with_capacity(documents.len());
+        for chunk in documents.chunks(BULK_DOCS) {
+            let mut body = String::new();
+            for (id, document, condition) in chunk {
+                let action = match condition {
+                    Condition::Always => json!({"index": {"_id": id}}),
+                    Condition::Absent => json!({"create": {"_id": id}}),
+                    Condition::Unchanged {
+                        seq_no,
+                        primary_term,
+                    } => json!({"index": {
+                        "_id": id, "if_seq_no": seq_no, "if_primary_term": primary_term,
+                    }}),
+                };
+                let document = json!({
+                    "kind": tag.kind, "plan": tag.plan, "lineage": tag.lineage, "body": document,
+                });
+                body.push_str(&format!("{action}\n{document}\n"));
+            }
+            for answer in self.bulk(body, chunk.len())? {
+                written.push(self.written(&answer)?);
+            }
+        }
+        Ok(written)
+    }
+
+    /// Removes many documents, in their order; those that are not there are as good as removed.
+    pub fn delete_many(&self, ids: &[String]) -> Result<(), TargetError> {
+        for chunk in ids.chunks(BULK_DOCS) {
+            let mut body = String::new();
+            for id in chunk {
+                body.push_str(&format!("{}\n", json!({"delete": {"_id": id}})));
+            }
+            for answer in self.bulk(body, chunk.len())? {
+                let status = answer.get("status").and_then(Value::as_u64);
+                if status != Some(404) {
+                    self.written(&answer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The answers for each document.
+    fn bulk(&self, body: String, documents: usize) -> Result<Vec<Value>, TargetError> {
+        let path = format!("/{WORKING_STATE}/_bulk");
+        let request = Request::post(path).lines(body).idempotent();
+        let mut answer = self.client.json(request)?;
+        let items = answer.get_mut("items").map(Value::take);
+        let answers: Vec<Value> = match items {
+            Some(Value::Array(items)) => items
+                .into_iter()
+                .filter_map(|item| match item {
+                    Value::Object(item) => item.into_iter().next().map(|(_, answer)| answer),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        if answers.len() != documents {
+            return Err(self.refused(format!(
+                "{documents} documents were sent and {} are answered for",
+                answers.len()
+            )));
+        }
+        Ok(answers)
+    }
+
+    fn written(&self, answer: &Value) -> Result<Written, TargetError> {
+        let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+        match (number("status"), number("_seq_no"), number("_primary_term")) {
+            (Some(409), ..) => Ok(Written::Conflict),
+            (Some(200 | 201), Some(seq_no), Some(primary_term)) => Ok(Written::Done {
+                seq_no,
+                primary_term,
+            }),
+            (status, ..) => {
+                let text = |pointer: &str| {
+                    answer
+                        .pointer(pointer)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                Err(TargetError::Cluster(ClusterError::Status {
+                    location: self.client.location().to_owned(),
+                    call: format!("POST /{WORKING_STATE}/_bulk"),
+                    status: status.and_then(|it| u16::try_from(it).ok()).unwrap_or(500),
+                    kind: text("/error/type"),
+                    reason: text("/error/reason"),
+                }))
+            }
+        }
+    }
+
+    /// Where it is, for messages.
+    pub fn location(&self) -> String {
+        format!("{}/{WORKING_STATE}", self.client.location())
     }
 
     /// Removes a document; says whether there was one.

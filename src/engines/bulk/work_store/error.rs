@@ -16,6 +16,9 @@ pub enum WorkError {
         /// The system's words.
         source: io::Error,
     },
+    /// The target that it is kept on.
+    #[error("work store: {0}")]
+    Target(#[from] crate::clients::target::TargetError),
     /// Another process has it.
     #[error("work store {}: in use by another process", path.display())]
     Locked {

@@ -4,12 +4,13 @@
 //! A store belongs to one piece of work, named by [`WorkIdentity`]; one that another plan, state or tool left is
 //! recognised by its header and never touched. A worker takes an item by [`WorkStore::acquire`] and gets a [`Lease`] with
 //! a fencing number; every later call with an older number is refused with [`WorkError::Fenced`], so that a worker that
-//! wakes late can't say anything any more. [`local`] keeps it in an append-only log beside a directory target; an index on
-//! a target cluster fits the same trait.
+//! wakes late can't say anything any more. [`local`] keeps it in an append-only log beside a directory target, [`index`]
+//! in an index on a target cluster.
 //!
 //! Deliberately absent: what an item means, and time of its own (a lease's expiry is in the caller's clock).
 
 mod error;
+pub mod index;
 mod items;
 pub mod local;
 mod log;
@@ -23,6 +24,7 @@ use crate::clients::target::PartMark;
 use crate::diff::observation::WorkFacts;
 
 pub use error::WorkError;
+pub use index::IndexWorkStore;
 pub use items::{ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus};
 pub use local::LocalWorkStore;
 

@@ -129,6 +129,16 @@ impl Table {
         Ok(())
     }
 
+    /// An item as it was found elsewhere.
+    pub(super) fn set(&mut self, number: usize, state: ItemState) {
+        if state.status != ItemStatus::Done {
+            self.first_open = self.first_open.min(number);
+        }
+        if let Some(item) = self.items.get_mut(number) {
+            *item = state;
+        }
+    }
+
     fn add(&mut self, state: ItemState) -> Result<(), String> {
         if self.items.len() >= ITEMS {
             return Err(format!("more than {ITEMS} items"));

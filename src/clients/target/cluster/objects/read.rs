@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ClusterTarget, WORKING_STATE};
+use super::super::{ClusterTarget, WORKING_STATE, part, tune};
 use crate::base::settings::normal_settings;
 use crate::base::version::Product;
 use crate::clients::cluster::Request;
@@ -111,7 +111,32 @@ fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
             found.insert(name, Value::Object(body));
         }
     }
+    as_before(target, &mut found)?;
     Ok(found)
+}
+
+/// Settings that a load changed for its time are shown as they were and will be again.
+fn as_before(target: &ClusterTarget, found: &mut Bodies) -> Result<(), TargetError> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    for tuned in tune::list(target, None)? {
+        let settings = found
+            .get_mut(&tuned.index)
+            .and_then(|body| body.get_mut("settings"))
+            .and_then(Value::as_object_mut);
+        let Some(settings) = settings else { continue };
+        for (key, during) in &tuned.during {
+            if settings.get(key).and_then(Value::as_str) != Some(during) {
+                continue;
+            }
+            match tuned.before.get(key).cloned().flatten() {
+                Some(before) => settings.insert(key.clone(), json!(before)),
+                None => settings.remove(key),
+            };
+        }
+    }
+    Ok(())
 }
 
 fn aliases(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, TargetError> {
@@ -127,6 +152,10 @@ fn aliases(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
         for (index, body) in answer {
             let aliases = body.get("aliases").and_then(Value::as_object);
             for (alias, definition) in aliases.into_iter().flatten() {
+                // Those that documents are written through go with the load.
+                if alias.starts_with(part::ALIAS) {
+                    continue;
+                }
                 let indices = found.entry(alias.clone()).or_default();
                 indices.insert(index.clone(), definition.clone());
             }

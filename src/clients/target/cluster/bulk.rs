@@ -1,0 +1,465 @@
+//! Sends one batch by `_bulk` until every document of it is settled: written, newer there, or refused for good.
+//!
+//! Documents go to an alias of `mig`'s own that only this index has, with `require_alias`: an index that is removed in
+//! between takes the alias along, so that nothing is ever made by itself, and one that is made anew under the same name
+//! gets no document. Sending a document twice does no harm: by its `_id`, and by its version where that is kept.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::patience::{Patience, limits};
+use crate::base::failpoint;
+use crate::clients::cluster::{ClusterClient, ClusterError, Request, Response};
+use crate::clients::target::batch::write_string;
+use crate::clients::target::{Batch, Refused, Settled, TargetError};
+
+/// The longest that one answer may take: a server waits a minute for a shard by itself.
+const ANSWER: Duration = Duration::from_mins(3);
+/// Characters of a server's words that are kept.
+const REASON_CHARS: usize = 1000;
+/// How an action line without an index begins.
+const ACTION: &[u8] = b"{\"index\":{";
+
+/// Sends the batches of one part.
+pub(super) struct Sender {
+    pub(super) client: ClusterClient,
+    pub(super) index: String,
+    pub(super) path: String,
+}
+
+/// A batch that is settled, to be filled anew.
+pub(super) struct Delivered {
+    pub(super) batch: Batch,
+    pub(super) settled: Settled,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    errors: bool,
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    index: ItemAnswer,
+}
+
+#[derive(Deserialize)]
+struct ItemAnswer {
+    status: u16,
+    #[serde(default)]
+    error: Option<ItemError>,
+}
+
+#[derive(Deserialize)]
+struct ItemError {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    caused_by: Option<Box<ItemError>>,
+}
+
+impl ItemError {
+    /// The server's words with those of the causes.
+    fn words(&self) -> String {
+        let mut words = self.reason.clone().unwrap_or_default();
+        let mut cause = self.caused_by.as_deref();
+        while let Some(inner) = cause {
+            if let Some(more) = inner.reason.as_deref()
+                && !words.contains(more)
+            {
+                words.push_str(": ");
+                words.push_str(more);
+            }
+            cause = inner.caused_by.as_deref();
+        }
+        words.chars().take(REASON_CHARS).collect()
+    }
+}
+
+/// What an answer means for a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Written,
+    Newer,
+    /// The server can't take it now.
+    Again,
+    /// An error of the server that may go by.
+    Unknown,
+    /// The index takes no writes.
+    Blocked,
+    /// The index is not there, or is another one.
+    Gone,
+    /// The index is closed.
+    Closed,
+    /// We may not write there.
+    Forbidden,
+    /// This document will never be taken.
+    Refused,
+}
+
+fn meaning(status: u16, kind: &str) -> Meaning {
+    match (status, kind) {
+        (200 | 201, _) => Meaning::Written,
+        (409, _) => Meaning::Newer,
+        (403 | 429, "cluster_block_exception") => Meaning::Blocked,
+        (_, "index_closed_exception") => Meaning::Closed,
+        (404, _) => Meaning::Gone,
+        (401 | 403, _) => Meaning::Forbidden,
+        (429 | 502 | 503 | 504, _)
+        | (
+            _,
+            "es_rejected_execution_exception"
+            | "opensearch_rejected_execution_exception"
+            | "rejected_execution_exception"
+            | "unavailable_shards_exception"
+            | "process_cluster_event_timeout_exception"
+            | "circuit_breaking_exception"
+            | "node_closed_exception"
+            | "node_disconnected_exception"
+            | "node_not_connected_exception"
+            | "alias_not_ready_exception",
+        ) => Meaning::Again,
+        (500.., _) => Meaning::Unknown,
+        _ => Meaning::Refused,
+    }
+}
+
+/// Why a try did not settle all of its documents.
+struct Left {
+    /// Their numbers.
+    numbers: Vec<usize>,
+    blocked: bool,
+    reason: String,
+}
+
+/// The encoded batch and what became of its documents so far.
+struct Load {
+    body: Bytes,
+    documents: Vec<crate::clients::target::BatchDocument>,
+    settled: Settled,
+}
+
+impl Load {
+    fn lines(&self, number: usize) -> &[u8] {
+        let start = self.documents[number].start;
+        let end = self
+            .documents
+            .get(number + 1)
+            .map_or(self.body.len(), |next| next.start);
+        &self.body[start..end]
+    }
+
+    /// The body of some of the documents; all of them cost no copy.
+    fn body_of(&self, numbers: &[usize]) -> Bytes {
+        if numbers.len() == self.documents.len() {
+            return self.body.clone();
+        }
+        let mut body = Vec::with_capacity(numbers.iter().map(|it| self.lines(*it).len()).sum());
+        for number in numbers {
+            body.extend_from_slice(self.lines(*number));
+        }
+        body.into()
+    }
+
+    fn refuse(&mut self, number: usize, index: &str, class: &str, reason: String) {
+        let lines = self.lines(number);
+        let id = lines
+            .split(|byte| *byte == b'\n')
+            .next()
+            .and_then(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+            .and_then(|action| {
+                let id = action.pointer("/index/_id")?;
+                id.as_str().map(str::to_owned)
+            })
+            .unwrap_or_default();
+        // As it could be sent by hand: with the index's name.
+        let mut request = Vec::with_capacity(lines.len() + index.len() + 32);
+        request.extend_from_slice(ACTION);
+        request.extend_from_slice(b"\"_index\":");
+        write_string(&mut request, index);
+        request.push(b',');
+        request.extend_from_slice(lines.strip_prefix(ACTION).unwrap_or(lines));
+        let request = request.strip_suffix(b"\n").unwrap_or(&request).to_vec();
+        self.settled.failed.push(Refused {
+            doc: self.documents[number].doc,
+            id,
+            class: class.to_owned(),
+            reason,
+            request,
+        });
+    }
+}
+
+impl Sender {
+    /// Sends a batch until all of it is settled.
+    pub(super) async fn deliver(&self, batch: Batch) -> Result<Delivered, TargetError> {
+        let (body, documents) = batch.into_parts();
+        let mut open = vec![(0..documents.len()).collect::<Vec<_>>()];
+        let mut load = Load {
+            body: body.into(),
+            documents,
+            settled: Settled::default(),
+        };
+        while let Some(numbers) = open.pop() {
+            self.settle(&mut load, numbers, &mut open).await?;
+        }
+        failpoint::hit("cluster-after-bulk");
+        let Load {
+            body,
+            documents,
+            settled,
+        } = load;
+        // The buffer itself where the connection is through with it.
+        let body = if body.is_unique() {
+            body.into()
+        } else {
+            Vec::new()
+        };
+        Ok(Delivered {
+            batch: Batch::from_parts(body, documents),
+            settled,
+        })
+    }
+
+    /// Settles some of a batch's documents; halves of what is too large for one request are put into `open`.
+    async fn settle(
+        &self,
+        load: &mut Load,
+        mut numbers: Vec<usize>,
+        open: &mut Vec<Vec<usize>>,
+    ) -> Result<(), TargetError> {
+        let mut patience = Patience::new();
+        while !numbers.is_empty() {
+            failpoint::hit("cluster-before-bulk");
+            let request = Request::post(self.path.as_str())
+                .lines(load.body_of(&numbers))
+                .within(ANSWER)
+                .idempotent();
+            let left = match self.client.send_async(request).await {
+                Ok(response) => {
+                    let answer = self.read(&response, numbers.len())?;
+                    let before = numbers.len();
+                    let left = self.sort(load, numbers, answer, patience.tries())?;
+                    if left.numbers.len() < before {
+                        patience.progressed();
+                    }
+                    left
+                }
+                Err(error) if error.status() == Some(413) => {
+                    if let [number] = numbers[..] {
+                        let reason = "the target takes no request as large as this document alone"
+                            .to_owned();
+                        load.refuse(number, &self.index, "document-too-large", reason);
+                    } else {
+                        let half = numbers.split_off(numbers.len() / 2);
+                        open.push(half);
+                        open.push(numbers);
+                    }
+                    return Ok(());
+                }
+                Err(error) => self.of_call(error, numbers)?,
+            };
+            if left.numbers.is_empty() {
+                return Ok(());
+            }
+            let limit = if left.blocked {
+                limits::BLOCKED
+            } else {
+                limits::UNAVAILABLE
+            };
+            let Some(wait) = patience.next(limit) else {
+                return Err(self.given_up(&left, limit));
+            };
+            tracing::debug!(
+                index = self.index,
+                documents = left.numbers.len(),
+                reason = left.reason,
+                "sent again"
+            );
+            tokio::time::sleep(wait).await;
+            numbers = left.numbers;
+        }
+        Ok(())
+    }
+
+    fn given_up(&self, left: &Left, after: Duration) -> TargetError {
+        let location = self.client.location().to_owned();
+        let index = self.index.clone();
+        let reason = left.reason.clone();
+        if left.blocked {
+            TargetError::Blocked {
+                location,
+                index,
+                after,
+                reason,
+            }
+        } else {
+            TargetError::Unavailable {
+                location,
+                after,
+                reason,
+            }
+        }
+    }
+
+    /// What a call means that failed as a whole.
+    fn of_call(&self, error: ClusterError, numbers: Vec<usize>) -> Result<Left, TargetError> {
+        let blocked =
+            error.kind() == "cluster_block_exception" && matches!(error.status(), Some(403 | 429));
+        let again = matches!(
+            error,
+            ClusterError::Unreachable { .. }
+                | ClusterError::Broken { .. }
+                | ClusterError::Timeout { .. }
+        ) || matches!(error.status(), Some(429 | 500..));
+        if error.status() == Some(404) {
+            return Err(self.gone());
+        }
+        if !blocked && !again {
+            return Err(error.into());
+        }
+        Ok(Left {
+            numbers,
+            blocked,
+            reason: error.to_string(),
+        })
+    }
+
+    fn gone(&self) -> TargetError {
+        TargetError::Replaced {
+            location: self.client.location().to_owned(),
+            index: self.index.clone(),
+        }
+    }
+
+    fn read(&self, response: &Response, sent: usize) -> Result<Answer, TargetError> {
+        let unreadable = |reason: String| {
+            TargetError::Cluster(ClusterError::Unreadable {
+                location: self.client.location().to_owned(),
+                call: format!("POST {}", self.path),
+                reason,
+            })
+        };
+        let answer: Answer = serde_json::from_slice(&response.body)
+            .map_err(|error| unreadable(error.to_string()))?;
+        if answer.items.len() != sent {
+            return Err(unreadable(format!(
+                "{} documents were sent and {} are answered for",
+                sent,
+                answer.items.len()
+            )));
+        }
+        Ok(answer)
+    }
+
+    /// Sorts the documents of one answer, by position; gives back those that are to be sent again.
+    fn sort(
+        &self,
+        load: &mut Load,
+        numbers: Vec<usize>,
+        answer: Answer,
+        tries: u32,
+    ) -> Result<Left, TargetError> {
+        let mut left = Left {
+            numbers: Vec::new(),
+            blocked: false,
+            reason: String::new(),
+        };
+        let location = || self.client.location().to_owned();
+        for (number, Item { index: item }) in numbers.into_iter().zip(answer.items) {
+            let kind = item.error.as_ref().map_or("", |error| error.kind.as_str());
+            let words = || {
+                item.error
+                    .as_ref()
+                    .map(ItemError::words)
+                    .unwrap_or_default()
+            };
+            let mut means = meaning(item.status, kind);
+            if means == Meaning::Unknown {
+                means = if tries < limits::UNKNOWN_ERRORS {
+                    Meaning::Again
+                } else {
+                    Meaning::Refused
+                };
+            }
+            match means {
+                Meaning::Written => load.settled.written += 1,
+                Meaning::Newer => load.settled.newer_present += 1,
+                Meaning::Again | Meaning::Blocked | Meaning::Unknown => {
+                    left.blocked |= means == Meaning::Blocked;
+                    if left.reason.is_empty() {
+                        left.reason = format!("{} {kind}: {}", item.status, words());
+                    }
+                    left.numbers.push(number);
+                }
+                Meaning::Gone => return Err(self.gone()),
+                Meaning::Closed => {
+                    return Err(TargetError::ClosedIndex {
+                        location: location(),
+                        index: self.index.clone(),
+                    });
+                }
+                Meaning::Forbidden => {
+                    return Err(TargetError::Cluster(ClusterError::Forbidden {
+                        location: location(),
+                        call: format!("POST {}", self.path),
+                        reason: words(),
+                        kind: kind.to_owned(),
+                    }));
+                }
+                Meaning::Refused => {
+                    let class = if kind.is_empty() { "refused" } else { kind };
+                    load.refuse(number, &self.index, class, words());
+                }
+            }
+        }
+        // An answer without errors has none among its documents.
+        debug_assert!(answer.errors || left.numbers.is_empty());
+        Ok(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_answers_apart() {
+        let rejected = "es_rejected_execution_exception";
+        let block = "cluster_block_exception";
+        for (status, kind, wanted) in [
+            (201, "", Meaning::Written),
+            (409, "version_conflict_engine_exception", Meaning::Newer),
+            (429, rejected, Meaning::Again),
+            (429, block, Meaning::Blocked),
+            (403, block, Meaning::Blocked),
+            (503, block, Meaning::Again),
+            (403, "security_exception", Meaning::Forbidden),
+            (404, "index_not_found_exception", Meaning::Gone),
+            (400, "index_closed_exception", Meaning::Closed),
+            (400, "mapper_parsing_exception", Meaning::Refused),
+            (500, "null_pointer_exception", Meaning::Unknown),
+        ] {
+            assert_eq!(meaning(status, kind), wanted, "{status} {kind}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_with_its_causes() {
+        let answer: Answer = serde_json::from_str(
+            r#"{"errors":true,"items":[{"index":{"status":201}},{"index":{"status":400,"error":
+            {"type":"mapper_parsing_exception","reason":"failed","caused_by":{"type":"x","reason":"For input"}}}}]}"#,
+        )
+        .unwrap();
+        assert!(answer.errors);
+        assert_eq!(answer.items[0].index.status, 201);
+        let error = answer.items[1].index.error.as_ref().unwrap();
+        assert_eq!(error.words(), "failed: For input");
+    }
+}

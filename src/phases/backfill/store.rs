@@ -1,0 +1,91 @@
+//! The work store of a backfill, wherever its target keeps it.
+
+use super::super::common;
+use super::super::kind::{PerformContext, PhaseError};
+use super::{work_error, work_identity};
+use crate::base::Address;
+use crate::clients::target::{Target, WorkPlace};
+use crate::diff::observation::WorkFacts;
+use crate::engines::bulk::StopFn;
+use crate::engines::bulk::work_store::{
+    IndexWorkStore, LocalWorkStore, WorkError, WorkIdentity, WorkStore,
+};
+use crate::plan::model::{BackfillSpec, Plan};
+
+/// What the work store of a phase says, whoever's it is.
+pub(super) fn peek(
+    target: &dyn Target,
+    plan: &Plan,
+    phase: &Address,
+) -> Result<Option<(WorkIdentity, WorkFacts)>, WorkError> {
+    match (target.cluster(), target.work_place()) {
+        (Some(cluster), _) => {
+            IndexWorkStore::peek_work(cluster.state(), &plan.name, phase.as_str())
+        }
+        (None, WorkPlace::Directory(directory)) => {
+            LocalWorkStore::peek_work(&directory, &plan.name, phase.as_str())
+        }
+        (None, WorkPlace::Index(_)) => Ok(None),
+    }
+}
+
+/// Removes the work store of a phase, where there is one.
+pub(super) fn remove(target: &dyn Target, plan: &Plan, phase: &Address) -> Result<(), WorkError> {
+    match (target.cluster(), target.work_place()) {
+        (Some(cluster), _) => {
+            IndexWorkStore::remove(cluster.state(), &plan.name, phase.as_str())?;
+        }
+        (None, WorkPlace::Directory(directory)) => {
+            LocalWorkStore::remove(&directory, &plan.name, phase.as_str())?;
+        }
+        (None, WorkPlace::Index(_)) => {}
+    }
+    Ok(())
+}
+
+/// Opens the work store; one of this phase for another snapshot, or of an older form of the phase, is made anew.
+pub(super) fn open<'a>(
+    cx: &PerformContext<'_>,
+    spec: &BackfillSpec,
+    target: &dyn Target,
+    snapshot_uuid: &str,
+    stop: StopFn<'a>,
+) -> Result<Box<dyn WorkStore + 'a>, PhaseError> {
+    let identity = work_identity(
+        spec,
+        cx.plan,
+        &cx.phase.address,
+        &cx.state.lineage,
+        snapshot_uuid,
+    );
+    let found = peek(target, cx.plan, &cx.phase.address).map_err(|error| work_error(&error))?;
+    if let Some((found, _)) = found
+        && found != identity
+        && found.lineage == identity.lineage
+    {
+        let detail = serde_json::json!({"snapshot-uuid": found.snapshot_uuid});
+        (cx.announce)(common::effect_with(
+            &spec.to.value,
+            "reset-work",
+            cx.phase.address.as_str(),
+            detail,
+        ))?;
+        remove(target, cx.plan, &cx.phase.address).map_err(|error| work_error(&error))?;
+    }
+    let opened = match (target.cluster(), target.work_place()) {
+        (Some(cluster), _) => IndexWorkStore::open(cluster.state(), &identity, stop)
+            .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>),
+        (None, WorkPlace::Directory(directory)) => LocalWorkStore::open(&directory, &identity)
+            .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>),
+        (None, WorkPlace::Index(index)) => {
+            return Err(PhaseError::Failed {
+                message: format!(
+                    "{}: no work store can be kept in {index}",
+                    target.location()
+                ),
+                help: None,
+            });
+        }
+    };
+    opened.map_err(|error| work_error(&error))
+}
