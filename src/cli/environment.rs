@@ -40,6 +40,14 @@ pub(crate) const ALL: &[Variable] = &[
         meaning: "what is logged to standard error, such as `debug` or `mig::apply=trace`",
     },
     Variable {
+        name: crate::sandbox::places::MIG_CACHE_DIR,
+        meaning: "where downloads for sandboxes are kept, instead of ~/.cache/mig",
+    },
+    Variable {
+        name: crate::sandbox::places::MIG_SANDBOX_USER,
+        meaning: "who runs the servers of a sandbox where mig runs as root, instead of nobody",
+    },
+    Variable {
         name: "NO_COLOR",
         meaning: "no colours, as --color never",
     },

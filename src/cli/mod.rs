@@ -21,6 +21,7 @@ pub(crate) mod printer;
 mod render;
 mod rollback;
 mod root;
+mod sandbox;
 mod saved;
 mod schema;
 mod settings;

@@ -6,8 +6,8 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, logging, plan, rollback, schema,
-    show, snapshot_inspect, state, status, validate,
+    apply, approve, completions, explain, export, graph, help, logging, plan, rollback, sandbox,
+    schema, show, snapshot_inspect, state, status, validate,
 };
 use crate::base::ExitCode;
 
@@ -39,6 +39,7 @@ enum Command {
     /// Work with snapshots
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    Sandbox(sandbox::SandboxCommand),
     Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
     Export(export::ExportArgs),
@@ -96,6 +97,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::State(args) => state::run(args, printer),
         Command::Rollback(args) => rollback::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
+        Command::Sandbox(args) => sandbox::run(args, printer),
         Command::Export(args) => export::run(args, printer),
         Command::Show(args) => show::run(args, printer),
         Command::Graph(args) => graph::run(args, printer),

@@ -1,0 +1,181 @@
+//! The servers that a sandbox can run: where each comes from, which Java it takes, and how its settings are spelt.
+//!
+//! Each was booted by this code on the Java versions that its row names.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::error::SandboxError;
+use crate::base::version::{Product, ProductVersion, Version};
+
+/// A server: one row of the catalogue.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Server(&'static Row);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Row {
+    product: Product,
+    version: Version,
+    java_min: u32,
+    java_max: u32,
+}
+
+const fn elasticsearch(version: Version, java_min: u32, java_max: u32) -> Row {
+    Row {
+        product: Product::Elasticsearch,
+        version,
+        java_min,
+        java_max,
+    }
+}
+
+const fn opensearch(version: Version, java_min: u32, java_max: u32) -> Row {
+    Row {
+        product: Product::OpenSearch,
+        version,
+        java_min,
+        java_max,
+    }
+}
+
+/// Oldest first, so that a version that is given in part means the newest by looking from the end.
+static ROWS: &[Row] = &[
+    elasticsearch(Version::new(7, 10, 2), 11, 17),
+    opensearch(Version::new(2, 19, 1), 11, 17),
+    opensearch(Version::new(3, 3, 0), 21, 25),
+];
+
+impl Server {
+    /// All of them.
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
+        ROWS.iter().map(Self)
+    }
+
+    /// `elasticsearch:7.10.2`; the newest that fits where the version is given in part.
+    pub fn parse(text: &str) -> Result<Self, SandboxError> {
+        let found = text.split_once(':').and_then(|(product, version)| {
+            let version: Version = version.parse().ok()?;
+            Self::all().rev().find(|server| {
+                server.product_word() == product && version.matches(server.0.version)
+            })
+        });
+        found.ok_or_else(|| {
+            let known: Vec<String> = Self::all().map(|server| server.to_string()).collect();
+            let likeness = |name: &String| strsim::jaro_winkler(text, name);
+            let nearest = known
+                .iter()
+                .filter(|name| likeness(name) > 0.8)
+                .max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+            SandboxError::UnknownServer {
+                given: text.to_owned(),
+                nearest: nearest.cloned(),
+                known,
+            }
+        })
+    }
+
+    /// Product and version.
+    pub fn version(self) -> ProductVersion {
+        ProductVersion {
+            product: self.0.product,
+            version: self.0.version,
+        }
+    }
+
+    /// As in coordinates, names of programs and files.
+    pub(super) fn product_word(self) -> &'static str {
+        match self.0.product {
+            Product::Elasticsearch => "elasticsearch",
+            Product::OpenSearch => "opensearch",
+        }
+    }
+
+    /// Maven's name of the minimal distribution: it has one transport and no plugin, and holds no Java.
+    pub(super) fn coordinates(self) -> String {
+        let word = self.product_word();
+        let group = match self.0.product {
+            Product::Elasticsearch => "org.elasticsearch",
+            Product::OpenSearch => "org.opensearch",
+        };
+        format!(
+            "{group}.distribution.integ-test-zip:{word}:{}:zip",
+            self.0.version
+        )
+    }
+
+    /// The Java versions that it runs on.
+    pub(super) fn java(self) -> RangeInclusive<u32> {
+        self.0.java_min..=self.0.java_max
+    }
+
+    /// The Java that is fetched for it where none is there.
+    pub(super) fn java_to_fetch(self) -> u32 {
+        if self.java().contains(&17) { 17 } else { 21 }
+    }
+
+    /// The beginning of its environment variables.
+    pub(super) fn environment_prefix(self) -> &'static str {
+        match self.0.product {
+            Product::Elasticsearch => "ES",
+            Product::OpenSearch => "OPENSEARCH",
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}:{}", self.product_word(), self.0.version))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_found_by_name_and_by_part_of_their_version() {
+        for (given, found) in [
+            ("elasticsearch:7.10.2", "elasticsearch:7.10.2"),
+            ("elasticsearch:7.10", "elasticsearch:7.10.2"),
+            ("opensearch:2", "opensearch:2.19.1"),
+            ("opensearch:3.3", "opensearch:3.3.0"),
+        ] {
+            assert_eq!(Server::parse(given).unwrap().to_string(), found);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_answered_with_what_is() {
+        for given in [
+            "elasticsearch:7.10.3",
+            "elastic:7.10.2",
+            "7.10.2",
+            "opensearch",
+            "opensearch:x",
+        ] {
+            let error = Server::parse(given).unwrap_err();
+            assert!(error.to_string().contains(given), "{error}");
+            let help = error.help().join("\n");
+            assert!(
+                help.contains("there are elasticsearch:7.10.2, opensearch:2.19.1"),
+                "{help}"
+            );
+        }
+        let help = Server::parse("opensearch:2.19.2").unwrap_err().help();
+        assert_eq!(help[0], "did you mean `opensearch:2.19.1`?");
+    }
+
+    #[test]
+    fn coordinates_are_maven_s() {
+        assert_eq!(
+            Server::parse("opensearch:3.3.0").unwrap().coordinates(),
+            "org.opensearch.distribution.integ-test-zip:opensearch:3.3.0:zip"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! Whole runs on real servers, which `mig::sandbox` starts: see `support`. One binary, so that each server starts once.
+//!
+//! `MIG_TEST_SERVERS="elasticsearch:7.10.2=http://127.0.0.1:9200,opensearch:2.19.1=…"` uses servers that run already, with
+//! `MIG_TEST_REPOSITORIES` as the directory that all of them have in `path.repo`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail the test they help"
+)]
+
+/// A place to run the binary in: the same as for the tests without network.
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "shared with another test binary")]
+mod place;
+mod smoke;
+#[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
+mod support;
+
+/// A file that nobody lists would never run.
+#[test]
+fn no_file_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clusters");
+    let listed = include_str!("main.rs");
+    for entry in std::fs::read_dir(here).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name != "main" {
+            assert!(
+                listed.contains(&format!("mod {name};\n")),
+                "main.rs does not list {name}"
+            );
+        }
+    }
+}
