@@ -17,6 +17,7 @@ pub mod places;
 mod ports;
 pub mod process;
 mod record;
+pub mod sample;
 #[allow(clippy::module_inception)] // the thing that the module is named for
 mod sandbox;
 mod user;
@@ -34,6 +35,8 @@ pub mod limits {
     pub const START: Duration = Duration::from_mins(4);
     /// Between two looks at a server that starts or stops.
     pub const POLL: Duration = Duration::from_millis(200);
+    /// The longest that a look at a running server may take.
+    pub const ANSWER: Duration = Duration::from_secs(5);
     /// The longest that a server may take to end by itself.
     pub const STOP: Duration = Duration::from_secs(30);
     /// The longest that the system may take to end a killed process.

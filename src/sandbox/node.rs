@@ -125,6 +125,11 @@ impl Node {
         })
     }
 
+    /// Whether it was ever started and not deleted since.
+    pub fn is_there(&self) -> Result<bool, SandboxError> {
+        Ok(self.record()?.is_some())
+    }
+
     /// What it is.
     pub fn server(&self) -> Result<Server, SandboxError> {
         Server::parse(&self.existing()?.server)
