@@ -28,7 +28,7 @@ use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
 pub struct NodeSpec {
     /// Which server.
     pub server: Server,
-    /// The port of loopback; any that is free where not given. A node that was there before keeps its own.
+    /// The port of loopback. Where not given: the one that it had before, else any that is free.
     pub port: Option<u16>,
     /// The heap of its Java.
     pub heap_mib: u32,
@@ -216,13 +216,14 @@ impl Node {
         let _one = self.lock()?;
         let before = self.record()?;
         if let Some(before) = &before {
-            self.is_same(before, spec)?;
-            if before.process.as_ref().is_some_and(ProcessId::is_alive) {
+            let runs = before.process.as_ref().is_some_and(ProcessId::is_alive);
+            self.is_same(before, spec, runs)?;
+            if runs {
                 return Ok(Started::Adopted);
             }
         }
         self.end_strays(spec.server)?;
-        let port = match before.as_ref().map(|before| before.port).or(spec.port) {
+        let port = match spec.port.or(before.as_ref().map(|before| before.port)) {
             Some(port) if ports::is_free(port) => port,
             Some(port) => {
                 return Err(SandboxError::PortTaken {
@@ -254,7 +255,8 @@ impl Node {
         Ok(Started::Now)
     }
 
-    fn is_same(&self, before: &Record, spec: &NodeSpec) -> Result<(), SandboxError> {
+    /// One that runs keeps its port; one that does not may move.
+    fn is_same(&self, before: &Record, spec: &NodeSpec, runs: bool) -> Result<(), SandboxError> {
         let wanted = spec.server.to_string();
         let other = |found: String, wanted: String| SandboxError::OtherServer {
             node: self.name.clone(),
@@ -270,7 +272,7 @@ impl Node {
             return Err(other(before.server.clone(), wanted));
         }
         match spec.port {
-            Some(port) if port != before.port => Err(other(
+            Some(port) if runs && port != before.port => Err(other(
                 format!("{} on port {}", before.server, before.port),
                 format!("on port {port}"),
             )),

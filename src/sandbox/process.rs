@@ -91,10 +91,11 @@ fn started(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
     let state = fields.next()?;
-    if state == "Z" || state == "X" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    // The first thread waits to be reaped while others still hold files and ports.
+    let ended = ["Z", "X"].contains(&state) && threads <= 1;
+    (!ended).then_some(started)
 }
 
 fn boot() -> String {
@@ -155,7 +156,10 @@ mod tests {
     fn names_with_brackets_and_blanks_do_not_mislead() {
         let stat = "77 (a) R (b) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
         assert_eq!(started(stat), Some(4242));
-        assert_eq!(started(&stat.replace(") S ", ") Z ")), None);
+        let ended = stat.replace(") S ", ") Z ");
+        assert_eq!(started(&ended), None);
+        let other_threads = ended.replace(" 20 0 1 0 ", " 20 0 3 0 ");
+        assert_eq!(started(&other_threads), Some(4242));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
+mod sandbox;
 mod smoke;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
