@@ -6,6 +6,8 @@
 //! `MIG_BENCH_TARGET=http://…` takes another target, which is needed for `_reindex`: the minimal distribution has no
 //! module for it. `MIG_BENCH_PEERS=1` also runs `elasticdump` (from the PATH) and `_reindex` from remote.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -106,7 +108,8 @@ fn document(random: &mut Random, number: u64) -> String {
     ]);
     let mut text = String::with_capacity(1024);
     let second = number % 86_400;
-    let write = write!(
+    // Writing to a text can't fail.
+    let _ = write!(
         text,
         r#"{{"@timestamp":"2020-11-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","service":{{"name":"{service}","version":"4.{}.{}","instance":"{service}-{:02}"}},"trace":{{"id":"{:016x}{:016x}","span":"{:016x}"}},"http":{{"method":"{}","path":"/api/v2/{service}/{}","status":{},"bytes":{},"took_ms":{}.{:02}}},"client":{{"ip":"10.{}.{}.{}","session":"{:08x}"}},"user":{{"id":{},"agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{}.0"}},"message":""#,
         1 + number / 86_400 % 28,
@@ -134,7 +137,6 @@ fn document(random: &mut Random, number: u64) -> String {
         random.below(1_000_000),
         70 + random.below(30),
     );
-    drop(write);
     while text.len() < 790 {
         text.push_str(random.of(&WORDS));
         text.push(' ');

@@ -48,7 +48,11 @@ pub(crate) fn make(client: &ClusterClient, prefix: &str) -> Corpus {
     maker.dots();
     maker.closed();
     maker.aliased();
-    maker.create("empty", 2, &json!({"properties": {"a": {"type": "keyword"}}}));
+    maker.create(
+        "empty",
+        2,
+        &json!({"properties": {"a": {"type": "keyword"}}}),
+    );
     maker.documents.insert(maker.name("empty"), BTreeMap::new());
     maker.exact();
     maker.templates();
@@ -153,7 +157,11 @@ impl Maker<'_> {
 
     /// Updated, deleted, deleted and made again, over several segments.
     fn changed(&mut self) {
-        self.create("changed", 2, &json!({"properties": {"n": {"type": "long"}}}));
+        self.create(
+            "changed",
+            2,
+            &json!({"properties": {"n": {"type": "long"}}}),
+        );
         let at = |round: u32| {
             move |n: u32| {
                 (
@@ -188,7 +196,11 @@ impl Maker<'_> {
                 (format!("field_{n:03}"), json!({ "type": kind }))
             })
             .collect();
-        self.create("wide", 1, &json!({"dynamic": "strict", "properties": properties}));
+        self.create(
+            "wide",
+            1,
+            &json!({"dynamic": "strict", "properties": properties}),
+        );
         let documents: Vec<_> = (0..50)
             .map(|n| {
                 let fields: serde_json::Map<String, Value> = (0..300)
@@ -366,8 +378,8 @@ pub(crate) fn documents(client: &ClusterClient, index: &str) -> BTreeMap<String,
             };
             assert!(found.insert(hit.id, sent).is_none(), "a document twice");
         }
-        let next = Request::post("/_search/scroll")
-            .json(&json!({"scroll": "1m", "scroll_id": scroll}));
+        let next =
+            Request::post("/_search/scroll").json(&json!({"scroll": "1m", "scroll_id": scroll}));
         body = client.send(next).unwrap().body;
     }
 }

@@ -33,7 +33,8 @@ fn a_source_that_is_down_is_named() {
     let (source, target) = (elasticsearch(), opensearch2());
     let scope = Scope::on(&[target], "down");
     // A port that nothing listens on: that of a server that was stopped.
-    let text = plan(&scope, source, (target, "2.19"), "").replace(source.url(), "http://127.0.0.1:9");
+    let text =
+        plan(&scope, source, (target, "2.19"), "").replace(source.url(), "http://127.0.0.1:9");
     let place = Place::of_plan(&text);
     place
         .apply()
@@ -73,7 +74,11 @@ fn a_plan_that_was_saved_before_the_target_moved_is_stale() {
     target.delete(&format!("/{index}"));
     // A plan that is edited between plan and apply is another plan.
     let text = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
-    std::fs::write(place.path("plan.yaml"), text.replace("workers: 2", "max-failed: 7")).unwrap();
+    std::fs::write(
+        place.path("plan.yaml"),
+        text.replace("workers: 2", "max-failed: 7"),
+    )
+    .unwrap();
     place
         .mig(&["apply", "plan.json", "--auto-approve"])
         .ends_with(6);
@@ -86,7 +91,8 @@ fn the_second_of_two_applies_ends_with_7() {
     let (source, target) = (elasticsearch(), opensearch2());
     let scope = Scope::on(&[source, target], "two");
     fill(source, &scope.name("a"), 20_000, 300);
-    let text = plan(&scope, source, (target, "2.19"), "").replace("workers: 2", "limits: { docs: 5000/s }");
+    let text = plan(&scope, source, (target, "2.19"), "")
+        .replace("workers: 2", "limits: { docs: 5000/s }");
     let place = Place::of_plan(&text);
     let mut first = place.spawn(&["apply", "--auto-approve"]);
     let began = Instant::now();
@@ -151,11 +157,12 @@ fn a_damaged_blob_is_found_named_and_nothing_is_called_done() {
 #[test]
 fn a_target_that_dies_in_the_middle_is_waited_for() {
     let source = elasticsearch();
-    let target = Server::start("opensearch:2.19.1", Options::default());
+    let target = Server::start("opensearch:2.19.1", &Options::default());
     let scope = Scope::on(&[source], "dies");
     let index = scope.name("a");
     fill(source, &index, 30_000, 300);
-    let text = plan(&scope, source, (&target, "2.19"), "").replace("workers: 2", "limits: { docs: 4000/s }");
+    let text = plan(&scope, source, (&target, "2.19"), "")
+        .replace("workers: 2", "limits: { docs: 4000/s }");
     let place = Place::of_plan(&text);
     let mut apply = place.spawn(&["apply", "--auto-approve"]);
     let began = Instant::now();

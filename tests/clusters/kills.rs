@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::corpus::{Documents, Sent, bulk};
 use super::place::Place;
-use super::support::{Options, Scope, Server, elasticsearch, opensearch2};
+use super::support::{Options, Scope, Server, elasticsearch};
 use super::whole::all_arrived;
 
 /// Kills at random instants.
@@ -202,7 +202,7 @@ fn today() -> usize {
 #[test]
 #[cfg(feature = "failpoints")]
 fn a_kill_at_every_boundary_between_clusters_is_finished_by_a_plain_apply() {
-    let target = Server::start("opensearch:2.19.1", Options::default());
+    let target = Server::start("opensearch:2.19.1", &Options::default());
     let small = Small::make(elasticsearch(), 300);
     let place = small.place(&target, 0);
     let ran = place
@@ -279,7 +279,7 @@ fn a_kill_at_a_random_instant_between_clusters_is_finished_by_a_plain_apply() {
         .unwrap_or_else(|| u64::from(std::process::id()) * 2_654_435_761 + 1);
     println!("MIG_CRASH_SEED={seed}");
     let mut state = seed;
-    let target = Server::start("opensearch:2.19.1", Options::default());
+    let target = Server::start("opensearch:2.19.1", &Options::default());
     let small = Small::make(elasticsearch(), 3000);
     let place = small.place(&target, 0);
     let began = Instant::now();

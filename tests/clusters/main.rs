@@ -9,6 +9,9 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod corpus;
+mod errors;
+mod kills;
 /// A place to run the binary in: the same as for the tests without network.
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
@@ -17,6 +20,7 @@ mod sandbox;
 mod smoke;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
+mod whole;
 
 /// A file that nobody lists would never run.
 #[test]

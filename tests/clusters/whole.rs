@@ -99,7 +99,10 @@ fn move_all(target: &Server, version: &str, what: &str) {
     let mapping = json!({"properties": {"n": {"type": "long"}}});
     for (name, there) in [
         ("equal", mapping.clone()),
-        ("different", json!({"properties": {"n": {"type": "keyword"}}})),
+        (
+            "different",
+            json!({"properties": {"n": {"type": "keyword"}}}),
+        ),
     ] {
         let index = scope.name(name);
         let settings = json!({"index.number_of_shards": 1, "index.number_of_replicas": 0});

@@ -87,6 +87,13 @@ impl Place {
         }
     }
 
+    /// With this text as its plan.
+    pub(crate) fn of_plan(text: &str) -> Self {
+        let place = Self::empty();
+        std::fs::write(place.path("plan.yaml"), text).unwrap();
+        place
+    }
+
     pub(crate) fn write_plan(&self, phases: &str) {
         let text = format!(
             "mig: 1\nplan: test\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\n\
