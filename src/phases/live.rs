@@ -193,9 +193,8 @@ pub(super) fn count(
             lines.push_str(&json!({ "index": name }).to_string());
             lines.push_str(&format!("\n{body}\n"));
         }
-        let request = Request::post("/_msearch")
-            .lines(Bytes::from(lines))
-            .idempotent();
+        // By GET, which a read-only cluster takes.
+        let request = Request::get("/_msearch").lines(Bytes::from(lines));
         let answer = client.json(request)?;
         let responses = answer.get("responses").and_then(Value::as_array);
         for ((_, facts), response) in some.iter_mut().zip(responses.into_iter().flatten()) {
