@@ -12,6 +12,8 @@
 mod corpus;
 mod errors;
 mod kills;
+mod metadata;
+mod objects;
 /// A place to run the binary in: the same as for the tests without network.
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
@@ -20,6 +22,7 @@ mod sandbox;
 mod smoke;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
+mod verify;
 mod whole;
 
 /// A file that nobody lists would never run.

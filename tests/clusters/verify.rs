@@ -35,11 +35,17 @@ fn docs() -> Vec<Doc> {
     let large = format!("{{\"text\":\"{}\"}}", "x\\n0123456789 ".repeat(400_000));
     assert!(large.len() > 5_000_000);
     let mut docs = vec![
-        doc("long", "{\"n\":9007199254740993,\"m\":-9223372036854775808}"),
+        doc(
+            "long",
+            "{\"n\":9007199254740993,\"m\":-9223372036854775808}",
+        ),
         doc("float", "{\"zero\":-0.0,\"big\":1.5e300,\"one\":1.0}"),
         doc("order", "{\"z\":1,\"a\":2,\"m\":{\"y\":[],\"b\":{}}}"),
         doc("space", " {\n\t\"a\" : [ 1 ,\r\n 2 ]\n}\n"),
-        doc("escapes", "{\"s\":\"\\u00e9\\/\\\"}\\\\ \\ud83d\\ude00 \\ud800\"}"),
+        doc(
+            "escapes",
+            "{\"s\":\"\\u00e9\\/\\\"}\\\\ \\ud83d\\ude00 \\ud800\"}",
+        ),
         doc("emoji", "{\"s\":\"😀 é ← \u{2028}\"}"),
         doc("comment", "{\"a\":1 /* } */, \"b\":2 // end\n}"),
         doc("nested", "{\"nested\":[{\"x\":1},{\"x\":2},{\"x\":3}]}"),
@@ -132,11 +138,19 @@ fn snapshot(scope: &Scope<'_>, server: &Server, index: &str) -> PathBuf {
 }
 
 /// A place with a plan that verifies `index` on `os`: against the snapshot, or against the live cluster.
-fn place(scope: &Scope<'_>, servers: [&Server; 2], repository: Option<PathBuf>, phases: &str) -> Place {
+fn place(
+    scope: &Scope<'_>,
+    servers: [&Server; 2],
+    repository: Option<PathBuf>,
+    phases: &str,
+) -> Place {
     let [source, target] = servers;
     let place = Place::empty();
     let stores = repository.map_or(String::new(), |path| {
-        format!("stores: {{ snapshots: {{ directory: {} }} }}\n", path.display())
+        format!(
+            "stores: {{ snapshots: {{ directory: {} }} }}\n",
+            path.display()
+        )
     });
     let text = format!(
         "mig: 1\nplan: {}\nstate: state\nclusters:\n  es: {{ endpoint: \"{}\" }}\n  os: {{ endpoint: \"{}\", \
@@ -149,7 +163,12 @@ fn place(scope: &Scope<'_>, servers: [&Server; 2], repository: Option<PathBuf>, 
     place
 }
 
-fn against_snapshot(scope: &Scope<'_>, servers: [&Server; 2], repository: PathBuf, more: &str) -> Place {
+fn against_snapshot(
+    scope: &Scope<'_>,
+    servers: [&Server; 2],
+    repository: PathBuf,
+    more: &str,
+) -> Place {
     let phases = format!(
         "  base: {{ snapshot: {{ existing: {{ store: snapshots, name: s1, of: es }} }} }}\n  \
          same: {{ verify: {{ source: base, target: os, indices: [\"{}*\"]{more} }} }}\n",
@@ -202,7 +221,14 @@ fn equal_and_every_difference(servers: [&Server; 2], what: &str) {
         refused("extra `another`").says("0 missing, 0 different, 1 extra");
         remove(target, &index, &doc("another", "{}"));
 
-        write(target, &index, &doc("long", "{\"n\":9007199254740992,\"m\":-9223372036854775808}"));
+        write(
+            target,
+            &index,
+            &doc(
+                "long",
+                "{\"n\":9007199254740992,\"m\":-9223372036854775808}",
+            ),
+        );
         refused("different `long`").says("0 missing, 1 different, 0 extra");
         write(target, &index, &docs()[0]);
 
@@ -227,7 +253,10 @@ fn equal_and_every_difference(servers: [&Server; 2], what: &str) {
         );
         refused("different `updated`");
         let named = &evidence(&place)["report"]["indices"][&index]["named"];
-        assert_eq!(named[0]["detail"], "version 7 on the source, 8 on the target");
+        assert_eq!(
+            named[0]["detail"],
+            "version 7 on the source, 8 on the target"
+        );
         target.delete(&format!("/{index}"));
         make(target, &index);
         for doc in docs() {
@@ -236,10 +265,17 @@ fn equal_and_every_difference(servers: [&Server; 2], what: &str) {
         again(&place).ends_with(0);
 
         // The same in another spelling.
-        write(target, &index, &doc("order", "{\"m\":{\"b\":{},\"y\":[]},\"a\":2.0,\"z\":1e0}"));
+        write(
+            target,
+            &index,
+            &doc("order", "{\"m\":{\"b\":{},\"y\":[]},\"a\":2.0,\"z\":1e0}"),
+        );
         again(&place).ends_with(0);
         let report = evidence(&place)["report"]["indices"][&index].clone();
-        assert_eq!((&report["respelled"], &report["verdict"]), (&json!(1), &json!("pass")));
+        assert_eq!(
+            (&report["respelled"], &report["verdict"]),
+            (&json!(1), &json!("pass"))
+        );
         write(target, &index, &docs()[2]);
 
         target.delete(&format!("/{index}"));
@@ -276,7 +312,11 @@ fn writer<'scope>(
             send(source, path(number), &format!("{{\"number\":{number}}}"));
             thread::sleep(Duration::from_millis(300));
             if number > 0 {
-                send(target, path(number - 1), &format!("{{\"number\":{}}}", number - 1));
+                send(
+                    target,
+                    path(number - 1),
+                    &format!("{{\"number\":{}}}", number - 1),
+                );
             }
             number += 1;
         }
@@ -310,7 +350,10 @@ fn a_live_source_that_settles_passes_and_one_that_never_does_fails() {
         place.apply().ends_with(0).says("once read again");
         assert!(started.elapsed() < Duration::from_secs(40));
         let report = evidence(&place)["report"]["indices"][&index].clone();
-        assert_eq!((&report["missing"], &report["verdict"]), (&json!(0), &json!("pass")));
+        assert_eq!(
+            (&report["missing"], &report["verdict"]),
+            (&json!(0), &json!("pass"))
+        );
     });
 }
 
@@ -322,7 +365,10 @@ fn a_source_that_was_written_to_after_the_snapshot_is_told() {
     fill(servers, &index);
     let repository = snapshot(&scope, servers[0], &index);
     let place = against_snapshot(&scope, servers, repository.clone(), "");
-    place.apply().ends_with(0).says("was not written to after the snapshot");
+    place
+        .apply()
+        .ends_with(0)
+        .says("was not written to after the snapshot");
 
     // Refreshes, merges and flushes are no writes.
     for call in ["_refresh", "_forcemerge?max_num_segments=1", "_flush"] {
@@ -331,15 +377,28 @@ fn a_source_that_was_written_to_after_the_snapshot_is_told() {
     again(&place).ends_with(0);
 
     write(servers[0], &index, &doc("later", "{}"));
-    again(&place).ends_with(8).says("written to on es after the snapshot").says("sequence number");
+    again(&place)
+        .ends_with(8)
+        .says("written to on es after the snapshot")
+        .says("sequence number");
     let evidence = evidence(&place);
     assert!(evidence["source-writes"]["found"]["moved"][&index].is_string());
-    let allowed = against_snapshot(&scope, servers, repository.clone(), ", source-writes: allow");
-    allowed.apply().ends_with(0).says("written to on es after the snapshot");
+    let allowed = against_snapshot(
+        &scope,
+        servers,
+        repository.clone(),
+        ", source-writes: allow",
+    );
+    allowed
+        .apply()
+        .ends_with(0)
+        .says("written to on es after the snapshot");
 
     servers[0].delete(&format!("/{index}"));
     again(&place).ends_with(8).says("not there any more");
-    allowed.mig(&["apply", "--auto-approve", "--redo", "same"]).ends_with(0);
+    allowed
+        .mig(&["apply", "--auto-approve", "--redo", "same"])
+        .ends_with(0);
 }
 
 #[test]
@@ -406,10 +465,16 @@ fn a_gate_opens_once_the_source_is_quiet() {
         });
         place.apply().ends_with(0).says("es took no writes for 4s");
     });
-    assert!(started.elapsed() >= Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
     let evidence = std::fs::read(place.path("state/evidence/quiet.json")).unwrap();
     let evidence: Value = serde_json::from_slice(&evidence).unwrap();
-    let seq_nos = evidence["source-quiet"]["indices"][&index]["seq-nos"].as_array().unwrap();
+    let seq_nos = evidence["source-quiet"]["indices"][&index]["seq-nos"]
+        .as_array()
+        .unwrap();
     let written: i64 = seq_nos.iter().map(|last| last.as_i64().unwrap() + 1).sum();
     assert_eq!(written, 6);
     place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
