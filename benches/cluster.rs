@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,9 +107,7 @@ fn document(random: &mut Random, number: u64) -> String {
     ]);
     let mut text = String::with_capacity(1024);
     let second = number % 86_400;
-    // Writing to a text can't fail.
-    let _ = write!(
-        text,
+    text.push_str(&format!(
         r#"{{"@timestamp":"2020-11-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","service":{{"name":"{service}","version":"4.{}.{}","instance":"{service}-{:02}"}},"trace":{{"id":"{:016x}{:016x}","span":"{:016x}"}},"http":{{"method":"{}","path":"/api/v2/{service}/{}","status":{},"bytes":{},"took_ms":{}.{:02}}},"client":{{"ip":"10.{}.{}.{}","session":"{:08x}"}},"user":{{"id":{},"agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{}.0"}},"message":""#,
         1 + number / 86_400 % 28,
         second / 3600,
@@ -136,7 +133,7 @@ fn document(random: &mut Random, number: u64) -> String {
         random.below(1 << 32),
         random.below(1_000_000),
         70 + random.below(30),
-    );
+    ));
     while text.len() < 790 {
         text.push_str(random.of(&WORDS));
         text.push(' ');
@@ -427,7 +424,7 @@ fn with_reindex(source: &str, target: &ClusterClient, docs: u64) -> Result<(f64,
     let began = Instant::now();
     let request = Request::post("/_reindex?wait_for_completion=true")
         .json(&body)
-        .within(Duration::from_mins(60));
+        .within(Duration::from_hours(1));
     target.send(request)?;
     let seconds = began.elapsed().as_secs_f64();
     Ok((docs as f64 / seconds, count(target)?))
@@ -466,13 +463,12 @@ fn main() -> Result<(), Any> {
         &tell,
     )?;
     let own = std::env::var("MIG_BENCH_TARGET").ok();
-    let target = match &own {
-        Some(url) => client(url)?,
-        None => {
-            let node = sandbox.node("target");
-            node.up(&spec("opensearch:2.19.1")?, &sandbox.repositories(), &tell)?;
-            node.client()?
-        }
+    let target = if let Some(url) = &own {
+        client(url)?
+    } else {
+        let node = sandbox.node("target");
+        node.up(&spec("opensearch:2.19.1")?, &sandbox.repositories(), &tell)?;
+        node.client()?
     };
     let ran = compare(
         &sandbox,

@@ -22,11 +22,6 @@ pub(crate) struct Corpus {
     pub(crate) documents: Documents,
 }
 
-/// The index names without their prefix.
-pub(crate) const INDICES: [&str; 10] = [
-    "plain", "routed", "nested", "changed", "wide", "dots", "closed", "aliased", "empty", "exact",
-];
-
 struct Maker<'a> {
     client: &'a ClusterClient,
     prefix: &'a str,

@@ -20,6 +20,7 @@ mod objects;
 mod place;
 mod sandbox;
 mod smoke;
+mod snapshot;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
 mod verify;

@@ -71,8 +71,7 @@ pub(crate) fn all_arrived(target: &Server, corpus: &Corpus) {
             let same = *expected == found;
             assert!(
                 same,
-                "{index}/{id}: sent {:.300?}, found {:.300?}",
-                expected, found
+                "{index}/{id}: sent {expected:.300?}, found {found:.300?}"
             );
         }
     }

@@ -88,6 +88,7 @@ impl Place {
     }
 
     /// With this text as its plan.
+    #[allow(dead_code, reason = "for the tests on real clusters")]
     pub(crate) fn of_plan(text: &str) -> Self {
         let place = Self::empty();
         std::fs::write(place.path("plan.yaml"), text).unwrap();
