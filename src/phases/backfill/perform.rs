@@ -292,6 +292,11 @@ fn prepare(
     cluster::restore(on, target, std::iter::once(&name.to_owned()))?;
     target.clear_documents(name).map_err(error)?;
     failpoint::hit("backfill.reset.after");
+    // The proof closes again what was closed at the source.
+    if target.cluster().is_some() && target.is_closed(name).map_err(error)? {
+        (cx.announce)(common::effect(on, "open-index", name))?;
+        target.set_closed(name, false).map_err(error)?;
+    }
     // A cluster makes the index anew.
     let cleared = facts()?;
     if cleared.uuid != found.uuid {
