@@ -19,6 +19,7 @@ mod objects;
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
 mod sandbox;
+mod secured;
 mod smoke;
 mod snapshot;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]

@@ -8,7 +8,9 @@
 //! `mig sandbox down`; what a killed guard left is swept up by the next run.
 
 mod scope;
+mod secured;
 mod server;
 
 pub(crate) use scope::{Scope, place};
+pub(crate) use secured::{Secured, secured};
 pub(crate) use server::{Options, Server, elasticsearch, opensearch2, opensearch3};
