@@ -542,7 +542,7 @@ fn compare(
         }
         match with_reindex(source, target, docs) {
             Ok((rate, found)) => {
-                println!("_reindex from remote: {rate:.0} docs/s, {found} of {docs} there")
+                println!("_reindex from remote: {rate:.0} docs/s, {found} of {docs} there");
             }
             Err(error) => println!("_reindex from remote: not run ({error})"),
         }

@@ -262,9 +262,10 @@ fn unpack(archive: &Path, into: &Path) -> Result<(), SandboxError> {
         out.set_permissions(fs::Permissions::from_mode(mode))
             .map_err(SandboxError::io("write", &path))?;
         io::copy(&mut entry, &mut out).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => {
-                damaged(format!("{}: {error}", name.display()))
-            }
+            io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::Other => damaged(format!("{}: {error}", name.display())),
             _ => SandboxError::io("write", &path)(error),
         })?;
     }

@@ -91,7 +91,7 @@ fn noise(seed: u32, bytes: usize) -> String {
             state ^= state << 17;
             char::from(b'0' + u8::try_from(state % 75).unwrap())
         })
-        .filter(|it| it.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .collect()
 }
 
