@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -107,6 +108,11 @@ pub struct LiveView {
     pub objects: Vec<(ObjectKey, Value)>,
 }
 
+/// How long shards that are just starting are waited for.
+const STARTING: Duration = Duration::from_secs(5);
+/// Indices that are waited for by name at most.
+const STARTING_MAX: usize = 50;
+
 impl LiveView {
     /// Looks at the indices of a cluster that are `wanted`. `global`: whether the snapshot will hold templates.
     pub fn open(
@@ -169,6 +175,35 @@ pub(super) fn indices(
         found.insert(text("index").to_owned(), facts);
     }
     Ok(found)
+}
+
+/// As [`indices`], after those of the `wanted` ones whose shards are just starting (made, opened or closed a moment ago)
+/// had a few seconds for it.
+pub(super) fn settled_indices(
+    client: &ClusterClient,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, LiveIndexFacts>, ClusterError> {
+    let found = indices(client)?;
+    let red: Vec<String> = found
+        .iter()
+        .filter(|(name, facts)| facts.red && wanted(name))
+        .map(|(name, _)| Request::part(name))
+        .take(STARTING_MAX)
+        .collect();
+    if red.is_empty() {
+        return Ok(found);
+    }
+    let path = format!(
+        "/_cluster/health/{}?wait_for_status=yellow&timeout={}s&expand_wildcards=all",
+        red.join(","),
+        STARTING.as_secs()
+    );
+    match client.send(Request::get(path)) {
+        // 408: they did not start; who is red still is told by name.
+        Ok(_) => indices(client),
+        Err(error) if error.status() == Some(408) => indices(client),
+        Err(error) => Err(error),
+    }
 }
 
 /// Counts the root documents of open indices.

@@ -281,11 +281,15 @@ fn a_kill_at_a_random_instant_between_clusters_is_finished_by_a_plain_apply() {
     let mut state = seed;
     let target = Server::start("opensearch:2.19.1", &Options::default());
     let small = Small::make(elasticsearch(), 3000);
-    let place = small.place(&target, 0);
-    let began = Instant::now();
-    place.apply().ends_with(0);
-    let whole = began.elapsed();
-    small.recover(&target, &place, "no kill");
+    // The second run tells how long one takes: the first finds everything cold.
+    let mut whole = Duration::ZERO;
+    for number in [0, 1000] {
+        let place = small.place(&target, number);
+        let began = Instant::now();
+        place.apply().ends_with(0);
+        whole = began.elapsed();
+        small.recover(&target, &place, "no kill");
+    }
     let mut histogram = BTreeMap::new();
     let mut killed = 0;
     for kill in 1..=RANDOM_KILLS {

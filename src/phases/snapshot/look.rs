@@ -178,7 +178,7 @@ impl Looker<'_> {
             .get("number_of_data_nodes")
             .and_then(Value::as_u64)
             .unwrap_or(1);
-        source.indices = live::indices(client)?;
+        source.indices = live::settled_indices(client, |name| self.indices.matches(name))?;
         for (name, facts) in &mut source.indices {
             facts.chosen = self.indices.matches(name);
         }
