@@ -327,6 +327,7 @@ fn with_mig(
     scratch: &Path,
     docs: u64,
     workers: usize,
+    proof: bool,
 ) -> Result<Moved, Any> {
     clean(target);
     let place = scratch.join("plan");
@@ -345,6 +346,7 @@ fn with_mig(
     std::fs::write(place.join("plan.yaml"), plan)?;
     let mut child = Command::new(env!("CARGO_BIN_EXE_mig"))
         .args(["apply", "--auto-approve", "--events", "events.jsonl"])
+        .args(["--until", if proof { "same" } else { "docs" }])
         .current_dir(&place)
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
@@ -504,14 +506,16 @@ fn compare(
     let mut peak = 0;
     let mut cpu = Vec::new();
     for round in 0..rounds {
+        // The proof is made once, at the end: it is no part of the comparison.
+        let proof = round + 1 == rounds;
         let (posted, moved) = if round % 2 == 0 {
             let posted = raw(target, &requests, connections)?;
             (
                 posted,
-                with_mig(target, &store, scratch, docs, connections)?,
+                with_mig(target, &store, scratch, docs, connections, proof)?,
             )
         } else {
-            let moved = with_mig(target, &store, scratch, docs, connections)?;
+            let moved = with_mig(target, &store, scratch, docs, connections, proof)?;
             (raw(target, &requests, connections)?, moved)
         };
         println!(

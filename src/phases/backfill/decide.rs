@@ -133,11 +133,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     change.left_out = left_out;
     change.provisional = provisional || chosen.iter().any(|(_, facts)| facts.is_awaited());
     change.evidence = evidence(to.as_str(), &all);
-    if matches!(action, Action::Run | Action::Replace) && !provisional {
+    if matches!(action, Action::Run | Action::Replace) {
         effects(&mut change, cx.plan, spec, &all);
         change.estimate = Some(estimate(cx, &all));
-        change.undo = Undo::Rollback(format!("removes the documents that it wrote to {to}"));
-    } else if provisional {
         change.undo = Undo::Rollback(format!("removes the documents that it wrote to {to}"));
     }
     change.items = all.items;

@@ -28,7 +28,7 @@ pub(super) use index::set_closed;
 pub(super) use remake::clear as clear_documents;
 
 /// What the names of aliases begin with that `mig` puts on indices while it writes to them.
-const HIDDEN_ALIASES: &str = "mig-writes-";
+const HIDDEN_ALIASES: &str = super::part::ALIAS;
 
 pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
     if kind == ObjectKind::Index {
