@@ -4,7 +4,7 @@
 //! 2.19.1, indexes log entries of about 0.8 KB in five shards, takes a snapshot and keeps all of it in the cache for the
 //! next time. Both ways write into an index of the same settings (no replicas, no refresh) and end with a refresh.
 //! `MIG_BENCH_TARGET=http://…` takes another target, which is needed for `_reindex`: the minimal distribution has no
-//! module for it. `MIG_BENCH_PEERS=1` also runs `elasticdump` (from the PATH) and `_reindex` from remote.
+//! module for it. `MIG_BENCH_BINARY` measures another `mig` than this build's. `MIG_BENCH_PEERS=1` also runs `elasticdump` (from the PATH) and `_reindex` from remote.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -29,6 +29,12 @@ const INDEX: &str = "logs";
 const SHARDS: u32 = 5;
 /// Bytes of a pre-rendered request: what `mig` sends too.
 const BATCH_BYTES: usize = mig::engines::bulk::limits::BATCH_BYTES;
+
+/// The `mig` that is measured: this build's, or `MIG_BENCH_BINARY`.
+fn mig() -> PathBuf {
+    std::env::var_os("MIG_BENCH_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_mig").into(), PathBuf::from)
+}
 
 fn client(url: &str) -> Result<ClusterClient, Any> {
     Ok(ClusterClient::open(&Cluster {
@@ -190,7 +196,7 @@ fn fill(source: &ClusterClient, location: &Path, docs: u64) -> Result<(), Any> {
 fn rendered(store: &Path, scratch: &Path) -> Result<Vec<(Bytes, u64)>, Any> {
     let to = scratch.join("rendered");
     drop(std::fs::remove_dir_all(&to));
-    let done = Command::new(env!("CARGO_BIN_EXE_mig"))
+    let done = Command::new(mig())
         .args([
             "export",
             "--snapshot",
@@ -344,7 +350,7 @@ fn with_mig(
         store.display()
     );
     std::fs::write(place.join("plan.yaml"), plan)?;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mig"))
+    let mut child = Command::new(mig())
         .args(["apply", "--auto-approve", "--events", "events.jsonl"])
         .args(["--until", if proof { "same" } else { "docs" }])
         .current_dir(&place)
