@@ -5,6 +5,7 @@
 //! end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,10 @@ use crate::diff::observation::TargetIndexFacts;
 
 /// Indices that are counted by one request.
 const COUNTED_AT_ONCE: usize = 200;
+/// Times that an index is counted at most while its shards start.
+const COUNT_TRIES: u32 = 3;
+/// How long shards that are just starting are waited for, each time.
+const STARTING: Duration = Duration::from_secs(20);
 
 /// What a writer has to know of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,52 +216,97 @@ fn primaries(stats: &Value) -> BTreeMap<usize, (i64, u64)> {
     found
 }
 
-/// Root documents as searches see them.
+/// Root documents as searches see them. An index that was made, opened or recovered a moment ago has shards that only start:
+/// it gets some time.
 fn counts(target: &ClusterTarget, indices: &[&str]) -> Result<BTreeMap<String, u64>, TargetError> {
     let mut counts = BTreeMap::new();
     for chunk in indices.chunks(COUNTED_AT_ONCE) {
-        let mut body = String::new();
-        for index in chunk {
-            body.push_str(&json!({"index": index}).to_string());
-            body.push_str("\n{\"size\":0,\"track_total_hits\":true}\n");
-        }
-        let request = Request::post(
-            "/_msearch?filter_path=responses.hits.total.value,responses._shards.failed,responses.status,responses.error.type,responses.error.reason",
-        )
-        .lines(body)
-        .idempotent();
-        let answer = target.client.json(request)?;
-        let answers = answer.get("responses").and_then(Value::as_array);
-        for (position, index) in chunk.iter().enumerate() {
-            let unreadable = |reason: String| ClusterError::Unreadable {
-                location: target.client.location().to_owned(),
-                call: "POST /_msearch".to_owned(),
-                reason,
+        let mut open: Vec<&str> = chunk.to_vec();
+        for tries_left in (0..COUNT_TRIES).rev() {
+            let starting = count_some(target, &open, &mut counts)?;
+            let Some((index, reason)) = starting.first() else {
+                break;
             };
-            let found = answers
-                .and_then(|answers| answers.get(position))
-                .ok_or_else(|| unreadable(format!("no answer for index {index}")))?;
-            let kind = found.pointer("/error/type").and_then(Value::as_str);
-            let failed = found.pointer("/_shards/failed").and_then(Value::as_u64);
-            match (
-                found.pointer("/hits/total/value").and_then(Value::as_u64),
-                kind,
-            ) {
-                (Some(docs), None) if failed == Some(0) => {
-                    counts.insert((*index).to_owned(), docs);
-                }
-                // Removed or closed just now.
-                (_, Some("index_not_found_exception" | "index_closed_exception")) => {}
-                _ => {
-                    let reason = found.pointer("/error/reason").and_then(Value::as_str);
-                    return Err(unreadable(format!(
-                        "the documents of index {index} can't be counted: {}",
-                        reason.unwrap_or("not all of its shards answer")
-                    ))
-                    .into());
-                }
+            if tries_left == 0 {
+                return Err(TargetError::Cluster(unreadable(
+                    target,
+                    format!("the documents of index {index} can't be counted: {reason}"),
+                )));
             }
+            for (index, _) in &starting {
+                wait_for_shards(target, index)?;
+            }
+            open = starting.into_iter().map(|(index, _)| index).collect();
         }
     }
     Ok(counts)
+}
+
+fn unreadable(target: &ClusterTarget, reason: String) -> ClusterError {
+    ClusterError::Unreadable {
+        location: target.client.location().to_owned(),
+        call: "POST /_msearch".to_owned(),
+        reason,
+    }
+}
+
+/// Waits until every primary of an index answers, for a named time at most.
+fn wait_for_shards(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
+    let path = format!(
+        "/_cluster/health/{}?wait_for_status=yellow&timeout={}s",
+        Request::part(index),
+        STARTING.as_secs()
+    );
+    match target.client.send(Request::get(path)) {
+        Ok(_) => Ok(()),
+        // Not yet, or not there any more: the next count tells.
+        Err(error) if matches!(error.status(), Some(404 | 408)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Counts what can be counted; the indices of which not all shards answered, with the reason.
+fn count_some<'a>(
+    target: &ClusterTarget,
+    indices: &[&'a str],
+    counts: &mut BTreeMap<String, u64>,
+) -> Result<Vec<(&'a str, String)>, TargetError> {
+    let mut body = String::new();
+    for index in indices {
+        body.push_str(&json!({"index": index}).to_string());
+        body.push_str("\n{\"size\":0,\"track_total_hits\":true}\n");
+    }
+    let request = Request::post(
+        "/_msearch?filter_path=responses.hits.total.value,responses._shards.failed,responses.status,responses.error.type,responses.error.reason",
+    )
+    .lines(body)
+    .idempotent();
+    let answer = target.client.json(request)?;
+    let answers = answer.get("responses").and_then(Value::as_array);
+    let mut starting = Vec::new();
+    for (position, index) in indices.iter().enumerate() {
+        let found = answers
+            .and_then(|answers| answers.get(position))
+            .ok_or_else(|| unreadable(target, format!("no answer for index {index}")))?;
+        let kind = found.pointer("/error/type").and_then(Value::as_str);
+        let failed = found.pointer("/_shards/failed").and_then(Value::as_u64);
+        match (
+            found.pointer("/hits/total/value").and_then(Value::as_u64),
+            kind,
+        ) {
+            (Some(docs), None) if failed == Some(0) => {
+                counts.insert((*index).to_owned(), docs);
+            }
+            // Removed or closed just now.
+            (_, Some("index_not_found_exception" | "index_closed_exception")) => {}
+            _ => {
+                let reason = found.pointer("/error/reason").and_then(Value::as_str);
+                starting.push((
+                    *index,
+                    reason.unwrap_or("not every shard answered").to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(starting)
 }
