@@ -340,12 +340,8 @@ fn a_live_source_that_settles_passes_and_one_that_never_does_fails() {
     let scope = Scope::on(&servers, "verify");
     let index = scope.name("live");
     fill(servers, &index);
-    // What never gets to the target never settles.
-    send(
-        servers[0],
-        format!("/{index}/_doc/alone?refresh=true"),
-        "{\"number\":1}",
-    );
+    // What never gets to the target never settles; the source refreshes it by itself, a moment after it was written.
+    send(servers[0], format!("/{index}/_doc/alone"), "{\"number\":1}");
     let place = against_live(&scope, servers, ", settle: 4s");
     let started = Instant::now();
     place.apply().ends_with(8).says("alone");
@@ -372,6 +368,30 @@ fn a_live_source_that_settles_passes_and_one_that_never_does_fails() {
             (&json!(0), &json!("pass"))
         );
     });
+}
+
+/// What a source has not refreshed can't be seen, and a verification that does not see it must not pass.
+#[test]
+fn documents_that_the_source_never_refreshes_are_no_proof() {
+    let servers = [elasticsearch(), opensearch2()];
+    let scope = Scope::on(&servers, "verify");
+    let index = scope.name("hidden");
+    fill(servers, &index);
+    servers[0].put(
+        &format!("/{index}/_settings"),
+        &json!({"index.refresh_interval": "-1"}),
+    );
+    send(servers[0], format!("/{index}/_doc/hidden"), "{}");
+    let place = against_live(&scope, servers, "");
+    place
+        .apply()
+        .ends_with(8)
+        .says("has not refreshed")
+        .says(&index);
+    servers[0].post(&format!("/{index}/_refresh"), &json!({}));
+    place.apply().ends_with(8).says("missing `hidden`");
+    send(servers[1], format!("/{index}/_doc/hidden"), "{}");
+    place.apply().ends_with(0);
 }
 
 #[test]

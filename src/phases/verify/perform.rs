@@ -11,7 +11,7 @@ use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
 use super::decide::{identity, selected, waiting};
 use super::source_writes::SourceWrites;
-use super::{evidence, held_back, spec};
+use super::{evidence, held_back, live, spec};
 use crate::clients::target::Target;
 use crate::diff::observation::{
     Observation, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
@@ -71,6 +71,15 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     if observed.source_cluster.is_some() {
         let source = cx.connections.open_target(&spec.source.value)?;
         let side = TargetSide::new(&*source);
+        let client = cx.connections.open_cluster(&spec.source.value)?;
+        let on = &spec.source.value;
+        let hidden = live::wait_until_seen(&client, &work.names, on, cx.interrupt)?;
+        if cx.interrupt.draining() {
+            return Ok(Performed::Interrupted);
+        }
+        if !hidden.is_empty() {
+            return Ok(work.check_failed(hidden));
+        }
         let report = match work.compare(&side)? {
             Ok(report) => report,
             Err(performed) => return Ok(performed),
