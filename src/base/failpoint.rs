@@ -50,3 +50,19 @@ pub fn hit(name: &str) {
         }
     }
 }
+
+/// `normal`, or the seconds of `MIG_SHORTENED_<name>_S`: for a time that is too long for a test.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn shortened(_name: &str, normal: std::time::Duration) -> std::time::Duration {
+    normal
+}
+
+/// `normal`, or the seconds of `MIG_SHORTENED_<name>_S`: for a time that is too long for a test.
+#[cfg(feature = "failpoints")]
+pub fn shortened(name: &str, normal: std::time::Duration) -> std::time::Duration {
+    std::env::var(format!("MIG_SHORTENED_{name}_S"))
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map_or(normal, std::time::Duration::from_secs)
+}

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::model::{Entry, LastRun, PhaseRecord, PhaseStatus, State};
+use super::model::{Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, SideEffect, State};
 use crate::base::Address;
 use crate::plan::model::PhaseKindName;
 
@@ -77,10 +77,13 @@ impl State {
             }
             Entry::Effect { address, effect } => {
                 let record = self.record(address)?;
-                // The first announcement knows what was there before; a repetition after a crash would not.
+                // The first announcement knows what was there before; a repetition after a crash would not. On an index
+                // that was made anew it is another effect.
+                let target = |effect: &SideEffect| effect.detail.get("target-uuid").cloned();
                 let known = record.effects.iter().any(|known| {
                     (&known.on, &known.what, &known.name)
                         == (&effect.on, &effect.what, &effect.name)
+                        && target(known) == target(effect)
                 });
                 if !known {
                     record.effects.push(effect.clone());
@@ -93,6 +96,10 @@ impl State {
             } => {
                 let record = self.record(address)?;
                 record.status = PhaseStatus::Done;
+                // What was taken away is there again.
+                record
+                    .effects
+                    .retain(|effect| effect.what != REMOVE_DOCUMENTS);
                 record.outputs.clone_from(outputs);
                 record.evidence.clone_from(evidence);
                 record.finished_at = Some(at);

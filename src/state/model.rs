@@ -83,6 +83,9 @@ pub enum PhaseStatus {
     RolledBack,
 }
 
+/// The effect of a phase that takes documents away to write them anew: it stands in the record until the phase is done.
+pub const REMOVE_DOCUMENTS: &str = "remove-documents";
+
 /// A side effect, announced in the journal before it happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SideEffect {

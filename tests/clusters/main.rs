@@ -9,9 +9,12 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod backfill;
+mod backfill_faults;
 mod corpus;
 mod errors;
 mod kills;
+mod load;
 mod metadata;
 mod objects;
 /// A place to run the binary in: the same as for the tests without network.

@@ -121,6 +121,35 @@ fn a_kill_at_every_boundary_is_finished_by_a_plain_apply() {
 
 #[test]
 #[cfg(feature = "failpoints")]
+fn a_kill_in_the_middle_of_a_redo_is_finished_by_a_plain_apply() {
+    for point in [
+        "backfill.reset.before",
+        // The first index is a closed one, the content of which a plan does not look at.
+        "backfill.reset.after:1",
+        "backfill.reset.after:5",
+        "bulk-item-taken:3",
+        "bulk-before-complete:2",
+        "backfill.loaded",
+    ] {
+        let place = Place::new();
+        place.apply().ends_with(0);
+        let ran = place
+            .command(&["apply", "--auto-approve", "--redo", "docs"])
+            .env("MIG_FAILPOINT", point)
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), None, "{point} was not passed");
+        let ran = place.apply();
+        assert_eq!(ran.code, 0, "after {point}\n{}\n{}", ran.out, ran.err);
+        // Proved by reading both sides, whatever was proved before.
+        place
+            .mig(&["apply", "--auto-approve", "--redo", "same"])
+            .ends_with(0);
+    }
+}
+
+#[test]
+#[cfg(feature = "failpoints")]
 fn a_rollback_that_is_killed_goes_on() {
     for point in [
         "phase.undo.before:1",

@@ -217,6 +217,7 @@ fn counts_by_metadata_are_those_of_reading_and_of_the_server() {
 #[test]
 fn parts_of_a_segment_are_the_whole_and_prove_it_together() {
     let snapshot = snapshot("edge", "first");
+    let mut most = 0;
     for index in ["deep-nested", "random-bytes", "sorted"] {
         let files = snapshot.shard(index, 0).unwrap().files().clone();
         for info in Commit::read(files.as_ref()).unwrap().segments {
@@ -225,6 +226,7 @@ fn parts_of_a_segment_are_the_whole_and_prove_it_together() {
             let mut whole = Vec::new();
             let all = read(&segment, 0..usize::MAX, &mut scratch, &mut whole).unwrap();
             let chunks = segment.chunks().len();
+            most = most.max(chunks);
             let mut spans = Vec::new();
             let mut parts = vec![Vec::new(); chunks];
             // Backwards, so that nothing rests on what was read before.
@@ -236,6 +238,32 @@ fn parts_of_a_segment_are_the_whole_and_prove_it_together() {
             assert_eq!(parts.concat(), whole);
             segment.check_spans(&spans).unwrap();
             segment.check_spans(&[all.span]).unwrap();
+            // Joined in order they are the span of the whole, wherever the line between them is; out of order they are none.
+            spans.reverse();
+            for (before, next) in spans.iter().zip(spans.iter().skip(1)) {
+                assert!(segment.join_spans(*before, *next).is_some());
+                assert_eq!(segment.join_spans(*next, *before), None);
+            }
+            let join = |spans: &[ChecksumSpan]| {
+                let first = spans.iter().copied().map(Some);
+                first.reduce(|before, next| segment.join_spans(before?, next?))
+            };
+            assert_eq!(join(&spans), Some(Some(all.span)));
+            for line in 1..chunks {
+                let first = join(&spans[..line]).unwrap().unwrap();
+                let rest = join(&spans[line..]).unwrap().unwrap();
+                assert_eq!(segment.join_spans(first, rest), Some(all.span));
+            }
+            let broken = ChecksumSpan {
+                crc: spans[0].crc ^ 1,
+                ..spans[0]
+            };
+            if chunks > 1 {
+                let joined = segment.join_spans(broken, spans[1]).unwrap();
+                let rest = [&[joined][..], &spans[2..]].concat();
+                assert!(segment.check_spans(&rest).is_err());
+            }
+            spans.reverse();
             segment.verify_stored_fields_checksum().unwrap();
             for file in segment.unverified_files() {
                 segment.verify_checksum(file).unwrap();
@@ -249,6 +277,7 @@ fn parts_of_a_segment_are_the_whole_and_prove_it_together() {
             }
         }
     }
+    assert!(most > 2, "no segment has several chunks");
 }
 
 /// A shard one bit of which is not as it was written.

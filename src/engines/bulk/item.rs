@@ -8,7 +8,7 @@ use super::source::{SourceDocument, Step, StepError, VisitStopped};
 use super::stop::Stop;
 use super::transform::{DocumentView, Scratch, Transformed};
 use super::work_store::{ItemProgress, Lease, WorkError};
-use super::worker::{Shared, lease_end};
+use super::worker::{Shared, lease, lease_end};
 use crate::base::failpoint;
 use crate::clients::target::batch::{Action, write_action};
 use crate::clients::target::{Batch, PartKey, PartWriter, Settled};
@@ -44,6 +44,8 @@ pub(super) struct ItemRun<'a> {
     /// What will be noted at the next checkpoint.
     ahead: ItemProgress,
     checkpointed: Instant,
+    /// When the lease was last made longer.
+    renewed: Instant,
 }
 
 impl<'a> ItemRun<'a> {
@@ -77,6 +79,7 @@ impl<'a> ItemRun<'a> {
             noted: progress.clone(),
             ahead: progress.clone(),
             checkpointed: Instant::now(),
+            renewed: Instant::now(),
         })
     }
 
@@ -231,6 +234,7 @@ impl<'a> ItemRun<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
+        self.renew().map_err(Halt::Error)?;
         let docs = self.batch.documents().len() as u64;
         let bytes = self.batch.bytes() as u64;
         let shared = self.shared;
@@ -251,6 +255,16 @@ impl<'a> ItemRun<'a> {
             .map_err(|error| Halt::Error(error.into()))?;
         batch.clear(self.shared.job.options.batch_bytes + SPARE_BYTES);
         self.batch = batch;
+        Ok(())
+    }
+
+    /// Keeps the lease while a step lasts, which a slow limit makes longer than a lease.
+    fn renew(&mut self) -> Result<(), BulkError> {
+        if self.renewed.elapsed() >= lease() / 4 {
+            let store = self.shared.job.store;
+            store.checkpoint(self.lease, &self.noted, lease_end())?;
+            self.renewed = Instant::now();
+        }
         Ok(())
     }
 
@@ -308,6 +322,7 @@ impl<'a> ItemRun<'a> {
         failpoint::hit("bulk-after-checkpoint");
         self.noted = self.ahead.clone();
         self.checkpointed = Instant::now();
+        self.renewed = self.checkpointed;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::job::{BulkError, BulkProgress, Job, limits};
 use super::source::SegmentKey;
 use super::stop::Stop;
 use super::work_store::{Acquired, ItemKey, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
+use crate::base::failpoint;
 use crate::clients::target::TargetError;
 
 /// Time between two tellings of progress.
@@ -217,9 +218,14 @@ pub(super) fn accounted(progress: &ItemProgress) -> u64 {
     progress.written + progress.newer_present + progress.dropped + progress.failed
 }
 
+/// How long a lease holds.
+pub(super) fn lease() -> Duration {
+    failpoint::shortened("LEASE", limits::LEASE)
+}
+
 /// When a lease taken now ends.
 pub(super) fn lease_end() -> Timestamp {
-    let length = SignedDuration::try_from(limits::LEASE).unwrap_or(SignedDuration::from_secs(60));
+    let length = SignedDuration::try_from(lease()).unwrap_or(SignedDuration::from_secs(60));
     Timestamp::now()
         .checked_add(length)
         .unwrap_or(Timestamp::MAX)

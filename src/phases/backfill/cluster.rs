@@ -100,16 +100,17 @@ pub(super) fn refuse_foreign(
     cx: &PerformContext<'_>,
     target: &dyn Target,
     on: &Address,
-    index: &str,
+    (index, uuid): (&str, &str),
 ) -> Result<(), PhaseError> {
     let Some(cluster) = target.cluster() else {
         return Ok(());
     };
     let wrote = common::record(cx.state, &cx.phase.address).is_some_and(|record| {
-        record
-            .effects
-            .iter()
-            .any(|effect| effect.what == "write-documents" && effect.name == index)
+        record.effects.iter().any(|effect| {
+            effect.what == "write-documents"
+                && effect.name == index
+                && common::text(&effect.detail, "/target-uuid").is_none_or(|it| it == uuid)
+        })
     });
     if wrote {
         return Ok(());

@@ -8,7 +8,7 @@ use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
 use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
-use crate::state::model::State;
+use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State};
 
 /// What becomes of one index.
 pub(super) enum Fate {
@@ -100,12 +100,40 @@ fn announced(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
 }
 
 /// The uuid of the index that this phase last announced to write to.
-fn written_to<'a>(cx: &DecideContext<'a>, to: &Address, index: &str) -> Option<&'a str> {
-    let effects = &common::record(cx.state, &cx.phase.address)?.effects;
+pub(super) fn written_to<'a>(
+    state: &'a State,
+    phase: &Address,
+    to: &Address,
+    index: &str,
+) -> Option<&'a str> {
+    let effects = &common::record(state, phase)?.effects;
     let last = effects.iter().rev().find(|effect| {
         effect.on == *to && effect.what == "write-documents" && effect.name == index
     })?;
     common::text(&last.detail, "/target-uuid")
+}
+
+/// Whether this phase began to remove the documents of the index, to write them anew, and did not come to its end since.
+fn replacing(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
+    common::record(cx.state, &cx.phase.address).is_some_and(|record| {
+        record
+            .effects
+            .iter()
+            .any(|effect| effect.on == *to && effect.what == REMOVE && effect.name == index)
+    })
+}
+
+/// Whether the index is no longer what was proved because this plan is at work on it: nobody's drift.
+fn at_work(
+    cx: &DecideContext<'_>,
+    to: &Address,
+    index: &str,
+    (proof, found): (&Proof, &TargetIndexFacts),
+) -> bool {
+    let other = proof.uuid.as_ref().is_some_and(|uuid| *uuid != found.uuid);
+    let loading = written_to(cx.state, &cx.phase.address, to, index) == Some(&found.uuid);
+    let made = found.docs == 0 && made_earlier(cx, to, index);
+    replacing(cx, to, index) || (other && (loading || made))
 }
 
 pub(super) fn fate(
@@ -129,9 +157,14 @@ pub(super) fn fate(
         .as_ref()
         .and_then(|work| work.complete.get(index).copied());
     let recorded = recorded(cx.state, &cx.phase.address, snapshot, index);
-    let anew = written_to(cx, to, index).is_some_and(|uuid| uuid != found.uuid);
+    let anew =
+        written_to(cx.state, &cx.phase.address, to, index).is_some_and(|uuid| uuid != found.uuid);
     let ours = work.is_some() || recorded.is_some() || announced(cx, to, index);
-    let proof = proof(cx, to, snapshot, index);
+    // What was recorded of another index says nothing of this one.
+    let recorded = recorded
+        .filter(|it| common::text(it, "/target-uuid").is_none_or(|uuid| uuid == found.uuid));
+    let proof = proof(cx, to, snapshot, index)
+        .filter(|proof| !(proof.moved(found) && at_work(cx, to, index, (proof, found))));
     if found.foreign_docs > 0 && proof.is_none() {
         return Fate::Foreign(found.foreign_docs);
     }
@@ -152,8 +185,9 @@ pub(super) fn fate(
             (true, OnDrift::Mend) => Fate::Again("changed on the target since it was proved"),
         };
     }
+    // One with documents is somebody else's: see above.
     if anew {
-        return Fate::Again("made anew since it was written to");
+        return Fate::Write;
     }
     // An index without documents has no work items; it is done with the others.
     let others_done = observed

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
+use super::fate::written_to;
 use super::{cluster, spec, store, work_error};
 use crate::base::units::plural;
 use crate::base::{Address, failpoint};
@@ -20,6 +21,7 @@ use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
 use crate::plan::model::{BackfillSpec, Versions};
+use crate::state::model::REMOVE_DOCUMENTS;
 
 fn failed(message: String, help: &str) -> PhaseError {
     PhaseError::Failed {
@@ -277,14 +279,24 @@ fn prepare(
         let detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
         (cx.announce)(common::effect_with(on, "write-documents", name, detail))
     };
+    // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
+    // between must not leave it with the progress of the old one.
+    let anew = written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
+    if anew {
+        store
+            .reset(Some(name))
+            .map_err(|error| work_error(&error))?;
+    }
     if action != Action::Replace {
-        cluster::refuse_foreign(cx, target, on, name)?;
+        cluster::refuse_foreign(cx, target, on, (name, &found.uuid))?;
         announce(&found.uuid)?;
         return Ok(found.uuid);
     }
-    announce(&found.uuid)?;
-    let detail = json!({"documents": found.docs});
-    (cx.announce)(common::effect_with(on, "remove-documents", name, detail))?;
+    if !anew {
+        announce(&found.uuid)?;
+    }
+    let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
+    (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
     failpoint::hit("backfill.reset.before");
     store
         .reset(Some(name))
@@ -299,7 +311,7 @@ fn prepare(
     }
     // A cluster makes the index anew.
     let cleared = facts()?;
-    if cleared.uuid != found.uuid {
+    if anew || cleared.uuid != found.uuid {
         announce(&cleared.uuid)?;
     }
     Ok(cleared.uuid)

@@ -269,7 +269,7 @@ impl Sender {
                 return Ok(());
             }
             let limit = if left.blocked {
-                limits::BLOCKED
+                failpoint::shortened("BLOCKED", limits::BLOCKED)
             } else {
                 limits::UNAVAILABLE
             };

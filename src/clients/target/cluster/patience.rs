@@ -4,6 +4,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::base::failpoint;
 use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
 
@@ -108,7 +109,7 @@ fn limit_of(error: &ClusterError) -> Option<Duration> {
         _ if error.kind() == "cluster_block_exception"
             && matches!(error.status(), Some(403 | 429)) =>
         {
-            Some(limits::BLOCKED)
+            Some(failpoint::shortened("BLOCKED", limits::BLOCKED))
         }
         _ => matches!(error.status(), Some(429 | 500..)).then_some(limits::UNAVAILABLE),
     }
