@@ -21,8 +21,12 @@ use crate::engines::lucene::{
 };
 use crate::engines::snapshot::{Snapshot, source_format};
 
-/// Compressed bytes of one work item, where nothing else is asked for.
+/// Compressed bytes of one work item at the most, where nothing else is asked for.
 pub const ITEM_BYTES: u64 = 32 << 20;
+/// Items that a shard is divided into at least, so that workers end at about the same time ...
+const ITEMS_PER_SHARD: u64 = 8;
+/// ... unless they became smaller than this: each item costs a few requests of its own.
+const ITEM_BYTES_MIN: u64 = 4 << 20;
 /// Compressed bytes of one step: between two of them a stop is heard and a checkpoint can be made.
 const STEP_BYTES: u64 = 1 << 20;
 
@@ -93,6 +97,25 @@ impl SnapshotSource {
         })
     }
 
+    /// The size of items by shard: a property of the shard alone, so that items are the same at every run.
+    fn item_bytes(&self) -> BTreeMap<(&str, u32), u64> {
+        let mut shards: BTreeMap<(&str, u32), u64> = BTreeMap::new();
+        for (key, segment) in &self.segments {
+            let bytes: u64 = segment
+                .chunks()
+                .iter()
+                .map(|chunk| u64::from(chunk.length))
+                .sum();
+            *shards.entry((key.index.as_str(), key.shard)).or_default() += bytes;
+        }
+        for bytes in shards.values_mut() {
+            *bytes = (*bytes / ITEMS_PER_SHARD)
+                .max(ITEM_BYTES_MIN)
+                .min(self.item_bytes);
+        }
+        shards
+    }
+
     fn segment(&self, key: &SegmentKey) -> Result<&Segment, SourceError> {
         self.segments
             .get(key)
@@ -133,13 +156,18 @@ fn chunk_at(chunks: &[ChunkRef], doc: u32) -> Option<usize> {
 impl DocumentSource for SnapshotSource {
     fn items(&self) -> Result<Vec<ItemSpec>, SourceError> {
         let mut items = Vec::new();
+        let sizes = self.item_bytes();
         for (key, segment) in &self.segments {
+            let size = sizes
+                .get(&(key.index.as_str(), key.shard))
+                .copied()
+                .unwrap_or(self.item_bytes);
             let counts = segment.counts();
             if counts.live == 0 {
                 continue;
             }
             let chunks = segment.chunks();
-            let runs = cut(chunks, self.item_bytes);
+            let runs = cut(chunks, size);
             let whole = runs.len() == 1;
             for run in runs {
                 let (Some(first), Some(last)) = (chunks.get(run.start), chunks.get(run.end - 1))
