@@ -3,7 +3,8 @@
 //! clean, the snapshot is not taken twice, and the settings that loading tuned are as they were.
 //!
 //! The boundaries need the cargo feature `failpoints`. `MIG_TEST_ALL=1` kills at every boundary at its first, middle and
-//! last hit; otherwise a run takes a part of them, another one each day. `MIG_CRASH_SEED=n` repeats random instants.
+//! last hit; otherwise a run takes a part of them, another one each day (`MIG_TEST_PART=n` chooses it). `MIG_CRASH_SEED=n`
+//! repeats random instants.
 
 #![allow(
     clippy::print_stdout,
@@ -222,7 +223,11 @@ fn a_kill_at_every_boundary_between_clusters_is_finished_by_a_plain_apply() {
         *hits.entry(name).or_default() += 1;
     }
     let all = std::env::var_os("MIG_TEST_ALL").is_some();
-    let part = today() % PARTS;
+    let part = std::env::var("MIG_TEST_PART")
+        .ok()
+        .and_then(|part| part.parse().ok())
+        .unwrap_or_else(today)
+        % PARTS;
     let mut histogram = BTreeMap::new();
     let (mut kills, mut number) = (0, 0);
     for (at, (name, hits)) in hits.iter().enumerate() {
