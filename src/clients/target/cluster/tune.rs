@@ -2,7 +2,7 @@
 //!
 //! What they were is kept in the working state before anything is changed, so that whoever comes next can put them back:
 //! the end of the load, the next apply, or `mig restore-settings`. The alias that documents are written through
-//! ([`super::part`]) goes with them. A setting that somebody else changed meanwhile is left as it is found.
+//! (`part`) goes with them. A setting that somebody else changed meanwhile is left as it is found.
 
 use std::collections::BTreeMap;
 
