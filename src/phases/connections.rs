@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::common;
 use super::existing::SnapshotView;
 use super::kind::PhaseError;
 use super::live::{LiveView, SourceView, Wider};
@@ -291,35 +292,30 @@ impl Connections {
         }
     }
 
+    fn cluster(&self, address: &Address) -> Result<&Cluster, PhaseError> {
+        self.clusters
+            .get(address)
+            .ok_or_else(|| PhaseError::Failed {
+                message: format!("the plan has no cluster `{address}`"),
+                help: None,
+            })
+    }
+
     /// A target.
     pub fn open_target(&self, address: &Address) -> Result<Arc<dyn Target>, PhaseError> {
         self.opened_targets.get(address, || {
-            let cluster = self
-                .clusters
-                .get(address)
-                .ok_or_else(|| PhaseError::Failed {
-                    message: format!("the plan has no cluster `{address}`"),
-                    help: None,
-                })?;
+            let cluster = self.cluster(address)?;
             match &cluster.at {
                 ClusterAt::Directory(path) => {
                     let version = version_of(address, cluster)?;
-                    let target = DirectoryTarget::open(path.clone(), version).map_err(|error| {
-                        PhaseError::Failed {
-                            message: format!("target `{address}`: {error}"),
-                            help: Some(error.help()),
-                        }
-                    })?;
+                    let target = DirectoryTarget::open(path.clone(), version)
+                        .map_err(|error| common::target_error(address, &error))?;
                     Ok(Arc::new(target) as Arc<dyn Target>)
                 }
                 ClusterAt::Endpoint(_) => {
                     let client = self.open_cluster(address)?;
-                    let target = ClusterTarget::open(client, &self.plan, &self.lineage).map_err(
-                        |error| PhaseError::Failed {
-                            message: format!("target `{address}`: {error}"),
-                            help: Some(error.help()),
-                        },
-                    )?;
+                    let target = ClusterTarget::open(client, &self.plan, &self.lineage)
+                        .map_err(|error| common::target_error(address, &error))?;
                     Ok(Arc::new(target) as Arc<dyn Target>)
                 }
             }
@@ -333,13 +329,7 @@ impl Connections {
     }
 
     fn client(&self, address: &Address) -> Result<Result<ClusterClient, ClusterError>, PhaseError> {
-        let cluster = self
-            .clusters
-            .get(address)
-            .ok_or_else(|| PhaseError::Failed {
-                message: format!("the plan has no cluster `{address}`"),
-                help: None,
-            })?;
+        let cluster = self.cluster(address)?;
         let mut why = None;
         let opened = self.opened_clusters.get(address, || {
             let opened =
@@ -359,13 +349,7 @@ impl Connections {
 
     /// The version that a cluster is asserted to have.
     pub fn version_of(&self, address: &Address) -> Result<ProductVersion, PhaseError> {
-        let cluster = self
-            .clusters
-            .get(address)
-            .ok_or_else(|| PhaseError::Failed {
-                message: format!("the plan has no cluster `{address}`"),
-                help: None,
-            })?;
+        let cluster = self.cluster(address)?;
         version_of(address, cluster)
     }
 }

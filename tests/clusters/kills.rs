@@ -18,7 +18,7 @@ use mig::clients::cluster::Request;
 use serde_json::{Value, json};
 
 use super::corpus::{Documents, Sent, bulk};
-use super::place::Place;
+use super::place::{Place, next, phase_at_the_kill, print};
 use super::support::{Options, Scope, Server, elasticsearch};
 use super::whole::all_arrived;
 
@@ -165,32 +165,6 @@ impl<'a> Small<'a> {
     }
 }
 
-/// The phase that the journal says was running last.
-fn phase_at_the_kill(place: &Place) -> String {
-    let Ok(text) = std::fs::read_to_string(place.path("state/journal.jsonl")) else {
-        return "before the state".into();
-    };
-    let mut phase = "between phases".to_owned();
-    for line in text.lines() {
-        let Ok(line) = serde_json::from_str::<Value>(line) else {
-            continue;
-        };
-        let entry = &line["entry"];
-        if let Some(address) = entry["phase-started"]["address"].as_str() {
-            address.clone_into(&mut phase);
-        } else if entry.get("phase-done").is_some() {
-            phase = "between phases".into();
-        }
-    }
-    phase
-}
-
-fn print(histogram: &BTreeMap<String, usize>) {
-    for (phase, kills) in histogram {
-        println!("  {kills:>4}  {phase}");
-    }
-}
-
 /// Days since the epoch: what a run that takes only a part goes by.
 fn today() -> usize {
     let seconds = std::time::SystemTime::now()
@@ -266,14 +240,6 @@ fn a_kill_at_every_boundary_between_clusters_is_finished_by_a_plain_apply() {
     }
     print(&histogram);
     assert!(kills > 0, "nothing was killed");
-}
-
-/// A small generator, so that a seed repeats a run.
-fn next(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
 }
 
 #[test]

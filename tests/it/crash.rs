@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::support::Place;
+use crate::support::{Place, next, phase_at_the_kill, print};
 
 /// A few indices: every boundary is passed, and a run is short.
 #[cfg(feature = "failpoints")]
@@ -32,32 +32,6 @@ fn recover(place: &Place, what: &str) {
     );
     let left = place.mig(&["plan", "--detailed-exitcode"]);
     assert_eq!(left.code, 0, "after {what}\n{}\n{}", left.out, left.err);
-}
-
-/// The phase that the journal says was running last.
-fn phase_at_the_kill(place: &Place) -> String {
-    let Ok(text) = std::fs::read_to_string(place.path("state/journal.jsonl")) else {
-        return "before the state".into();
-    };
-    let mut phase = "between phases".to_owned();
-    for line in text.lines() {
-        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else {
-            continue;
-        };
-        let entry = &line["entry"];
-        if let Some(address) = entry["phase-started"]["address"].as_str() {
-            address.clone_into(&mut phase);
-        } else if entry.get("phase-done").is_some() {
-            phase = "between phases".into();
-        }
-    }
-    phase
-}
-
-fn print(histogram: &BTreeMap<String, usize>) {
-    for (phase, kills) in histogram {
-        println!("  {kills:>4}  {phase}");
-    }
 }
 
 #[test]
@@ -171,14 +145,6 @@ fn a_rollback_that_is_killed_goes_on() {
         assert!(place.ndjson().is_empty(), "{point}");
         recover(&place, point);
     }
-}
-
-/// A small generator, so that a seed repeats a run.
-fn next(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
 }
 
 #[test]

@@ -194,3 +194,39 @@ impl Place {
         }
     }
 }
+
+/// The phase that the journal says was running last.
+pub(crate) fn phase_at_the_kill(place: &Place) -> String {
+    let Ok(text) = std::fs::read_to_string(place.path("state/journal.jsonl")) else {
+        return "before the state".into();
+    };
+    let mut phase = "between phases".to_owned();
+    for line in text.lines() {
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else {
+            continue;
+        };
+        let entry = &line["entry"];
+        if let Some(address) = entry["phase-started"]["address"].as_str() {
+            address.clone_into(&mut phase);
+        } else if entry.get("phase-done").is_some() {
+            phase = "between phases".into();
+        }
+    }
+    phase
+}
+
+/// A histogram of kills, for people.
+#[allow(clippy::print_stdout, reason = "what a failure is repeated with")]
+pub(crate) fn print(histogram: &std::collections::BTreeMap<String, usize>) {
+    for (phase, kills) in histogram {
+        println!("  {kills:>4}  {phase}");
+    }
+}
+
+/// A small generator, so that a seed repeats a run.
+pub(crate) fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
