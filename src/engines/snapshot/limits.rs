@@ -27,3 +27,6 @@ pub const MAX_SHARD_FILES: usize = 1 << 20;
 
 /// Shards of one index (Elasticsearch allows 1024).
 pub const MAX_SHARDS: u32 = 1 << 16;
+
+/// Bytes of the file with the paths of an index's shards (OpenSearch 2.17 and later).
+pub const MAX_COMPANION_BYTES: u64 = 16 << 20;
