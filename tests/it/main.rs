@@ -27,6 +27,7 @@ mod plan;
 mod planning_codes;
 mod reader;
 mod readme;
+mod rebuild;
 mod render;
 mod sample;
 mod snapshot;

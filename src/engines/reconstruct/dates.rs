@@ -9,8 +9,10 @@ use jiff::tz::Offset;
 
 use super::values::json_text;
 
-/// What a field without a format takes.
-const DEFAULT: &str = "strict_date_optional_time||epoch_millis";
+/// What a `date` without a format takes.
+pub(super) const MILLIS: &str = "strict_date_optional_time||epoch_millis";
+/// What a `date_nanos` without a format takes.
+pub(super) const NANOS: &str = "strict_date_optional_time_nanos||epoch_millis";
 
 const SECOND: i128 = 1_000_000_000;
 const MILLISECOND: i128 = 1_000_000;
@@ -45,8 +47,7 @@ enum Piece {
 
 impl DateFormat {
     /// `None` when no alternative of the format is one that can be written here.
-    pub(super) fn parse(format: Option<&str>) -> Option<Self> {
-        let format = format.unwrap_or(DEFAULT);
+    pub(super) fn parse(format: &str) -> Option<Self> {
         // `8yyyy…` marks a pattern of java.time in Elasticsearch 6.8.
         let format = format.strip_prefix('8').unwrap_or(format);
         let known: Vec<One> = format.split("||").filter_map(One::parse).collect();
@@ -204,7 +205,7 @@ mod tests {
 
     fn written(format: Option<&str>, nanos: i128) -> Option<String> {
         let mut out = String::new();
-        DateFormat::parse(format)?.write(nanos, &mut out)?;
+        DateFormat::parse(format.unwrap_or(MILLIS))?.write(nanos, &mut out)?;
         Some(out)
     }
 
@@ -249,7 +250,7 @@ mod tests {
         assert_eq!(written(Some("yyyy-MM-dd"), SECOND), None);
         assert_eq!(written(Some("HH:mm"), 0), None);
         assert_eq!(written(None, 7), None);
-        assert_eq!(DateFormat::parse(Some("EEE, d MMM yyyy")), None);
-        assert_eq!(DateFormat::parse(Some("yy")), None);
+        assert_eq!(DateFormat::parse("EEE, d MMM yyyy"), None);
+        assert_eq!(DateFormat::parse("yy"), None);
     }
 }

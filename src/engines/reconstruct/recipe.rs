@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::dates::DateFormat;
+use super::dates::{self, DateFormat};
 use super::values::Kind;
 
 /// Objects within objects, at the most; a mapping of more is cut there and said to be.
@@ -65,7 +65,14 @@ impl Recipe {
             origin,
             copies,
         };
-        walk.properties(mapping, &mut Vec::new());
+        if mapping
+            .get("enabled")
+            .is_some_and(|enabled| *enabled == false)
+        {
+            walk.refuse(&["*".to_owned()], "`enabled: false`: nothing is indexed");
+        } else {
+            walk.properties(mapping, &mut Vec::new());
+        }
         recipe
             .fields
             .sort_by(|left, right| left.path.cmp(&right.path));
@@ -99,6 +106,17 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn properties(&mut self, mapping: &Value, path: &mut Vec<String>) {
+        let dynamic = mapping
+            .get("dynamic")
+            .map(|word| word.as_str() != Some("false") && *word != false);
+        if dynamic == Some(false) {
+            path.push("*".to_owned());
+            self.refuse(
+                path,
+                "`dynamic: false`: fields that are not mapped are not indexed",
+            );
+            path.pop();
+        }
         let Some(Value::Object(properties)) = mapping.get("properties") else {
             return;
         };
@@ -171,6 +189,19 @@ impl Walk<'_> {
             };
             return self.refuse(path, reason);
         };
+        let sub_limit = match &place {
+            Place::DocValues(name) | Place::Stored(name) if *name != dotted => name
+                .rsplit('.')
+                .next()
+                .and_then(|sub| field.get("fields")?.get(sub)?.get("ignore_above")),
+            _ => field.get("ignore_above"),
+        };
+        if let Some(limit) = sub_limit {
+            self.recipe.altered.push(Unavailable {
+                field: dotted.clone(),
+                reason: format!("values of more than {limit} characters are not there"),
+            });
+        }
         if let Some(change) = altered(kind, field) {
             self.recipe.altered.push(Unavailable {
                 field: dotted,
@@ -185,7 +216,7 @@ impl Walk<'_> {
     }
 
     fn kind(&self, kind: &str, field: &Map<String, Value>) -> Option<Kind> {
-        let format = || DateFormat::parse(text_of(field, "format"));
+        let format = |none| DateFormat::parse(text_of(field, "format").unwrap_or(none));
         Some(match kind {
             "long" | "integer" | "short" | "byte" => Kind::Whole,
             "unsigned_long" => Kind::Unsigned {
@@ -198,8 +229,8 @@ impl Walk<'_> {
                 Kind::Scaled(number_of(field, "scaling_factor").filter(|factor| *factor > 0.0)?)
             }
             "boolean" => Kind::Boolean,
-            "date" => Kind::Date(format()?),
-            "date_nanos" => Kind::DateNanos(format()?),
+            "date" => Kind::Date(format(dates::MILLIS)?),
+            "date_nanos" => Kind::DateNanos(format(dates::NANOS)?),
             "keyword" | "text" | "match_only_text" | "string" => Kind::Text,
             "ip" => Kind::Ip,
             "geo_point" => Kind::GeoPoint,

@@ -3,7 +3,7 @@
 //! Doc values hold numbers in sortable forms (Lucene's `NumericUtils`) and texts as bytes. Deliberately absent: which
 //! field has which kind, which is the recipe's.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -141,6 +141,11 @@ impl Kind {
                     .to_ipv4_mapped()
                     .map_or(IpAddr::V6(address), IpAddr::V4);
                 json_text(&address.to_string(), out);
+            }
+            // Before Elasticsearch 5 an address was a number of 32 bits.
+            (Self::Ip, FieldValue::Whole(number)) => {
+                let bits = u32::try_from(number).map_err(|_| Unfit)?;
+                json_text(&Ipv4Addr::from_bits(bits).to_string(), out);
             }
             (Self::Text | Self::Ip | Self::GeoPoint, FieldValue::Text(text)) => {
                 json_text(text, out);

@@ -4,12 +4,13 @@
 //! Relies on `.fnm` for where a field stands. Deliberately absent: the values of the other types.
 
 mod disi;
-mod entries;
+pub(super) mod entries;
 mod lucene70;
 mod lucene80;
 mod lucene90;
 mod numeric;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::codec;
@@ -59,11 +60,15 @@ enum CompressedBinary {
 }
 
 /// Where the values of a field stand: what offsets of its entry mean.
+#[derive(Clone)]
 pub(super) struct FieldFile {
     pub(super) name: String,
     pub(super) data: Arc<dyn ReadAt>,
     pub(super) order: Order,
 }
+
+/// One field of several: its entry, or that its format is not known.
+pub(super) type Opened = Result<(Entry, FieldFile), LuceneError>;
 
 /// The doc values of one segment: opens fields by name.
 pub(super) struct DocValues<'a> {
@@ -114,6 +119,55 @@ impl<'a> DocValues<'a> {
 
     /// The entry of a field that has doc values, and the file that its values stand in.
     pub(super) fn open(&mut self, field: &FieldInfo) -> Result<(Entry, FieldFile), LuceneError> {
+        let suffix = self.suffix(field)?;
+        let mut found = self.open_file(&suffix, &BTreeSet::from([field.number]))?;
+        let entry = found.0.remove(&field.number);
+        let entry = entry.ok_or_else(|| self.no_entry(field))?;
+        Ok((entry, found.1))
+    }
+
+    /// The entries of several fields that have doc values, each metadata file read once. A field whose format is not known
+    /// comes as that error; any other error is one of the whole.
+    pub(super) fn open_each(&mut self, wanted: &[&FieldInfo]) -> Result<Vec<Opened>, LuceneError> {
+        let mut by_file: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for field in wanted {
+            let suffix = self.suffix(field)?;
+            by_file.entry(suffix).or_default().insert(field.number);
+        }
+        let mut opened = BTreeMap::new();
+        for (suffix, numbers) in by_file {
+            match self.open_file(&suffix, &numbers) {
+                Ok((entries, file)) => {
+                    for (number, entry) in entries {
+                        opened.insert(number, Ok((entry, file.clone())));
+                    }
+                }
+                Err(LuceneError::Unsupported {
+                    file,
+                    codec,
+                    version,
+                }) => {
+                    for number in numbers {
+                        let error = LuceneError::Unsupported {
+                            file: file.clone(),
+                            codec: codec.clone(),
+                            version,
+                        };
+                        opened.insert(number, Err(error));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let take = |field: &&FieldInfo| {
+            let found = opened.remove(&field.number);
+            found.ok_or_else(|| self.no_entry(field))
+        };
+        wanted.iter().map(take).collect()
+    }
+
+    /// What the files of a field's doc values have in their names.
+    fn suffix(&self, field: &FieldInfo) -> Result<String, LuceneError> {
         let attribute = |key: &str| {
             let value = field.attributes.get(key);
             value.ok_or_else(|| LuceneError::Corrupt {
@@ -124,24 +178,37 @@ impl<'a> DocValues<'a> {
         };
         let format = attribute("PerFieldDocValuesFormat.format")?;
         let suffix = attribute("PerFieldDocValuesFormat.suffix")?;
-        let suffix = match field.doc_values_gen {
+        Ok(match field.doc_values_gen {
             None => format!("{format}_{suffix}"),
             Some(generation) => format!("{}_{format}_{suffix}", base36(generation)),
-        };
+        })
+    }
+
+    fn no_entry(&self, field: &FieldInfo) -> LuceneError {
+        LuceneError::Corrupt {
+            file: self.directory.name("", ".dvm"),
+            offset: 0,
+            expected: format!("an entry of field {}", field.name),
+        }
+    }
+
+    fn open_file(
+        &mut self,
+        suffix: &str,
+        wanted: &BTreeSet<u32>,
+    ) -> Result<(BTreeMap<u32, Entry>, FieldFile), LuceneError> {
         let middle = format!("_{suffix}");
         let (name, meta) = self.directory.read(&middle, ".dvm")?;
         let mut input = Input::new(&name, &meta);
-        let header = self.directory.header(&mut input, &suffix)?;
+        let header = self.directory.header(&mut input, suffix)?;
         let (layout, data_codec) = lucene70::layout(header.codec, header.version)
             .or_else(|| lucene80::layout(header.codec, header.version))
             .or_else(|| lucene90::layout(header.codec, header.version))
             .ok_or_else(|| header.unsupported(&input))?;
-        let Some(entry) = entries::find(&mut input, layout, self.fields, field.number)? else {
-            return Err(input.corrupt(format!("an entry of field {}", field.name)));
-        };
+        let entries = entries::find(&mut input, layout, self.fields, wanted)?;
         let order = input.order();
-        let (name, data) = self.data(&middle, &suffix, data_codec)?;
-        Ok((entry, FieldFile { name, data, order }))
+        let (name, data) = self.data(&middle, suffix, data_codec)?;
+        Ok((entries, FieldFile { name, data, order }))
     }
 
     /// Opens the `.dvd` file and verifies its checksum where that is cheap.
