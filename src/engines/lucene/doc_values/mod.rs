@@ -5,6 +5,7 @@
 
 mod disi;
 pub(super) mod entries;
+mod legacy;
 mod lucene70;
 mod lucene80;
 mod lucene90;
@@ -12,6 +13,8 @@ mod numeric;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::codec;
 use super::directory::{Directory, base36};
@@ -78,6 +81,20 @@ pub(super) struct DocValues<'a> {
     /// `.dvd` files whose checksum was left for later because of their size.
     pub(super) unverified: Vec<String>,
     verified: Vec<String>,
+    last: Option<Meta>,
+}
+
+/// A `.dvm` file.
+#[derive(Clone)]
+struct Meta {
+    name: String,
+    suffix: String,
+    /// Without the footer.
+    bytes: Bytes,
+}
+
+fn no_entry(input: &Input<'_>, field: &FieldInfo) -> LuceneError {
+    input.corrupt(format!("an entry of field {}", field.name))
 }
 
 impl<'a> DocValues<'a> {
@@ -88,6 +105,7 @@ impl<'a> DocValues<'a> {
             max_doc,
             unverified: Vec::new(),
             verified: Vec::new(),
+            last: None,
         }
     }
 
@@ -98,13 +116,25 @@ impl<'a> DocValues<'a> {
         };
         match field.doc_values {
             DocValuesKind::None => Ok(None),
-            DocValuesKind::Numeric => match self.open(field)? {
-                (Entry::Numeric(entry), file) => {
-                    let FieldFile { name, data, order } = file;
-                    Numeric::open(&name, data, order, &entry, self.max_doc).map(Some)
-                }
-                _ => Err(self.wrong_kind(field)),
-            },
+            DocValuesKind::Numeric => self.numbers(field).map(Some),
+            _ => Err(self.wrong_kind(field)),
+        }
+    }
+
+    fn numbers(&mut self, field: &FieldInfo) -> Result<Numeric, LuceneError> {
+        let meta = self.meta(self.suffix(field)?)?;
+        let mut input = Input::new(&meta.name, &meta.bytes);
+        let header = self.directory.header(&mut input, &meta.suffix)?;
+        if let Some((family, data_codec)) = legacy::family(header.codec, header.version) {
+            let entry = legacy::find(&mut input, family, field.number, self.max_doc)?;
+            let entry = entry.ok_or_else(|| no_entry(&input, field))?;
+            let (name, data) = self.data(&meta, data_codec)?;
+            return legacy::open(&name, data, entry, self.max_doc);
+        }
+        match self.open(field)? {
+            (Entry::Numeric(entry), FieldFile { name, data, order }) => {
+                Numeric::open(&name, data, order, &entry, self.max_doc)
+            }
             _ => Err(self.wrong_kind(field)),
         }
     }
@@ -117,13 +147,13 @@ impl<'a> DocValues<'a> {
         }
     }
 
-    /// The entry of a field that has doc values, and the file that its values stand in.
+    /// The entry of a field that has doc values of Lucene 7 or later, and the file that its values stand in.
     pub(super) fn open(&mut self, field: &FieldInfo) -> Result<(Entry, FieldFile), LuceneError> {
-        let suffix = self.suffix(field)?;
-        let mut found = self.open_file(&suffix, &BTreeSet::from([field.number]))?;
-        let entry = found.0.remove(&field.number);
-        let entry = entry.ok_or_else(|| self.no_entry(field))?;
-        Ok((entry, found.1))
+        let meta = self.meta(self.suffix(field)?)?;
+        let (mut found, file) = self.open_file(&meta, &BTreeSet::from([field.number]))?;
+        let entry = found.remove(&field.number);
+        let entry = entry.ok_or_else(|| no_entry(&Input::new(&meta.name, &meta.bytes), field))?;
+        Ok((entry, file))
     }
 
     /// The entries of several fields that have doc values, each metadata file read once. A field whose format is not known
@@ -136,7 +166,8 @@ impl<'a> DocValues<'a> {
         }
         let mut opened = BTreeMap::new();
         for (suffix, numbers) in by_file {
-            match self.open_file(&suffix, &numbers) {
+            let meta = self.meta(suffix)?;
+            match self.open_file(&meta, &numbers) {
                 Ok((entries, file)) => {
                     for (number, entry) in entries {
                         opened.insert(number, Ok((entry, file.clone())));
@@ -159,11 +190,29 @@ impl<'a> DocValues<'a> {
                 Err(error) => return Err(error),
             }
         }
+        let name = self.directory.name("", ".dvm");
         let take = |field: &&FieldInfo| {
             let found = opened.remove(&field.number);
-            found.ok_or_else(|| self.no_entry(field))
+            found.ok_or_else(|| no_entry(&Input::new(&name, &[]), field))
         };
         wanted.iter().map(take).collect()
+    }
+
+    fn open_file(
+        &mut self,
+        meta: &Meta,
+        wanted: &BTreeSet<u32>,
+    ) -> Result<(BTreeMap<u32, Entry>, FieldFile), LuceneError> {
+        let mut input = Input::new(&meta.name, &meta.bytes);
+        let header = self.directory.header(&mut input, &meta.suffix)?;
+        let (layout, data_codec) = lucene70::layout(header.codec, header.version)
+            .or_else(|| lucene80::layout(header.codec, header.version))
+            .or_else(|| lucene90::layout(header.codec, header.version))
+            .ok_or_else(|| header.unsupported(&input))?;
+        let entries = entries::find(&mut input, layout, self.fields, wanted)?;
+        let order = input.order();
+        let (name, data) = self.data(meta, data_codec)?;
+        Ok((entries, FieldFile { name, data, order }))
     }
 
     /// What the files of a field's doc values have in their names.
@@ -184,47 +233,36 @@ impl<'a> DocValues<'a> {
         })
     }
 
-    fn no_entry(&self, field: &FieldInfo) -> LuceneError {
-        LuceneError::Corrupt {
-            file: self.directory.name("", ".dvm"),
-            offset: 0,
-            expected: format!("an entry of field {}", field.name),
+    /// A `.dvm` file. Kept for the next field: most stand in the same.
+    fn meta(&mut self, suffix: String) -> Result<Meta, LuceneError> {
+        if let Some(meta) = self.last.as_ref().filter(|meta| meta.suffix == suffix) {
+            return Ok(meta.clone());
         }
-    }
-
-    fn open_file(
-        &mut self,
-        suffix: &str,
-        wanted: &BTreeSet<u32>,
-    ) -> Result<(BTreeMap<u32, Entry>, FieldFile), LuceneError> {
         let middle = format!("_{suffix}");
-        let (name, meta) = self.directory.read(&middle, ".dvm")?;
-        let mut input = Input::new(&name, &meta);
-        let header = self.directory.header(&mut input, suffix)?;
-        let (layout, data_codec) = lucene70::layout(header.codec, header.version)
-            .or_else(|| lucene80::layout(header.codec, header.version))
-            .or_else(|| lucene90::layout(header.codec, header.version))
-            .ok_or_else(|| header.unsupported(&input))?;
-        let entries = entries::find(&mut input, layout, self.fields, wanted)?;
-        let order = input.order();
-        let (name, data) = self.data(&middle, suffix, data_codec)?;
-        Ok((entries, FieldFile { name, data, order }))
+        let (name, bytes) = self.directory.read(&middle, ".dvm")?;
+        let meta = Meta {
+            name,
+            suffix,
+            bytes,
+        };
+        self.last = Some(meta.clone());
+        Ok(meta)
     }
 
     /// Opens the `.dvd` file and verifies its checksum where that is cheap.
     fn data(
         &mut self,
-        middle: &str,
-        suffix: &str,
+        meta: &Meta,
         codec_name: &str,
     ) -> Result<(String, Arc<dyn ReadAt>), LuceneError> {
-        let (name, data) = self.directory.open(middle, ".dvd")?;
+        let middle = format!("_{}", meta.suffix);
+        let (name, data) = self.directory.open(&middle, ".dvd")?;
         if self.verified.contains(&name) || self.unverified.contains(&name) {
             return Ok((name, data));
         }
         let head = codec::read(&name, data.as_ref(), 0, data.len().min(512))?;
         let mut input = Input::new(&name, &head);
-        let header = self.directory.header(&mut input, suffix)?;
+        let header = self.directory.header(&mut input, &meta.suffix)?;
         if header.codec != codec_name {
             return Err(input.corrupt(format!("codec {codec_name} before this byte")));
         }
