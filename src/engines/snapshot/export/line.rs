@@ -83,6 +83,7 @@ fn field(name: &str, value: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engines::lucene::StoredDocument;
 
     const DOCUMENT: Document<'static> = Document {
         doc: 0,
@@ -94,6 +95,7 @@ mod tests {
         seq_no: None,
         primary_term: None,
         legacy_type: None,
+        stored: StoredDocument::EMPTY,
     };
 
     fn lines(document: &Document<'_>, form: ExportForm) -> (String, ExportReport) {
