@@ -21,6 +21,7 @@ mod exit_codes;
 mod export;
 mod fake_server;
 mod graph;
+mod old_repositories;
 mod phases;
 mod plan;
 mod planning_codes;

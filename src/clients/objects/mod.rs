@@ -32,4 +32,11 @@ pub trait ObjectStore: Send + Sync {
 
     /// Opens an object for ranged reads.
     fn open(&self, key: &str) -> io::Result<Arc<dyn ReadAt>>;
+
+    /// What this store is a part of (the whole bucket), and where in it this store begins: `a/b`, without `/` at its ends,
+    /// `""` where it is the whole. `None` where nothing outside belongs to it: a directory, memory. OpenSearch 3 can put
+    /// shards of a repository in a bucket in front of its base path.
+    fn outside(&self) -> Option<(Arc<dyn ObjectStore>, String)> {
+        None
+    }
 }

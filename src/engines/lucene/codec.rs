@@ -1,15 +1,20 @@
-//! The frame of every Lucene file: header (codec name, version, segment id) and footer (CRC-32).
+//! The frame of every Lucene file: header (codec name, version, and from Lucene 5 on the segment's id) and footer
+//! (CRC-32, from Lucene 4.8 on).
+//!
+//! The codec name says which of these a file has, and in which order its numbers have their bytes.
 
 use bytes::Bytes;
 
-use super::input::Input;
+use super::input::{Input, Order};
 use super::limits::{CHECKSUM_STEP_BYTES, SMALL_FILE_BYTES};
 use super::{LuceneError, ReadAt};
 
 const HEADER_MAGIC: u32 = 0x3fd7_6c17;
 const FOOTER_MAGIC: u32 = !HEADER_MAGIC;
+/// Stands before the header of `.del` files, −2: what older ones had there was their length.
+pub(super) const BIT_VECTOR: u32 = 0xffff_fffe;
 /// Magic, algorithm and checksum.
-pub(super) const FOOTER_BYTES: u64 = 16;
+const FOOTER_BYTES: u64 = 16;
 /// The part of the footer that the checksum does not cover: itself.
 const CRC_BYTES: u64 = 8;
 
@@ -18,12 +23,13 @@ const CRC_BYTES: u64 = 8;
 pub(super) struct Header<'a> {
     pub(super) codec: &'a str,
     pub(super) version: u32,
-    pub(super) id: [u8; 16],
+    /// `None` in the formats of Lucene 4.
+    pub(super) id: Option<[u8; 16]>,
     pub(super) suffix: &'a str,
 }
 
 /// The header up to the version, as files before Lucene 5 have it.
-pub(super) fn codec_header<'a>(input: &mut Input<'a>) -> Result<(&'a str, u32), LuceneError> {
+fn codec_header<'a>(input: &mut Input<'a>) -> Result<(&'a str, u32), LuceneError> {
     let magic = input.clone().be_u32()?;
     if magic != HEADER_MAGIC {
         return Err(input.corrupt(format!("a Lucene header (3fd76c17), not {magic:08x}")));
@@ -33,33 +39,94 @@ pub(super) fn codec_header<'a>(input: &mut Input<'a>) -> Result<(&'a str, u32), 
     Ok((codec, input.be_u32()?))
 }
 
-/// The header of files from Lucene 5 on.
-pub(super) fn index_header<'a>(input: &mut Input<'a>) -> Result<Header<'a>, LuceneError> {
+/// Reads the header, in the form that its codec name has it in. Numbers behind it are read in the file's own order.
+pub(super) fn header<'a>(input: &mut Input<'a>) -> Result<Header<'a>, LuceneError> {
     let (codec, version) = codec_header(input)?;
-    let mut id = [0; 16];
-    id.copy_from_slice(input.take(16)?);
-    let length = usize::from(input.u8()?);
-    let suffix = std::str::from_utf8(input.take(length)?)
-        .map_err(|_| input.corrupt("a file suffix in ASCII before this byte"))?;
-    Ok(Header {
+    let mut header = Header {
         codec,
         version,
-        id,
-        suffix,
-    })
+        id: None,
+        suffix: "",
+    };
+    if !before_ids(codec, version) {
+        let mut id = [0; 16];
+        id.copy_from_slice(input.take(16)?);
+        let length = usize::from(input.u8()?);
+        header.id = Some(id);
+        header.suffix = std::str::from_utf8(input.take(length)?)
+            .map_err(|_| input.corrupt("a file suffix in ASCII before this byte"))?;
+    }
+    input.set_order(order(codec));
+    Ok(header)
+}
+
+/// Whether the header ends with the version: the formats of Lucene 4.
+fn before_ids(codec: &str, version: u32) -> bool {
+    match codec {
+        "segments" => version < 4,
+        "CompoundFileWriterEntries" | "BitVector" => true,
+        _ => codec.starts_with("Lucene4"),
+    }
+}
+
+/// The formats that Lucene 9 and later write, and those that others build on them, are little-endian.
+fn order(codec: &str) -> Order {
+    let names = [
+        "Lucene9",
+        "Lucene10",
+        "ZstdStoredFields814",
+        "CustomStoredFields",
+        "QatStoredFields",
+        "ES8",
+        "ES9",
+    ];
+    if names.iter().any(|name| codec.starts_with(name)) {
+        return Order::Little;
+    }
+    Order::Big
+}
+
+/// How many bytes the footer of a file takes: none where its format has none.
+pub(super) fn footer_bytes(codec: &str, version: u32) -> u64 {
+    if before_footers(codec, version) {
+        0
+    } else {
+        FOOTER_BYTES
+    }
+}
+
+/// Whether a file has no footer: its format is one that Lucene 4 had before 4.8.
+fn before_footers(codec: &str, version: u32) -> bool {
+    let first_with_footer = match codec {
+        "segments"
+        | "BitVector"
+        | "Lucene41StoredFieldsData"
+        | "Lucene41StoredFieldsIndex"
+        | "Lucene45ValuesMetadata"
+        | "Lucene45ValuesData" => 2,
+        "Lucene40SegmentInfo" => u32::MAX,
+        "Lucene46SegmentInfo" | "Lucene46FieldInfos" | "CompoundFileWriterEntries" => 1,
+        _ => 0,
+    };
+    version < first_with_footer
 }
 
 impl Header<'_> {
     /// The id tells a file of another segment under this name.
-    pub(super) fn check_id(&self, input: &Input<'_>, id: [u8; 16]) -> Result<(), LuceneError> {
-        if self.id == id {
+    pub(super) fn check_id(
+        &self,
+        input: &Input<'_>,
+        id: Option<[u8; 16]>,
+    ) -> Result<(), LuceneError> {
+        // Segments of Lucene 4 have no id; in an index that Lucene 5 opened, their deletions may have one.
+        if self.id.is_none() || id.is_none() || self.id == id {
             return Ok(());
         }
         Err(input.corrupt("the segment's id before this byte"))
     }
 
     pub(super) fn check_suffix(&self, input: &Input<'_>, suffix: &str) -> Result<(), LuceneError> {
-        if self.suffix == suffix {
+        if self.id.is_none() || self.suffix == suffix {
             return Ok(());
         }
         Err(input.corrupt(format!("file suffix `{suffix}`, not `{}`", self.suffix)))
@@ -116,8 +183,26 @@ pub(super) fn read_verified(file: &str, reader: &dyn ReadAt) -> Result<Bytes, Lu
         });
     }
     let bytes = read(file, reader, 0, length)?;
-    let body = verified(file, &bytes)?.len();
+    let body = body(file, &bytes)?.len();
     Ok(bytes.slice(..body))
+}
+
+/// The bytes before the footer, verified; all bytes where the format has none.
+fn body<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a [u8], LuceneError> {
+    let mut input = Input::new(file, bytes);
+    if input
+        .clone()
+        .be_u32()
+        .is_ok_and(|first| first == BIT_VECTOR)
+    {
+        input.be_u32()?;
+    }
+    let (codec, version) = codec_header(&mut input)?;
+    // Where a footer stands, the version is damaged.
+    if before_footers(codec, version) && Footer::parse(file, bytes.len() as u64, bytes).is_err() {
+        return Ok(bytes);
+    }
+    verified(file, bytes)
 }
 
 /// Verifies the footer of a file in memory and gives the bytes before it.
@@ -222,6 +307,13 @@ pub(super) mod encode {
         out.extend(id);
         out.push(suffix.len() as u8);
         out.extend(suffix.as_bytes());
+        out
+    }
+
+    pub(crate) fn old_header(codec: &str, version: u32) -> Vec<u8> {
+        let mut out = super::HEADER_MAGIC.to_be_bytes().to_vec();
+        string(&mut out, codec);
+        out.extend(version.to_be_bytes());
         out
     }
 

@@ -1,4 +1,6 @@
-//! `.cfe`: where each file stands in the compound file `.cfs`. `Lucene50CompoundEntries` (Lucene 5 to 8, big-endian).
+//! `.cfe`: where each file stands in the compound file `.cfs`. `CompoundFileWriterEntries` (Lucene 4),
+//! `Lucene50CompoundEntries` (5 to 8), `Lucene90CompoundEntries` (9 on), which differ in the header and in the order of
+//! bytes.
 //!
 //! The bytes of the `.cfs` itself are read by ranges and never checked as one: every file in it has a footer of its own.
 
@@ -15,14 +17,15 @@ pub(super) type Entries = BTreeMap<String, (u64, u64)>;
 pub(super) fn entries(
     file: &str,
     bytes: &[u8],
-    id: [u8; 16],
+    id: Option<[u8; 16]>,
     data_length: u64,
 ) -> Result<Entries, LuceneError> {
     let mut input = Input::new(file, bytes);
-    let header = codec::index_header(&mut input)?;
+    let header = codec::header(&mut input)?;
     header.check_id(&input, id)?;
     match (header.codec, header.version) {
-        ("Lucene50CompoundEntries", 0) => {}
+        ("CompoundFileWriterEntries", 0 | 1)
+        | ("Lucene50CompoundEntries" | "Lucene90CompoundEntries", 0) => {}
         _ => return Err(header.unsupported(&input)),
     }
     let mut entries = BTreeMap::new();
@@ -62,12 +65,12 @@ mod tests {
 
     #[test]
     fn entries_lie_within_the_data() {
-        let read = |list: &[_]| entries("_0.cfe", &file(list), [1; 16], 100);
+        let read = |list: &[_]| entries("_0.cfe", &file(list), Some([1; 16]), 100);
         let good = read(&[(".fdt", 40, 60), (".fnm", 10, 30)]).unwrap();
         assert_eq!(good[".fdt"], (40, 60));
         assert!(read(&[(".fdt", 40, 61)]).is_err());
         assert!(read(&[(".fdt", i64::MAX as u64, i64::MAX as u64)]).is_err());
         assert!(read(&[(".fdt", 1, 1), (".fdt", 1, 1)]).is_err());
-        assert!(entries("_0.cfe", &file(&[]), [2; 16], 100).is_err());
+        assert!(entries("_0.cfe", &file(&[]), Some([2; 16]), 100).is_err());
     }
 }

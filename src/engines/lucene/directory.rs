@@ -16,13 +16,14 @@ use super::{LuceneError, ReadAt, SegmentFiles};
 pub(super) struct Directory {
     files: Arc<dyn SegmentFiles>,
     segment: String,
-    id: [u8; 16],
+    /// `None` for a segment that Lucene 4 wrote.
+    id: Option<[u8; 16]>,
     /// The `.cfs` file and where each file stands in it, by extension with the dot or suffix before it.
     compound: Option<(Arc<dyn ReadAt>, Entries)>,
 }
 
 impl Directory {
-    pub(super) fn new(files: Arc<dyn SegmentFiles>, segment: &str, id: [u8; 16]) -> Self {
+    pub(super) fn new(files: Arc<dyn SegmentFiles>, segment: &str, id: Option<[u8; 16]>) -> Self {
         Self {
             files,
             segment: segment.to_owned(),
@@ -44,7 +45,7 @@ impl Directory {
         &self.segment
     }
 
-    pub(super) fn id(&self) -> [u8; 16] {
+    pub(super) fn id(&self) -> Option<[u8; 16]> {
         self.id
     }
 
@@ -91,7 +92,7 @@ impl Directory {
         input: &mut Input<'a>,
         suffix: &str,
     ) -> Result<Header<'a>, LuceneError> {
-        let header = codec::index_header(input)?;
+        let header = codec::header(input)?;
         header.check_id(input, self.id)?;
         header.check_suffix(input, suffix)?;
         Ok(header)

@@ -10,6 +10,7 @@ use super::doc_values::{Column, Numeric, ValuesWindow};
 use super::limits::WINDOW_BYTES;
 use super::segment::{ChecksumSpan, Segment};
 use super::stored_fields::chunk::Chunk;
+use super::stored_fields::fields::StoredDocument;
 use super::stored_fields::{Bad, Decompressor, fields};
 use super::{ChunkRef, LuceneError, ReadError, codec, uid};
 
@@ -35,6 +36,8 @@ pub struct Document<'a> {
     pub primary_term: Option<i64>,
     /// The mapping type of indices created before Elasticsearch 6, which is part of the identity there.
     pub legacy_type: Option<&'a str>,
+    /// All stored fields, the above ones too. Parsed as they are asked for.
+    pub stored: StoredDocument<'a>,
 }
 
 /// What one call of [`Segment::read_documents`] did.
@@ -270,6 +273,14 @@ impl Segment {
                 seq_no: value(&self.seq_no, seq_no, doc),
                 primary_term,
                 legacy_type,
+                stored: StoredDocument::new(
+                    bytes,
+                    *count,
+                    &self.wanted,
+                    &self.fields,
+                    self.name(),
+                    doc,
+                ),
             };
             visit(document).map_err(ReadError::Visitor)?;
         }

@@ -66,13 +66,13 @@ fn directory(files: impl IntoIterator<Item = (&'static str, Bytes)>) -> Director
     let files = files
         .map(|(name, bytes)| (name.to_owned(), bytes))
         .collect();
-    Directory::new(Arc::new(Files(files)), "_0", ID)
+    Directory::new(Arc::new(Files(files)), "_0", Some(ID))
 }
 
 fn commit() -> SegmentCommit {
     SegmentCommit {
         name: "_0".to_owned(),
-        id: ID,
+        id: Some(ID),
         codec: String::new(),
         del_gen: None,
         del_count: 0,
@@ -102,7 +102,7 @@ pub fn segment_info(data: &[u8]) {
     if let Some(((codec, version), body)) = pick(data, &formats) {
         let mut bytes = header(codec, version, "");
         bytes.extend(body);
-        let _ = super::segment_info::parse("_0.si", &bytes, ID);
+        let _ = super::segment_info::parse("_0.si", &bytes, Some(ID));
     }
 }
 
@@ -125,7 +125,7 @@ pub fn field_infos(data: &[u8]) {
 pub fn compound(data: &[u8]) {
     let mut bytes = header("Lucene50CompoundEntries", 0, "");
     bytes.extend(data);
-    let _ = super::compound::entries("_0.cfe", &bytes, ID, 1 << 20);
+    let _ = super::compound::entries("_0.cfe", &bytes, Some(ID), 1 << 20);
 }
 
 /// `.liv` of up to 65,535 documents.
@@ -387,7 +387,7 @@ fn behind_header(
     let file = file.ok().filter(|file| file.len() < 64 << 10)?;
     let bytes = file.read_at(0, file.len() as usize).ok()?;
     let mut input = super::input::Input::new(name, &bytes);
-    let header = super::codec::index_header(&mut input).ok()?;
+    let header = super::codec::header(&mut input).ok()?;
     let start = bytes.len() - input.remaining();
     let end = bytes.len().checked_sub(16).filter(|end| *end >= start)?;
     Some((

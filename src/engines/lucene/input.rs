@@ -1,13 +1,23 @@
 //! A checked cursor over the bytes of one small file: Lucene's primitive encodings, and errors that say where.
 //!
-//! Fixed-width numbers are big-endian, as in every file of Lucene up to 8 and in every header and footer; the formats of
-//! Lucene 9, which are little-endian, are not read yet.
+//! Fixed-width numbers are big-endian in every file of Lucene up to 8 and in every header and footer, and little-endian
+//! in the formats of Lucene 9 and later: the file's own header decides, by [`Input::set_order`].
 //!
 //! Deliberately absent: the hot path of stored documents, which has its own few readers in `stored_fields::fields`.
 
 use std::collections::BTreeMap;
 
 use super::LuceneError;
+
+/// The order of the bytes in fixed-width numbers of one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The most significant byte first: Lucene up to 8.
+    #[default]
+    Big,
+    /// The least significant byte first: Lucene 9 and later.
+    Little,
+}
 
 /// Where reading stands in `bytes`, which begin at `base` in the file named `file`.
 #[derive(Clone)]
@@ -16,6 +26,7 @@ pub(super) struct Input<'a> {
     base: u64,
     bytes: &'a [u8],
     at: usize,
+    order: Order,
 }
 
 impl<'a> Input<'a> {
@@ -29,7 +40,17 @@ impl<'a> Input<'a> {
             base,
             bytes,
             at: 0,
+            order: Order::Big,
         }
+    }
+
+    /// What fixed-width numbers are read in from here on.
+    pub(super) fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    pub(super) fn order(&self) -> Order {
+        self.order
     }
 
     pub(super) fn file(&self) -> &'a str {
@@ -80,15 +101,27 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, LuceneError> {
-        Ok(u16::from_be_bytes(self.array()?))
+        let bytes = self.array()?;
+        Ok(match self.order {
+            Order::Big => u16::from_be_bytes(bytes),
+            Order::Little => u16::from_le_bytes(bytes),
+        })
     }
 
     pub(super) fn i32(&mut self) -> Result<i32, LuceneError> {
-        Ok(i32::from_be_bytes(self.array()?))
+        let bytes = self.array()?;
+        Ok(match self.order {
+            Order::Big => i32::from_be_bytes(bytes),
+            Order::Little => i32::from_le_bytes(bytes),
+        })
     }
 
     pub(super) fn i64(&mut self) -> Result<i64, LuceneError> {
-        Ok(i64::from_be_bytes(self.array()?))
+        let bytes = self.array()?;
+        Ok(match self.order {
+            Order::Big => i64::from_be_bytes(bytes),
+            Order::Little => i64::from_le_bytes(bytes),
+        })
     }
 
     /// An `int` that counts something.
@@ -159,6 +192,16 @@ impl<'a> Input<'a> {
 
     pub(super) fn map(&mut self) -> Result<BTreeMap<String, String>, LuceneError> {
         let count = self.vint()?;
+        self.entries(count)
+    }
+
+    /// A map of Lucene before 5.1: its count has four bytes.
+    pub(super) fn old_map(&mut self) -> Result<BTreeMap<String, String>, LuceneError> {
+        let count = self.be_count("a number of entries")?;
+        self.entries(count)
+    }
+
+    fn entries(&mut self, count: u32) -> Result<BTreeMap<String, String>, LuceneError> {
         let mut map = BTreeMap::new();
         for _ in 0..count {
             let key = self.string()?.to_owned();
@@ -169,6 +212,14 @@ impl<'a> Input<'a> {
 
     pub(super) fn skip_set(&mut self) -> Result<(), LuceneError> {
         for _ in 0..self.vint()? {
+            self.string()?;
+        }
+        Ok(())
+    }
+
+    /// A set of Lucene before 5.1: its count has four bytes.
+    pub(super) fn skip_old_set(&mut self) -> Result<(), LuceneError> {
+        for _ in 0..self.be_count("a number of entries")? {
             self.string()?;
         }
         Ok(())

@@ -35,3 +35,6 @@ pub(super) const LZ4_RATIO: u64 = 256;
 
 /// DEFLATE gives at most 258 bytes for two bits.
 pub(super) const DEFLATE_RATIO: u64 = 1040;
+
+/// zstd gives at most 128 KiB for the four bytes of a block that repeats one.
+pub(super) const ZSTD_RATIO: u64 = 32 << 10;

@@ -42,8 +42,10 @@ use crate::base::ReadAt;
 
 pub use documents::{Document, ReadStats, Scratch};
 pub use error::{LuceneError, ReadError};
+pub use field_infos::{DocValuesKind, FieldInfo, VectorEncoding, VectorInfo};
 pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
+pub use stored_fields::fields::{StoredDocument, StoredFieldsOf, StoredValue};
 
 /// The files of one commit of one shard, by Lucene file name.
 pub trait SegmentFiles: Send + Sync {

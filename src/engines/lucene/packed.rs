@@ -1,10 +1,46 @@
-//! Packed integers of Lucene up to 8: most significant bit first, in a big-endian stream of bits. One rule covers the
-//! `PACKED` form of `PackedInts` and `DirectReader`; monotonic sequences are stored as deltas to a line.
+//! Packed integers: most significant bit first in a big-endian stream of bits (Lucene up to 8), or least significant bit
+//! first in a little-endian one (Lucene 9 on). One rule covers the `PACKED` form of `PackedInts` and `DirectReader`;
+//! monotonic sequences are stored as deltas to a line.
 
 use super::LuceneError;
-use super::input::Input;
+use super::input::{Input, Order};
 
-/// Value `index` of a stream of `bits` a value (0 to 64). Bits behind the end of `bytes` read as 0: the caller has
+/// Value `index` of a stream of `bits` a value (0 to 64) in either order.
+#[inline]
+pub(super) fn value_in(order: Order, bytes: &[u8], bits: u32, index: usize) -> u64 {
+    match order {
+        Order::Big => value_at(bytes, bits, index),
+        Order::Little => little_value_at(bytes, bits, index),
+    }
+}
+
+/// As [`value_at`], of a little-endian stream.
+#[inline]
+fn little_value_at(bytes: &[u8], bits: u32, index: usize) -> u64 {
+    if bits == 0 {
+        return 0;
+    }
+    let bit = index * bits as usize;
+    let start = bit / 8;
+    let within = (bit % 8) as u32;
+    let word = match bytes.get(start..start + 8) {
+        Some(eight) => {
+            let mut array = [0; 8];
+            array.copy_from_slice(eight);
+            u64::from_le_bytes(array)
+        }
+        None => (tail(bytes, start) as u64).swap_bytes(),
+    };
+    let mask = u64::MAX >> (64 - bits);
+    if bits <= 56 {
+        return word >> within & mask;
+    }
+    // A value of more than 56 bits may touch nine bytes.
+    let ninth = u128::from(bytes.get(start + 8).copied().unwrap_or(0));
+    ((ninth << 64 | u128::from(word)) >> within) as u64 & mask
+}
+
+/// Value `index` of a big-endian stream of `bits` a value (0 to 64). Bits behind the end of `bytes` read as 0: the caller has
 /// checked the length.
 #[inline]
 pub(super) fn value_at(bytes: &[u8], bits: u32, index: usize) -> u64 {
@@ -53,12 +89,15 @@ pub(super) fn zigzag(value: u64) -> i64 {
 }
 
 /// A sequence that never falls: per block of `1 << shift` values a line, and packed deltas to it.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Monotonic {
     blocks: Vec<Block>,
     shift: u32,
     count: u64,
+    order: Order,
 }
 
+#[derive(Clone, Debug, PartialEq)]
 struct Block {
     min: i64,
     slope: f32,
@@ -89,6 +128,7 @@ impl Monotonic {
             blocks,
             shift,
             count,
+            order: input.order(),
         })
     }
 
@@ -110,7 +150,7 @@ impl Monotonic {
             if byte_length(within + 1, block.bits)? > bytes.len() {
                 return None;
             }
-            delta = value_at(bytes, block.bits, usize::try_from(within).ok()?);
+            delta = value_in(self.order, bytes, block.bits, usize::try_from(within).ok()?);
         }
         Some(block.min.wrapping_add(line).wrapping_add(delta as i64))
     }
@@ -118,7 +158,19 @@ impl Monotonic {
 
 #[cfg(test)]
 pub(super) mod encode {
-    /// Packs values as Lucene does, bit by bit.
+    /// Packs values as Lucene 9 does, bit by bit.
+    pub(crate) fn pack_little(values: &[u64], bits: u32) -> Vec<u8> {
+        let mut out = vec![0; (values.len() * bits as usize).div_ceil(8)];
+        for (index, value) in values.iter().enumerate() {
+            for bit in 0..bits as usize {
+                let at = index * bits as usize + bit;
+                out[at / 8] |= ((value >> bit & 1) as u8) << (at % 8);
+            }
+        }
+        out
+    }
+
+    /// Packs values as Lucene up to 8 does, bit by bit.
     pub(crate) fn pack(values: &[u64], bits: u32) -> Vec<u8> {
         let mut out = vec![0; (values.len() * bits as usize).div_ceil(8)];
         for (index, value) in values.iter().enumerate() {
@@ -135,7 +187,7 @@ pub(super) mod encode {
 
 #[cfg(test)]
 mod tests {
-    use super::encode::pack;
+    use super::encode::{pack, pack_little};
     use super::*;
 
     #[test]
@@ -145,6 +197,11 @@ mod tests {
             let values: Vec<u64> = (0..67_u64)
                 .map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7) & mask)
                 .collect();
+            let little = pack_little(&values, bits);
+            for (index, value) in values.iter().enumerate() {
+                let read = value_in(Order::Little, &little, bits, index);
+                assert_eq!(read, *value, "{bits} bits, {index}, little-endian");
+            }
             let bytes = pack(&values, bits);
             for (index, value) in values.iter().enumerate() {
                 assert_eq!(

@@ -6,13 +6,14 @@
 //! the CRC: `check_spans` after reading, or `verify_stored_fields_checksum` before. Documents count as read when one of
 //! the two has passed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::bits::Bits;
 use super::directory::Directory;
 use super::doc_values::{DocValues, Numeric, Presence};
-use super::field_infos::FieldInfos;
+use super::field_infos::{FieldInfo, FieldInfos};
 use super::stored_fields::StoredFields;
 use super::stored_fields::fields::Wanted;
 use super::{
@@ -67,6 +68,8 @@ pub struct ChecksumSpan {
 pub struct Segment {
     directory: Directory,
     lucene_version: LuceneVersion,
+    attributes: BTreeMap<String, String>,
+    pub(super) fields: FieldInfos,
     counts: SegmentCounts,
     pub(super) stored: StoredFields,
     pub(super) wanted: Wanted,
@@ -118,7 +121,7 @@ impl Segment {
         let primary_term = column("_primary_term")?;
         let mut unverified = values.unverified;
         unverified.insert(0, stored.file.clone());
-        let wanted = Wanted::new(&fields);
+        let wanted = Wanted::new(&fields, stored.format.numbers);
         let count = live.as_ref().map_or(max_doc, Bits::count);
         let roots_live = primary_term
             .as_ref()
@@ -126,6 +129,7 @@ impl Segment {
             .map(|term| roots(term.presence(), live.as_ref(), max_doc));
         Ok(Self {
             lucene_version: info.lucene_version,
+            attributes: info.attributes,
             counts: SegmentCounts {
                 max_doc,
                 live: count,
@@ -143,6 +147,7 @@ impl Segment {
             unverified,
             token: TOKENS.fetch_add(1, Ordering::Relaxed),
             directory,
+            fields,
         })
     }
 
@@ -151,14 +156,25 @@ impl Segment {
         self.directory.segment()
     }
 
-    /// The 16 bytes that name the segment wherever it is copied: equal ids mean equal documents.
-    pub fn id(&self) -> [u8; 16] {
+    /// The 16 bytes that name the segment wherever it is copied: equal ids mean equal documents. `None` for a segment that
+    /// Lucene 4 wrote.
+    pub fn id(&self) -> Option<[u8; 16]> {
         self.directory.id()
     }
 
     /// The version of Lucene that wrote the segment.
     pub fn lucene_version(&self) -> LuceneVersion {
         self.lucene_version
+    }
+
+    /// What codecs noted about the whole segment: `Lucene90StoredFieldsFormat.mode`, `derived_vector_fields`, …
+    pub fn attributes(&self) -> &BTreeMap<String, String> {
+        &self.attributes
+    }
+
+    /// The fields that documents of the segment have, dead ones too.
+    pub fn fields(&self) -> &[FieldInfo] {
+        self.fields.as_slice()
     }
 
     /// Codec name and version of the stored fields: `Lucene87StoredFieldsFastData 3`.
@@ -210,7 +226,8 @@ impl Segment {
     ///
     /// # Errors
     /// [`LuceneError::Checksum`] when a byte of the file was not as it was written: documents that were read are not
-    /// to be trusted. [`LuceneError::Corrupt`] when the spans do not cover each chunk once.
+    /// to be trusted. [`LuceneError::Corrupt`] when the spans do not cover each chunk once. Files of Lucene before 4.8 have
+    /// no checksum: of them only the second is checked.
     pub fn check_spans(&self, spans: &[ChecksumSpan]) -> Result<(), LuceneError> {
         let StoredFields {
             file, data, chunks, ..
@@ -246,6 +263,9 @@ impl Segment {
         if next != chunks.len() as u64 {
             return Err(uncovered(next));
         }
+        if !self.stored.has_footer {
+            return Ok(());
+        }
         let covered = codec::covered(data.as_ref());
         hasher.combine(&codec::crc_of(
             file,
@@ -264,6 +284,9 @@ impl Segment {
     /// Reads the `.fdt` file from end to end and compares its CRC: one more read of the file, and about 0.12 ms of one
     /// core a megabyte. Not needed where [`Self::check_spans`] is called after reading, which costs no read.
     pub fn verify_stored_fields_checksum(&self) -> Result<(), LuceneError> {
+        if !self.stored.has_footer {
+            return Ok(());
+        }
         codec::verify_large(&self.stored.file, self.stored.data.as_ref())
     }
 

@@ -1,8 +1,7 @@
-//! `segments_N`: which segments make up a commit. Formats 5 (Lucene 5.1) to 10 (8.6 and later); fixed-width numbers are
+//! `segments_N`: which segments make up a commit. Formats 0 (Lucene 4.0) to 10 (8.6 and later); fixed-width numbers are
 //! big-endian in all of them.
 //!
-//! Deliberately absent: formats before 5, whose lists have another form, and the lists of files, which the
-//! snapshot gives already.
+//! Deliberately absent: the lists of files, which the snapshot gives already.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +10,6 @@ use super::codec;
 use super::input::Input;
 use super::{LuceneError, SegmentFiles};
 
-const FORMAT_MIN: u32 = 5;
 const FORMAT_MAX: u32 = 10;
 
 /// A version of Lucene, as the files state it.
@@ -36,7 +34,7 @@ impl fmt::Display for LuceneVersion {
 pub struct Commit {
     /// `segments_N`.
     pub file: String,
-    /// The header's format version: 5 (Lucene 5.1) … 10 (8.6 and later).
+    /// The header's format version: 0 (Lucene 4.0) … 10 (8.6 and later).
     pub format: u32,
     /// The version that wrote the commit; 0.0.0 before format 6, which does not say.
     pub lucene_version: LuceneVersion,
@@ -55,8 +53,8 @@ pub struct Commit {
 pub struct SegmentCommit {
     /// `_0`, `_a3`.
     pub name: String,
-    /// The 16 bytes that stand in the header of every file of the segment.
-    pub id: [u8; 16],
+    /// The 16 bytes that stand in the header of every file of the segment; `None` where Lucene 4 wrote it.
+    pub id: Option<[u8; 16]>,
     /// Codec name, for information: files are dispatched on their own headers.
     pub codec: String,
     /// Generation of the `.liv` file; `None` without hard deletes.
@@ -86,11 +84,26 @@ impl Commit {
         Self::parse(file, &bytes)
     }
 
+    /// Before format 2 the checksum stands at the end of the file without a footer around it.
+    fn old_checksum(input: &Input<'_>, bytes: &[u8]) -> Result<(), LuceneError> {
+        let covered = bytes.len() - input.remaining();
+        let stored = input.clone().be_u64()?;
+        let computed = crc32fast::hash(&bytes[..covered]);
+        if u64::from(computed) == stored {
+            return Ok(());
+        }
+        Err(LuceneError::Checksum {
+            file: input.file().to_owned(),
+            computed,
+            stored,
+        })
+    }
+
     /// Parses the bytes before the footer.
     fn parse(file: &str, bytes: &[u8]) -> Result<Self, LuceneError> {
         let mut input = Input::new(file, bytes);
-        let header = codec::index_header(&mut input)?;
-        if header.codec != "segments" || !(FORMAT_MIN..=FORMAT_MAX).contains(&header.version) {
+        let header = codec::header(&mut input)?;
+        if header.codec != "segments" || header.version > FORMAT_MAX {
             return Err(header.unsupported(&input));
         }
         header.check_suffix(&input, file.strip_prefix("segments_").unwrap_or_default())?;
@@ -124,7 +137,15 @@ impl Commit {
             }
             segments.push(segment);
         }
-        let user_data = input.map()?;
+        let user_data = if format >= 5 {
+            input.map()?
+        } else {
+            input.old_map()?
+        };
+        if format < 2 {
+            Self::old_checksum(&input, bytes)?;
+            input.be_u64()?;
+        }
         if input.remaining() > 0 {
             return Err(input.corrupt("the footer"));
         }
@@ -156,18 +177,29 @@ impl SegmentCommit {
         if !well_formed {
             return Err(input.corrupt(format!("a segment name before this byte, not `{name}`")));
         }
-        if format < 7 {
-            let marker = input.u8()?;
-            if marker != 1 {
-                return Err(input.corrupt("a segment id before this byte"));
-            }
-        }
-        let id = sixteen(input)?;
+        let id = match format {
+            0..4 => None,
+            4..7 => match input.u8()? {
+                0 => None,
+                1 => Some(sixteen(input)?),
+                byte => {
+                    return Err(input.corrupt(format!("0 or 1 before a segment id, not {byte}")));
+                }
+            },
+            _ => Some(sixteen(input)?),
+        };
         let codec = input.string()?.to_owned();
         let del_gen = input.generation()?;
         let del_count = input.be_count("a number of deletions")?;
-        let field_infos_gen = input.generation()?;
-        let doc_values_gen = input.generation()?;
+        let mut field_infos_gen = None;
+        if format >= 1 {
+            field_infos_gen = input.generation()?;
+        }
+        let doc_values_gen = if format >= 3 {
+            input.generation()?
+        } else {
+            field_infos_gen
+        };
         let soft_del_count = if format > 8 {
             input.be_count("a number of soft deletions")?
         } else {
@@ -180,10 +212,23 @@ impl SegmentCommit {
                 _ => return Err(input.corrupt("0 or 1 before an id")),
             }
         }
-        input.skip_set()?;
-        for _ in 0..input.be_count("a number of fields")? {
-            input.be_u32()?;
-            input.skip_set()?;
+        let skip_set = if format >= 5 {
+            Input::skip_set
+        } else {
+            Input::skip_old_set
+        };
+        if format >= 3 {
+            skip_set(input)?;
+        }
+        if format >= 1 {
+            for _ in 0..input.be_count("a number of updated fields")? {
+                if format >= 3 {
+                    input.be_u32()?; // the field
+                } else {
+                    input.be_u64()?; // the generation
+                }
+                skip_set(input)?;
+            }
         }
         Ok(Self {
             name,
@@ -219,7 +264,21 @@ mod tests {
 
     /// Segments as (name, deletions, soft deletions).
     fn file(format: u32, segments: &[(&str, u32, u32)]) -> Vec<u8> {
-        let mut out = encode::header("segments", format, [1; 16], "3");
+        let mut out = if format >= 4 {
+            encode::header("segments", format, [1; 16], "3")
+        } else {
+            encode::old_header("segments", format)
+        };
+        let set = |out: &mut Vec<u8>, names: &[&str]| {
+            if format >= 5 {
+                out.push(names.len() as u8);
+            } else {
+                out.extend((names.len() as u32).to_be_bytes());
+            }
+            for name in names {
+                encode::string(out, name);
+            }
+        };
         if format >= 6 {
             out.extend([8, 7, 0]);
         }
@@ -238,16 +297,22 @@ mod tests {
         }
         for (name, deleted, soft) in segments {
             encode::string(&mut out, name);
-            if format < 7 {
+            if (4..7).contains(&format) {
                 out.push(1);
             }
-            out.extend([9; 16]);
+            if format >= 4 {
+                out.extend([9; 16]);
+            }
             encode::string(&mut out, "Lucene87");
             let generation: i64 = if *deleted > 0 { 2 } else { -1 };
             out.extend(generation.to_be_bytes());
             out.extend(deleted.to_be_bytes());
-            out.extend((-1_i64).to_be_bytes());
-            out.extend((-1_i64).to_be_bytes());
+            if format >= 1 {
+                out.extend((-1_i64).to_be_bytes());
+            }
+            if format >= 3 {
+                out.extend((-1_i64).to_be_bytes());
+            }
             if format > 8 {
                 out.extend(soft.to_be_bytes());
             }
@@ -255,28 +320,44 @@ mod tests {
                 out.push(1);
                 out.extend([4; 16]);
             }
-            out.push(0);
-            out.extend(1_u32.to_be_bytes());
-            out.extend(5_u32.to_be_bytes());
-            out.push(1);
-            encode::string(&mut out, "_0_1_Lucene80_0.dvd");
+            if format >= 3 {
+                set(&mut out, &["_0_1.fnm"]);
+            }
+            if format >= 1 {
+                out.extend(1_u32.to_be_bytes());
+                if format >= 3 {
+                    out.extend(5_u32.to_be_bytes());
+                } else {
+                    out.extend(5_u64.to_be_bytes());
+                }
+                set(&mut out, &["_0_1_Lucene80_0.dvd"]);
+            }
         }
-        out.push(1);
+        // A map is a set of pairs.
+        if format >= 5 {
+            out.push(1);
+        } else {
+            out.extend(1_u32.to_be_bytes());
+        }
         encode::string(&mut out, "max_seq_no");
         encode::string(&mut out, "41");
+        if format < 2 {
+            let crc = u64::from(crc32fast::hash(&out));
+            out.extend(crc.to_be_bytes());
+        }
         out
     }
 
     #[test]
-    fn every_format_from_5_3_on_is_read() {
-        for format in 5..=10 {
+    fn every_format_is_read() {
+        for format in 0..=10 {
             let bytes = file(format, &[("_0", 0, 0), ("_a1", 3, 2)]);
             let commit = Commit::parse("segments_3", &bytes).unwrap();
             assert_eq!(commit.max_seq_no, Some(41), "format {format}");
             assert_eq!(commit.segments.len(), 2);
             let second = &commit.segments[1];
             assert_eq!((second.del_gen, second.del_count), (Some(2), 3));
-            assert_eq!(second.id, [9; 16]);
+            assert_eq!(second.id, (format >= 4).then_some([9; 16]));
             assert_eq!(second.soft_del_count, if format > 8 { 2 } else { 0 });
         }
         assert!(
@@ -289,10 +370,16 @@ mod tests {
 
     #[test]
     fn truncation_and_foreign_names_are_errors() {
-        let bytes = file(10, &[("_0", 1, 1)]);
-        for length in 0..bytes.len() {
-            assert!(Commit::parse("segments_3", &bytes[..length]).is_err());
+        for format in 0..=10 {
+            let bytes = file(format, &[("_0", 1, 1)]);
+            for length in 0..bytes.len() {
+                assert!(Commit::parse("segments_3", &bytes[..length]).is_err());
+            }
         }
+        let mut old = file(1, &[("_0", 1, 1)]);
+        old[20] ^= 1;
+        assert!(Commit::parse("segments_3", &old).is_err());
+        let bytes = file(10, &[("_0", 1, 1)]);
         assert!(Commit::parse("segments_4", &bytes).is_err());
         assert!(Commit::parse("segments_3", &file(11, &[])).is_err());
         assert!(Commit::parse("segments_3", &file(10, &[("../x", 0, 0)])).is_err());

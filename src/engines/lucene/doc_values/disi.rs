@@ -1,7 +1,7 @@
 //! Sets of documents in `.dvd` (`IndexedDISI`): blocks of 65,536 documents, each a list, a bitset, or full.
 
 use super::super::bits::{Bits, RankedBits};
-use super::super::input::Input;
+use super::super::input::{Input, Order};
 use super::super::{LuceneError, ReadAt, codec};
 use super::entries::DocSet;
 
@@ -27,6 +27,7 @@ impl Presence {
         file: &str,
         data: &dyn ReadAt,
         docs: DocSet,
+        order: Order,
         max_doc: u32,
     ) -> Result<Self, LuceneError> {
         let offset = match docs.offset {
@@ -48,6 +49,7 @@ impl Presence {
         }
         let bytes = codec::read(file, data, offset, docs.length)?;
         let mut input = Input::at_offset(file, offset, &bytes);
+        input.set_order(order);
         parse(&mut input, docs.rank_power, max_doc).map(|bits| Self::Some(RankedBits::new(bits)))
     }
 
@@ -93,8 +95,12 @@ fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, 
                 let mut rest = *byte;
                 while rest != 0 {
                     let bit = rest.trailing_zeros();
-                    // Words of 64 documents are big-endian: the first byte has the highest eight.
-                    let doc = base + at / 8 * 64 + (7 - at % 8) * 8 + bit;
+                    // In big-endian words of 64 documents the first byte has the highest eight.
+                    let byte = match input.order() {
+                        Order::Big => at / 8 * 8 + (7 - at % 8),
+                        Order::Little => at,
+                    };
+                    let doc = base + byte * 8 + bit;
                     if !bits.insert(doc) {
                         return Err(input.corrupt(behind()));
                     }
@@ -122,12 +128,26 @@ fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, 
 
 #[cfg(test)]
 pub(super) mod encode {
+    use super::super::super::input::Order;
+
     /// Writes a set as Lucene does, without jump tables.
     pub(crate) fn disi(docs: &[u32], rank: Option<u8>) -> Vec<u8> {
+        disi_in(Order::Big, docs, rank)
+    }
+
+    pub(crate) fn disi_in(order: Order, docs: &[u32], rank: Option<u8>) -> Vec<u8> {
+        let short = |value: u16| match order {
+            Order::Big => value.to_be_bytes(),
+            Order::Little => value.to_le_bytes(),
+        };
+        let long = |value: u64| match order {
+            Order::Big => value.to_be_bytes(),
+            Order::Little => value.to_le_bytes(),
+        };
         let mut out = Vec::new();
         for block in docs.chunk_by(|a, b| a >> 16 == b >> 16) {
-            out.extend(((block[0] >> 16) as u16).to_be_bytes());
-            out.extend(((block.len() - 1) as u16).to_be_bytes());
+            out.extend(short((block[0] >> 16) as u16));
+            out.extend(short((block.len() - 1) as u16));
             if block.len() == 65536 {
             } else if block.len() > 4095 {
                 if let Some(power) = rank {
@@ -137,19 +157,21 @@ pub(super) mod encode {
                 for doc in block {
                     words[(*doc & 0xffff) as usize / 64] |= 1 << (doc % 64);
                 }
-                out.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+                out.extend(words.into_iter().flat_map(long));
             } else {
-                out.extend(block.iter().flat_map(|doc| (*doc as u16).to_be_bytes()));
+                out.extend(block.iter().flat_map(|doc| short(*doc as u16)));
             }
         }
-        out.extend([0x7f, 0xff, 0, 0, 0xff, 0xff]);
+        out.extend(short(0x7fff));
+        out.extend(short(0));
+        out.extend(short(0xffff));
         out
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::encode::disi;
+    use super::encode::disi_in;
     use super::*;
 
     #[test]
@@ -158,14 +180,23 @@ mod tests {
         docs.extend(65_536..131_072);
         docs.extend((131_072..196_608).filter(|doc| doc % 3 == 0));
         docs.push(400_000);
-        for rank in [None, Some(9)] {
-            let bytes = disi(&docs, rank);
-            let bits = parse(&mut Input::new("f", &bytes), rank, 400_001).unwrap();
+        for (rank, order) in [
+            (None, Order::Big),
+            (Some(9), Order::Big),
+            (Some(9), Order::Little),
+        ] {
+            let bytes = disi_in(order, &docs, rank);
+            let read = |bytes: &[u8], max_doc| {
+                let mut input = Input::new("f", bytes);
+                input.set_order(order);
+                parse(&mut input, rank, max_doc)
+            };
+            let bits = read(&bytes, 400_001).unwrap();
             assert_eq!(bits.count() as usize, docs.len());
             assert!(docs.iter().all(|doc| bits.contains(*doc)));
-            assert!(parse(&mut Input::new("f", &bytes), rank, 400_000).is_err());
+            assert!(read(&bytes, 400_000).is_err());
             for cut in [0, 3, 9, 20, bytes.len() - 7] {
-                assert!(parse(&mut Input::new("f", &bytes[..cut]), rank, 400_001).is_err());
+                assert!(read(&bytes[..cut], 400_001).is_err());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `Lucene80DocValues` (Lucene 8): jump tables; from version 1 BINARY is compressed, from version 2 where the field's
 //! mode says so.
 
-use super::{CompressedBinary, Layout};
+use super::{CompressedBinary, Family, Layout};
 
 pub(super) fn layout(codec: &str, version: u32) -> Option<(Layout, &'static str)> {
     if codec != "Lucene80DocValuesMetadata" {
@@ -14,7 +14,7 @@ pub(super) fn layout(codec: &str, version: u32) -> Option<(Layout, &'static str)
         _ => return None,
     };
     let layout = Layout {
-        jump_tables: true,
+        family: Family::Lucene80,
         compressed,
     };
     Some((layout, "Lucene80DocValuesData"))

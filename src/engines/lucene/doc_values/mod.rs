@@ -1,13 +1,13 @@
-//! Doc values, as far as they say which documents are soft-deleted, which are roots, and their versions: fields of type
-//! NUMERIC in `.dvm` and `.dvd`.
+//! Doc values in `.dvm` and `.dvd`: which documents are soft-deleted, which are roots, and their versions, from fields of
+//! type NUMERIC; and where the values of the other types stand.
 //!
-//! Relies on `.fnm` for where a field stands. Deliberately absent: the values of all other types, which are parsed only
-//! to step over them.
+//! Relies on `.fnm` for where a field stands. Deliberately absent: the values of the other types.
 
 mod disi;
 mod entries;
 mod lucene70;
 mod lucene80;
+mod lucene90;
 mod numeric;
 
 use std::sync::Arc;
@@ -15,20 +15,38 @@ use std::sync::Arc;
 use super::codec;
 use super::directory::{Directory, base36};
 use super::field_infos::{DocValuesKind, FieldInfo, FieldInfos};
-use super::input::Input;
+use super::input::{Input, Order};
 use super::limits::EAGER_CHECKSUM_BYTES;
 use super::{LuceneError, ReadAt};
 
 pub(super) use disi::Presence;
+pub(super) use entries::Entry;
 pub(super) use numeric::{Column, Numeric, ValuesWindow};
 
 /// What tells one format's entries from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
-    /// Sets have a jump table, numbers too; terms state how their blocks are compressed (Lucene 8).
-    jump_tables: bool,
+    family: Family,
     /// Whether BINARY and terms may be compressed, by field.
     compressed: CompressedBinary,
+}
+
+/// What an entry of each type consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    /// Neither sets nor numbers have jump tables.
+    Lucene70,
+    /// They have; terms state how their blocks are compressed.
+    Lucene80,
+    /// Ordinals are stored as a numeric field; blocks of terms are always compressed.
+    Lucene90,
+}
+
+impl Layout {
+    /// Whether sets and numbers have jump tables.
+    fn jump_tables(self) -> bool {
+        self.family >= Family::Lucene80
+    }
 }
 
 /// Which BINARY fields are compressed.
@@ -38,6 +56,13 @@ enum CompressedBinary {
     Always,
     /// Where the field's attribute says `BEST_COMPRESSION`.
     ByAttribute,
+}
+
+/// Where the values of a field stand: what offsets of its entry mean.
+pub(super) struct FieldFile {
+    pub(super) name: String,
+    pub(super) data: Arc<dyn ReadAt>,
+    pub(super) order: Order,
 }
 
 /// The doc values of one segment: opens fields by name.
@@ -68,16 +93,27 @@ impl<'a> DocValues<'a> {
         };
         match field.doc_values {
             DocValuesKind::None => Ok(None),
-            DocValuesKind::Numeric => self.open(field),
-            DocValuesKind::Other => Err(LuceneError::Corrupt {
-                file: self.directory.name("", ".fnm"),
-                offset: 0,
-                expected: format!("numeric doc values for {name}"),
-            }),
+            DocValuesKind::Numeric => match self.open(field)? {
+                (Entry::Numeric(entry), file) => {
+                    let FieldFile { name, data, order } = file;
+                    Numeric::open(&name, data, order, &entry, self.max_doc).map(Some)
+                }
+                _ => Err(self.wrong_kind(field)),
+            },
+            _ => Err(self.wrong_kind(field)),
         }
     }
 
-    fn open(&mut self, field: &FieldInfo) -> Result<Option<Numeric>, LuceneError> {
+    fn wrong_kind(&self, field: &FieldInfo) -> LuceneError {
+        LuceneError::Corrupt {
+            file: self.directory.name("", ".fnm"),
+            offset: 0,
+            expected: format!("numeric doc values for {}", field.name),
+        }
+    }
+
+    /// The entry of a field that has doc values, and the file that its values stand in.
+    pub(super) fn open(&mut self, field: &FieldInfo) -> Result<(Entry, FieldFile), LuceneError> {
         let attribute = |key: &str| {
             let value = field.attributes.get(key);
             value.ok_or_else(|| LuceneError::Corrupt {
@@ -98,12 +134,14 @@ impl<'a> DocValues<'a> {
         let header = self.directory.header(&mut input, &suffix)?;
         let (layout, data_codec) = lucene70::layout(header.codec, header.version)
             .or_else(|| lucene80::layout(header.codec, header.version))
+            .or_else(|| lucene90::layout(header.codec, header.version))
             .ok_or_else(|| header.unsupported(&input))?;
         let Some(entry) = entries::find(&mut input, layout, self.fields, field.number)? else {
             return Err(input.corrupt(format!("an entry of field {}", field.name)));
         };
+        let order = input.order();
         let (name, data) = self.data(&middle, &suffix, data_codec)?;
-        Numeric::open(&name, data, layout, &entry, self.max_doc).map(Some)
+        Ok((entry, FieldFile { name, data, order }))
     }
 
     /// Opens the `.dvd` file and verifies its checksum where that is cheap.

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::input::Input;
+use super::super::input::{Input, Order};
 use super::super::limits::VALUES_WINDOW_BYTES;
-use super::super::packed::{byte_length, value_at};
+use super::super::packed::{byte_length, value_in};
 use super::super::{LuceneError, ReadAt, codec};
-use super::Layout;
 use super::disi::Presence;
 use super::entries::NumericEntry;
 
@@ -24,6 +23,7 @@ pub(in super::super) struct Numeric {
     data: Arc<dyn ReadAt>,
     presence: Presence,
     encoding: Encoding,
+    order: Order,
     /// Behind the last byte that values stand in.
     end: u64,
 }
@@ -66,7 +66,7 @@ impl Numeric {
     pub(super) fn open(
         file: &str,
         data: Arc<dyn ReadAt>,
-        layout: Layout,
+        order: Order,
         entry: &NumericEntry,
         max_doc: u32,
     ) -> Result<Self, LuceneError> {
@@ -75,7 +75,7 @@ impl Numeric {
             offset: entry.offset,
             expected,
         };
-        let presence = Presence::read(file, data.as_ref(), entry.docs, max_doc)?;
+        let presence = Presence::read(file, data.as_ref(), entry.docs, order, max_doc)?;
         let count = u64::from(presence.count(max_doc));
         if count != entry.count {
             return Err(corrupt(format!("{} values, not {count}", entry.count)));
@@ -87,9 +87,9 @@ impl Numeric {
             .ok_or_else(|| corrupt(format!("values before the end at {covered}")))?;
         let encoding = if let Some(shift) = entry.block_shift {
             let blocks = count.div_ceil(1 << shift);
-            let offsets = match entry.jump_table.filter(|_| layout.jump_tables) {
-                Some(at) => jump_table(file, data.as_ref(), at, blocks)?,
-                None => walk(file, data.as_ref(), entry.offset, end, blocks)?,
+            let offsets = match entry.jump_table {
+                Some(at) => jump_table(file, data.as_ref(), order, at, blocks)?,
+                None => walk(file, data.as_ref(), order, entry.offset, end, blocks)?,
             };
             if offsets.iter().any(|at| !(entry.offset..end).contains(at)) {
                 return Err(corrupt(format!("blocks before the end at {end}")));
@@ -125,6 +125,7 @@ impl Numeric {
             data,
             presence,
             encoding,
+            order,
             end,
         })
     }
@@ -156,7 +157,7 @@ impl Numeric {
             } => {
                 let range = u64::from(start)..u64::from(end);
                 let (bytes, skip) = self.packed(window, *offset, *bits, range)?;
-                let raw = (skip..).map(|index| value_at(bytes, *bits, index));
+                let raw = (skip..).map(|index| value_in(self.order, bytes, *bits, index));
                 let raw = raw.take((end - start) as usize);
                 match scale {
                     Scale::Linear { min, gcd } => column
@@ -206,6 +207,7 @@ impl Numeric {
     ) -> Result<(), LuceneError> {
         let header = self.bytes(window, offset, (self.end - offset).min(BLOCK_HEADER))?;
         let mut input = Input::at_offset(&self.file, offset, header);
+        input.set_order(self.order);
         let bits = u32::from(input.u8()?);
         let min = input.i64()?;
         let count = (within.end - within.start) as usize;
@@ -219,7 +221,7 @@ impl Numeric {
             return Err(input.corrupt("a block of as many values as it states"));
         }
         let (bytes, skip) = self.packed(window, offset + BLOCK_HEADER, bits, within)?;
-        let raw = (skip..skip + count).map(|index| value_at(bytes, bits, index));
+        let raw = (skip..skip + count).map(|index| value_in(self.order, bytes, bits, index));
         column
             .values
             .extend(raw.map(|raw| gcd.wrapping_mul(raw as i64).wrapping_add(min)));
@@ -297,11 +299,13 @@ impl Numeric {
 fn jump_table(
     file: &str,
     data: &dyn ReadAt,
+    order: Order,
     at: u64,
     blocks: u64,
 ) -> Result<Vec<u64>, LuceneError> {
     let bytes = codec::read(file, data, at, blocks * 8)?;
     let mut input = Input::at_offset(file, at, &bytes);
+    input.set_order(order);
     (0..blocks)
         .map(|_| input.length("an offset of a block"))
         .collect()
@@ -311,6 +315,7 @@ fn jump_table(
 fn walk(
     file: &str,
     data: &dyn ReadAt,
+    order: Order,
     start: u64,
     end: u64,
     blocks: u64,
@@ -320,6 +325,7 @@ fn walk(
     for _ in 0..blocks {
         let bytes = codec::read(file, data, at, end.saturating_sub(at).min(BLOCK_HEADER))?;
         let mut input = Input::at_offset(file, at, &bytes);
+        input.set_order(order);
         offsets.push(at);
         let bits = input.u8()?;
         input.i64()?;

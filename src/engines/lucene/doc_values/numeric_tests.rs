@@ -1,15 +1,9 @@
 //! Tests of `numeric`.
 
-use super::super::super::packed::encode::pack;
-use super::super::CompressedBinary;
-use super::super::disi::encode::disi;
+use super::super::super::packed::encode::{pack, pack_little};
+use super::super::disi::encode::{disi, disi_in};
 use super::super::entries::DocSet;
 use super::*;
-
-const LAYOUT: Layout = Layout {
-    jump_tables: true,
-    compressed: CompressedBinary::Never,
-};
 
 fn entry(count: u64) -> NumericEntry {
     NumericEntry {
@@ -31,13 +25,23 @@ fn entry(count: u64) -> NumericEntry {
 }
 
 fn all(
+    data: Vec<u8>,
+    entry: &NumericEntry,
+    max_doc: u32,
+    step: u32,
+) -> Result<Vec<Option<i64>>, LuceneError> {
+    all_in(Order::Big, data, entry, max_doc, step)
+}
+
+fn all_in(
+    order: Order,
     mut data: Vec<u8>,
     entry: &NumericEntry,
     max_doc: u32,
     step: u32,
 ) -> Result<Vec<Option<i64>>, LuceneError> {
     data.extend([0; 16]);
-    let numeric = Numeric::open("f", Arc::new(Bytes::from(data)), LAYOUT, entry, max_doc)?;
+    let numeric = Numeric::open("f", Arc::new(Bytes::from(data)), order, entry, max_doc)?;
     let mut window = ValuesWindow::default();
     let mut column = Column::default();
     let mut values = Vec::new();
@@ -158,4 +162,28 @@ fn blocks_have_widths_of_their_own() {
     assert_eq!(all(data.clone(), &blocks, 75, 20).unwrap(), expected);
     blocks.length = 30;
     assert!(all(data, &blocks, 75, 20).is_err());
+}
+
+#[test]
+fn values_of_lucene_9_are_little_endian() {
+    let docs: Vec<u32> = (0..3000).filter(|doc| doc % 5 == 2).collect();
+    let mut data = disi_in(Order::Little, &docs, None);
+    let length = data.len() as u64;
+    let raw: Vec<u64> = docs.iter().map(|doc| u64::from(*doc)).collect();
+    data.extend(pack_little(&raw, 12));
+    let sparse = NumericEntry {
+        docs: DocSet {
+            offset: 0,
+            length,
+            rank_power: None,
+        },
+        bits: 12,
+        offset: length,
+        length: data.len() as u64 - length,
+        ..entry(600)
+    };
+    let values = all_in(Order::Little, data, &sparse, 3000, 128).unwrap();
+    for (doc, value) in (0_i64..).zip(values) {
+        assert_eq!(value, (doc % 5 == 2).then_some(doc));
+    }
 }

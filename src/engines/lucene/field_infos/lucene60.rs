@@ -5,12 +5,8 @@ use super::super::input::Input;
 use super::FieldInfo;
 
 pub(super) fn parse(input: &mut Input<'_>, version: u32) -> Result<FieldInfo, LuceneError> {
-    let field = super::common(input)?;
-    if input.vint()? > 0 {
-        if version >= 2 {
-            input.vint()?; // how many of the dimensions are indexed
-        }
-        input.vint()?; // bytes a dimension
-    }
+    let mut field = super::begin(input, false)?;
+    field.attributes = input.map()?;
+    super::points(input, &mut field, version >= 2)?;
     Ok(field)
 }

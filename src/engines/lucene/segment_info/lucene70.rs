@@ -6,11 +6,13 @@ use super::super::input::Input;
 use super::SegmentInfo;
 
 pub(super) fn parse(input: &mut Input<'_>) -> Result<SegmentInfo, LuceneError> {
-    let version = super::version(input)?;
-    match input.u8()? {
-        0 => {}
-        1 => drop(super::version(input)?),
-        byte => return Err(input.corrupt(format!("0 or 1 before a version, not {byte}"))),
-    }
-    super::counts(input, version)
+    let lucene_version = super::version(input)?;
+    super::oldest_version(input)?;
+    let (max_doc, compound) = super::counts(input)?;
+    Ok(SegmentInfo {
+        lucene_version,
+        max_doc,
+        compound,
+        attributes: super::lists(input)?,
+    })
 }

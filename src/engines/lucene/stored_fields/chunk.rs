@@ -3,7 +3,7 @@
 use super::super::ChunkRef;
 use super::super::limits::{CHUNK_BYTES, SCRATCH_KEEP_BYTES};
 use super::super::packed::{byte_length, value_at};
-use super::{Cursor, Decode, Decompressor, Format};
+use super::{Cursor, Decode, Decompressor, Format, Integers, Sliced};
 
 /// A decoded chunk. Used again for the next one: nothing is allocated once the buffers have grown.
 #[derive(Default)]
@@ -39,7 +39,10 @@ impl Chunk {
         if token >> format.flag_bits != chunk.docs {
             return Err(cursor.bad("the number of documents that the index states"));
         }
-        self.sliced = token & 1 == 1;
+        let integers = match format.integers {
+            Integers::Packed => packed,
+            Integers::Blocks => blocks,
+        };
         integers(&mut cursor, chunk.docs, &mut self.fields)?;
         integers(&mut cursor, chunk.docs, &mut self.lengths)?;
         let total: u64 = self.lengths.iter().map(|length| u64::from(*length)).sum();
@@ -48,6 +51,10 @@ impl Chunk {
             return Err(cursor.bad("no more bytes than the compressed ones can give"));
         }
         self.total = total as usize;
+        self.sliced = match format.sliced {
+            Sliced::ByFlag => token & 1 == 1,
+            Sliced::ByLength => total >= 2 * u64::from(format.chunk_size),
+        };
         Ok(cursor)
     }
 
@@ -59,7 +66,9 @@ impl Chunk {
         decompressor: &mut Decompressor,
     ) -> Decode<()> {
         if self.buffer.len() < self.total {
-            self.buffer.resize(self.total, 0);
+            // Zeroed by the system, page by page as they are written: not before the bytes are there.
+            self.buffer = Vec::new();
+            self.buffer = vec![0; self.total];
         }
         let out = &mut self.buffer[..self.total];
         if self.sliced && !out.is_empty() {
@@ -85,7 +94,7 @@ impl Chunk {
 }
 
 /// One number a document: all equal, or packed. A single document's stands alone.
-fn integers(cursor: &mut Cursor<'_>, count: u32, out: &mut Vec<u32>) -> Decode<()> {
+fn packed(cursor: &mut Cursor<'_>, count: u32, out: &mut Vec<u32>) -> Decode<()> {
     out.clear();
     let bits = if count == 1 { 0 } else { cursor.vint()? };
     if bits == 0 {
@@ -101,10 +110,55 @@ fn integers(cursor: &mut Cursor<'_>, count: u32, out: &mut Vec<u32>) -> Decode<(
     Ok(())
 }
 
+/// Numbers in one block of words.
+const BLOCK: usize = 128;
+
+/// As `packed`, in blocks: word `j` of a block has in its upper part number `j`, below it the one as many places on as the
+/// block has words, and so on. What does not fill a block stands behind, each number by itself.
+fn blocks(cursor: &mut Cursor<'_>, count: u32, out: &mut Vec<u32>) -> Decode<()> {
+    out.clear();
+    let bits = if count == 1 {
+        0
+    } else {
+        u32::from(cursor.u8()?)
+    };
+    if bits == 0 {
+        out.resize(count as usize, cursor.vint()?);
+        return Ok(());
+    }
+    if !matches!(bits, 8 | 16 | 32) {
+        return Err(cursor.bad("0, 8, 16 or 32 bits a number"));
+    }
+    let count = count as usize;
+    let width = bits as usize / 8;
+    let bytes = cursor.take(count * width)?;
+    let (whole, rest) = bytes.split_at(count / BLOCK * BLOCK * width);
+    for block in whole.chunks_exact(BLOCK * width) {
+        for part in (0..8 / width).rev() {
+            let low = part * width;
+            let words = block.chunks_exact(8);
+            out.extend(words.map(|word| little(&word[low..low + width])));
+        }
+    }
+    out.extend(rest.chunks_exact(width).map(little));
+    if bits == 32 && out.iter().any(|number| *number > i32::MAX as u32) {
+        return Err(cursor.bad("at most 31 bits a number"));
+    }
+    Ok(())
+}
+
+#[inline]
+fn little(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Compression;
     use super::super::testing::{chunk, document_text};
+    use super::super::{Compression, Numbers};
     use super::*;
 
     fn decode(format: Format, docs: u32, bytes: &[u8]) -> Decode<(Vec<u32>, Vec<u8>)> {
@@ -122,19 +176,33 @@ mod tests {
 
     #[test]
     fn chunks_of_every_shape_round_trip() {
-        for compression in [
-            Compression::Lz4,
-            Compression::Deflate,
-            Compression::Lz4Dictionary,
-            Compression::DeflateDictionary,
-        ] {
-            for (flag_bits, sliced) in [(1, false), (1, true), (2, false), (2, true)] {
+        for compression in Compression::ALL {
+            for (flag_bits, sliced) in [(0, false), (1, false), (1, true), (2, false), (2, true)] {
                 let format = Format {
                     compression,
                     flag_bits,
+                    sliced: if flag_bits == 0 {
+                        Sliced::ByLength
+                    } else {
+                        Sliced::ByFlag
+                    },
+                    integers: if flag_bits == 2 {
+                        Integers::Blocks
+                    } else {
+                        Integers::Packed
+                    },
+                    numbers: Numbers::Fixed,
                     chunk_size: 1000,
                 };
-                for lengths in [&[0][..], &[0; 9], &[700], &[1, 2, 3], &[900, 4000, 0, 5]] {
+                let many: Vec<u32> = (0..300).map(|at| at % 11).collect();
+                for lengths in [
+                    &[0][..],
+                    &[0; 9],
+                    &[700],
+                    &[1, 2, 3],
+                    &[900, 4000, 0, 5],
+                    &many,
+                ] {
                     let text = document_text(lengths.iter().sum::<u32>() as usize);
                     let bytes = chunk(format, 300, lengths, &text, sliced);
                     let docs = lengths.len() as u32;
@@ -158,10 +226,32 @@ mod tests {
         let format = Format {
             compression: Compression::Lz4,
             flag_bits: 1,
+            sliced: Sliced::ByFlag,
+            integers: Integers::Packed,
+            numbers: Numbers::Fixed,
             chunk_size: 16384,
         };
         // Document 300, one document, one field, 2^31 - 1 bytes.
         let bytes = [0xac, 0x02, 2, 1, 0xff, 0xff, 0xff, 0xff, 0x07, 0];
         assert!(decode(format, 1, &bytes).is_err());
+    }
+
+    #[test]
+    fn numbers_in_blocks_of_every_width_are_read() {
+        for (bits, most) in [(8_u32, 0xff_u32), (16, 0xffff), (32, 0x7fff_ffff)] {
+            for count in [2_usize, 127, 128, 129, 300] {
+                let numbers: Vec<u32> = (0..count as u32)
+                    .map(|at| at.wrapping_mul(2_654_435_761) & most)
+                    .collect();
+                let bytes = super::super::testing::integer_blocks(bits, &numbers);
+                let mut out = Vec::new();
+                blocks(&mut Cursor::new(&bytes), count as u32, &mut out).unwrap();
+                assert_eq!(out, numbers, "{bits} {count}");
+            }
+        }
+        let mut out = Vec::new();
+        assert!(blocks(&mut Cursor::new(&[9, 1, 2]), 2, &mut out).is_err());
+        let negative = [32, 0, 0, 0, 0, 0, 0, 0, 0x80];
+        assert!(blocks(&mut Cursor::new(&negative), 2, &mut out).is_err());
     }
 }

@@ -1,10 +1,10 @@
-//! How the documents of a chunk are compressed: four layouts of blocks over LZ4 and DEFLATE.
+//! How the documents of a chunk are compressed: layouts of blocks over LZ4, DEFLATE and zstd.
 //!
-//! Relies on `lz4` here and on `flate2` (zlib-rs) for DEFLATE. A layout of a later format is a case beside these.
+//! Relies on `lz4` here, on `flate2` (zlib-rs) for DEFLATE and on `zstd`. A layout of a later format is a case beside these.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::super::limits::{DEFLATE_RATIO, LZ4_RATIO};
+use super::super::limits::{DEFLATE_RATIO, LZ4_RATIO, ZSTD_RATIO};
 use super::cursor::{Cursor, Decode};
 use super::lz4;
 
@@ -19,14 +19,32 @@ pub(in super::super) enum Compression {
     Lz4Dictionary,
     /// A dictionary and sub-blocks in DEFLATE (Lucene 8.7 on, `BEST_COMPRESSION`).
     DeflateDictionary,
+    /// One zstd frame with its length; nothing at all for no bytes (Elasticsearch 8.14 on).
+    Zstd,
+    /// A dictionary and sub-blocks in zstd (`zstd` of OpenSearch).
+    ZstdDictionary,
+    /// Sub-blocks in zstd (`zstd_no_dict` of OpenSearch).
+    ZstdBlocks,
 }
 
 impl Compression {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 7] = [
+        Self::Lz4,
+        Self::Deflate,
+        Self::Lz4Dictionary,
+        Self::DeflateDictionary,
+        Self::Zstd,
+        Self::ZstdDictionary,
+        Self::ZstdBlocks,
+    ];
+
     /// The most bytes that `compressed` bytes can become: a buffer is never larger for what a file merely states.
     pub(super) fn most(self, compressed: usize) -> u64 {
         let ratio = match self {
             Self::Lz4 | Self::Lz4Dictionary => LZ4_RATIO,
             Self::Deflate | Self::DeflateDictionary => DEFLATE_RATIO,
+            Self::Zstd | Self::ZstdDictionary | Self::ZstdBlocks => ZSTD_RATIO,
         };
         (compressed as u64).saturating_mul(ratio)
     }
@@ -36,6 +54,7 @@ impl Compression {
 #[derive(Default)]
 pub(in super::super) struct Decompressor {
     inflate: Option<Decompress>,
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
     lengths: Vec<u32>,
 }
 
@@ -52,6 +71,10 @@ impl Decompressor {
             Compression::Deflate => self.inflate(cursor, b"", out),
             Compression::Lz4Dictionary => self.lz4_with_dictionary(cursor, out),
             Compression::DeflateDictionary => self.deflate_with_dictionary(cursor, out),
+            Compression::Zstd if out.is_empty() => Ok(()),
+            Compression::Zstd => self.zstd(cursor, out),
+            Compression::ZstdDictionary => self.zstd_with_dictionary(cursor, out),
+            Compression::ZstdBlocks => self.zstd_blocks(cursor, out),
         }
     }
 
@@ -76,6 +99,55 @@ impl Decompressor {
             self.inflate(cursor, dictionary, sub_block)?;
         }
         Ok(())
+    }
+
+    fn zstd_with_dictionary(&mut self, cursor: &mut Cursor<'_>, out: &mut [u8]) -> Decode<()> {
+        let (dictionary, rest, step) = layout(cursor, out)?;
+        self.zstd(cursor, dictionary)?;
+        // The dictionary is content, not one that was trained: the frames do not name it.
+        self.use_dictionary(cursor, dictionary)?;
+        let mut result = Ok(());
+        for sub_block in rest.chunks_mut(step) {
+            result = self.zstd(cursor, sub_block);
+            if result.is_err() {
+                break;
+            }
+        }
+        self.use_dictionary(cursor, b"")?;
+        result
+    }
+
+    fn zstd_blocks(&mut self, cursor: &mut Cursor<'_>, out: &mut [u8]) -> Decode<()> {
+        let step = cursor.vint()? as usize;
+        if step == 0 && !out.is_empty() {
+            return Err(cursor.bad("sub-blocks of at least one byte"));
+        }
+        for sub_block in out.chunks_mut(step.max(1)) {
+            self.zstd(cursor, sub_block)?;
+        }
+        Ok(())
+    }
+
+    /// A length and a zstd frame; nothing follows the length 0.
+    fn zstd(&mut self, cursor: &mut Cursor<'_>, out: &mut [u8]) -> Decode<()> {
+        let length = cursor.vint()? as usize;
+        let start = *cursor;
+        let source = cursor.take(length)?;
+        if source.is_empty() && out.is_empty() {
+            return Ok(());
+        }
+        let written = zstd_state(&mut self.zstd)
+            .and_then(|state| state.decompress_to_buffer(source, out).ok());
+        if written == Some(out.len()) {
+            return Ok(());
+        }
+        Err(start.bad("a zstd frame of the stated lengths"))
+    }
+
+    fn use_dictionary(&mut self, cursor: &Cursor<'_>, dictionary: &[u8]) -> Decode<()> {
+        zstd_state(&mut self.zstd)
+            .and_then(|state| state.set_dictionary(dictionary).ok())
+            .ok_or_else(|| cursor.bad("a dictionary that zstd takes"))
     }
 
     /// A length and a raw DEFLATE stream; nothing follows the length 0.
@@ -105,7 +177,17 @@ impl Decompressor {
     }
 }
 
-/// The lengths that both layouts with a dictionary begin with: splits `out` in the dictionary and the rest, and gives
+/// The state of zstd, made at its first use; `None` where there is no memory for it.
+fn zstd_state<'s>(
+    state: &'s mut Option<zstd::bulk::Decompressor<'static>>,
+) -> Option<&'s mut zstd::bulk::Decompressor<'static>> {
+    if state.is_none() {
+        *state = zstd::bulk::Decompressor::new().ok();
+    }
+    state.as_mut()
+}
+
+/// The lengths that all layouts with a dictionary begin with: splits `out` in the dictionary and the rest, and gives
 /// the length of a sub-block, at least 1.
 fn layout<'o>(
     cursor: &mut Cursor<'_>,
@@ -153,16 +235,9 @@ mod tests {
     use super::super::testing::{compress, document_text};
     use super::*;
 
-    const ALL: [Compression; 4] = [
-        Compression::Lz4,
-        Compression::Deflate,
-        Compression::Lz4Dictionary,
-        Compression::DeflateDictionary,
-    ];
-
     #[test]
     fn every_layout_round_trips_and_knows_its_end() {
-        for compression in ALL {
+        for compression in Compression::ALL {
             for length in [0, 1, 19, 20, 61, 5000, 300_000] {
                 let text = document_text(length);
                 let mut packed = compress(compression, &text);
@@ -182,7 +257,7 @@ mod tests {
 
     #[test]
     fn damage_is_never_a_panic() {
-        for compression in ALL {
+        for compression in Compression::ALL {
             let text = document_text(700);
             let packed = compress(compression, &text);
             let mut decompressor = Decompressor::default();

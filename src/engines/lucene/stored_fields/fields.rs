@@ -1,6 +1,9 @@
-//! The stored fields of one document: finds the few that matter and skips the rest.
+//! The stored fields of one document: finds the few that matter and skips the rest, or gives each in turn.
 
+use super::super::LuceneError;
 use super::super::field_infos::FieldInfos;
+use super::super::input::Order;
+use super::super::packed::zigzag;
 use super::{Bad, Cursor, Decode};
 
 const STRING: u64 = 0;
@@ -12,6 +15,15 @@ const DOUBLE: u64 = 5;
 /// No field has this key: a number of 61 bits.
 const ABSENT: u64 = u64::MAX;
 
+/// How stored numbers are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Numbers {
+    /// In their full width, big-endian (Lucene 4).
+    Fixed,
+    /// In as few bytes as the value needs; what is left of a number in the file's order of bytes.
+    Variable(Order),
+}
+
 /// The keys (number and type) under which one segment stores the fields that matter.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Wanted {
@@ -20,13 +32,14 @@ pub(in super::super) struct Wanted {
     source: u64,
     routing: u64,
     recovery_source: u64,
+    numbers: Numbers,
     /// How many of the fields the segment has at all: when so many are found, the rest is not parsed.
     count: u32,
 }
 
 impl Wanted {
     /// Looks the fields up once a segment.
-    pub(in super::super) fn new(fields: &FieldInfos) -> Self {
+    pub(in super::super) fn new(fields: &FieldInfos, numbers: Numbers) -> Self {
         let mut count = 0;
         let mut key = |name, kind| {
             let field = fields.by_name(name)?;
@@ -48,6 +61,7 @@ impl Wanted {
             source: source.unwrap_or(ABSENT),
             routing: routing.unwrap_or(ABSENT),
             recovery_source: recovery_source.unwrap_or(ABSENT),
+            numbers,
             count,
         }
     }
@@ -82,7 +96,7 @@ pub(in super::super) fn parse<'a>(
         let key = cursor.vlong()?;
         let kind = key & 7;
         if kind > BYTES {
-            skip_number(&mut cursor, kind)?;
+            number(&mut cursor, kind, wanted.numbers)?;
             continue;
         }
         let length = cursor.vint()?;
@@ -114,39 +128,199 @@ pub(in super::super) fn parse<'a>(
     Ok(found)
 }
 
-/// Of numbers only the length matters here.
-fn skip_number(cursor: &mut Cursor<'_>, kind: u64) -> Decode<()> {
-    let length = match kind {
-        INT => {
-            cursor.vint()?;
-            0
+/// One stored value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StoredValue<'a> {
+    /// Text, which is UTF-8.
+    Text(&'a str),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// 32 bits.
+    Int(i32),
+    /// Single precision.
+    Float(f32),
+    /// 64 bits.
+    Long(i64),
+    /// Double precision.
+    Double(f64),
+}
+
+/// All that is stored of one document.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredDocument<'a> {
+    bytes: &'a [u8],
+    count: u32,
+    numbers: Numbers,
+    fields: &'a FieldInfos,
+    segment: &'a str,
+    doc: u32,
+}
+
+impl<'a> StoredDocument<'a> {
+    /// Of a document without stored fields.
+    pub const EMPTY: StoredDocument<'static> = StoredDocument {
+        bytes: &[],
+        count: 0,
+        numbers: Numbers::Fixed,
+        fields: &FieldInfos::EMPTY,
+        segment: "",
+        doc: 0,
+    };
+
+    pub(in super::super) fn new(
+        bytes: &'a [u8],
+        count: u32,
+        wanted: &Wanted,
+        fields: &'a FieldInfos,
+        segment: &'a str,
+        doc: u32,
+    ) -> Self {
+        Self {
+            bytes,
+            count,
+            numbers: wanted.numbers,
+            fields,
+            segment,
+            doc,
         }
-        FLOAT => match cursor.u8()? {
-            0xff => 4,
-            first if first & 0x80 != 0 => 0,
-            _ => 3,
-        },
-        LONG => {
-            if cursor.u8()? & 0x20 != 0 {
-                cursor.vlong()?;
+    }
+
+    /// The names and values of its fields, in the order in which they were added. A field may come several times.
+    pub fn iter(&self) -> StoredFieldsOf<'a> {
+        StoredFieldsOf {
+            document: *self,
+            cursor: Cursor::new(self.bytes),
+            left: self.count,
+        }
+    }
+}
+
+impl<'a> IntoIterator for &StoredDocument<'a> {
+    type Item = Result<(&'a str, StoredValue<'a>), LuceneError>;
+    type IntoIter = StoredFieldsOf<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The fields of a [`StoredDocument`]. Ends after an error.
+pub struct StoredFieldsOf<'a> {
+    document: StoredDocument<'a>,
+    cursor: Cursor<'a>,
+    left: u32,
+}
+
+impl<'a> StoredFieldsOf<'a> {
+    fn field(&mut self) -> Decode<(&'a str, StoredValue<'a>)> {
+        let cursor = &mut self.cursor;
+        let key = cursor.vlong()?;
+        let field = u32::try_from(key >> 3)
+            .ok()
+            .and_then(|number| self.document.fields.by_number(number));
+        let field = field.ok_or_else(|| cursor.bad("a field that the segment has"))?;
+        let value = match key & 7 {
+            STRING | BYTES => {
+                let length = cursor.vint()?;
+                let bytes = cursor.take(length as usize)?;
+                if key & 7 == STRING {
+                    let text = std::str::from_utf8(bytes);
+                    StoredValue::Text(text.map_err(|_| cursor.bad("text in UTF-8"))?)
+                } else {
+                    StoredValue::Bytes(bytes)
+                }
             }
-            0
+            kind => number(cursor, kind, self.document.numbers)?,
+        };
+        if self.left == 0 && cursor.at != cursor.bytes.len() {
+            return Err(cursor.bad("the end of the document"));
         }
-        DOUBLE => match cursor.u8()? {
-            0xff => 8,
-            0xfe => 4,
-            first if first & 0x80 != 0 => 0,
-            _ => 7,
-        },
-        _ => {
-            let at = cursor.at;
-            return Err(Bad {
-                at,
-                expected: "a field type of 0 to 5",
+        Ok((&field.name, value))
+    }
+}
+
+impl<'a> Iterator for StoredFieldsOf<'a> {
+    type Item = Result<(&'a str, StoredValue<'a>), LuceneError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let field = self.field();
+        Some(field.map_err(|bad| {
+            self.left = 0;
+            LuceneError::Document {
+                segment: self.document.segment.to_owned(),
+                doc: self.document.doc,
+                reason: format!("expected {} at its byte {}", bad.expected, bad.at),
+            }
+        }))
+    }
+}
+
+/// One number of type `kind`.
+fn number(cursor: &mut Cursor<'_>, kind: u64, numbers: Numbers) -> Decode<StoredValue<'static>> {
+    let order = match numbers {
+        Numbers::Fixed => {
+            return Ok(match kind {
+                INT => StoredValue::Int(whole(cursor, 4, Order::Big)? as i32),
+                FLOAT => StoredValue::Float(f32::from_bits(whole(cursor, 4, Order::Big)? as u32)),
+                LONG => StoredValue::Long(whole(cursor, 8, Order::Big)? as i64),
+                DOUBLE => StoredValue::Double(f64::from_bits(whole(cursor, 8, Order::Big)?)),
+                _ => return Err(unknown(cursor)),
             });
         }
+        Numbers::Variable(order) => order,
     };
-    cursor.take(length).map(drop)
+    Ok(match kind {
+        INT => StoredValue::Int(zigzag(u64::from(cursor.vint()?)) as i32),
+        FLOAT => StoredValue::Float(match cursor.u8()? {
+            0xff => f32::from_bits(whole(cursor, 4, order)? as u32),
+            small if small & 0x80 != 0 => f32::from(i16::from(small & 0x7f) - 1),
+            first => f32::from_bits(pieces(cursor, first, &[2, 1], order)? as u32),
+        }),
+        LONG => {
+            let head = cursor.u8()?;
+            let mut bits = u64::from(head & 0x1f);
+            if head & 0x20 != 0 {
+                bits |= cursor.vlong()? << 5;
+            }
+            let unit = match head >> 6 {
+                0 => 1,
+                1 => 1000,
+                2 => 3_600_000,
+                _ => 86_400_000,
+            };
+            StoredValue::Long(zigzag(bits).wrapping_mul(unit))
+        }
+        DOUBLE => StoredValue::Double(match cursor.u8()? {
+            0xff => f64::from_bits(whole(cursor, 8, order)?),
+            0xfe => f64::from(f32::from_bits(whole(cursor, 4, order)? as u32)),
+            small if small & 0x80 != 0 => f64::from(i16::from(small & 0x7f) - 1),
+            first => f64::from_bits(pieces(cursor, first, &[4, 2, 1], order)?),
+        }),
+        _ => return Err(unknown(cursor)),
+    })
+}
+
+fn unknown(cursor: &Cursor<'_>) -> Bad {
+    cursor.bad("a field type of 0 to 5")
+}
+
+fn whole(cursor: &mut Cursor<'_>, length: usize, order: Order) -> Decode<u64> {
+    let bytes = cursor.take(length)?;
+    let join = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
+    Ok(match order {
+        Order::Big => bytes.iter().fold(0, join),
+        Order::Little => bytes.iter().rev().fold(0, join),
+    })
+}
+
+/// A number whose first byte is known; each further piece has its bytes in the file's order.
+fn pieces(cursor: &mut Cursor<'_>, first: u8, lengths: &[usize], order: Order) -> Decode<u64> {
+    let mut bits = u64::from(first);
+    for length in lengths {
+        bits = bits << (length * 8) | whole(cursor, *length, order)?;
+    }
+    Ok(bits)
 }
 
 #[cfg(test)]
@@ -160,6 +334,7 @@ mod tests {
         source: 2 << 3 | BYTES,
         routing: 3 << 3,
         recovery_source: ABSENT,
+        numbers: Numbers::Variable(Order::Big),
         count: 3,
     };
 
@@ -201,6 +376,51 @@ mod tests {
                 (Some(&b"i"[..]), Some(&b"{}"[..]))
             );
         }
+    }
+
+    #[test]
+    fn numbers_of_every_form_are_decoded() {
+        let big = Numbers::Variable(Order::Big);
+        let little = Numbers::Variable(Order::Little);
+        let pi = std::f64::consts::PI;
+        let bits = pi.to_bits().to_be_bytes();
+        let mixed = [4, 3, 2, 1, 6, 5, 7].map(|at| bits[at]);
+        let mixed = [&bits[..1], &mixed].concat();
+        let many = 3.25e10_f32.to_be_bytes();
+        let many_mixed = [0, 2, 1, 3].map(|at| many[at]);
+        let half = [&[0xff][..], &(-0.5_f32).to_be_bytes()].concat();
+        let half_little = [&[0xff][..], &(-0.5_f32).to_le_bytes()].concat();
+        let half_double = [&[0xfe][..], &half[1..]].concat();
+        let cases: &[(Numbers, u64, &[u8], StoredValue<'_>)] = &[
+            (big, INT, &[3], StoredValue::Int(-2)),
+            (big, INT, &[0x96, 1], StoredValue::Int(75)),
+            (big, FLOAT, &[0x80], StoredValue::Float(-1.0)),
+            (little, FLOAT, &[0xfe], StoredValue::Float(125.0)),
+            (big, FLOAT, &many, StoredValue::Float(3.25e10)),
+            (little, FLOAT, &many_mixed, StoredValue::Float(3.25e10)),
+            (big, FLOAT, &half, StoredValue::Float(-0.5)),
+            (little, FLOAT, &half_little, StoredValue::Float(-0.5)),
+            (big, LONG, &[0x03], StoredValue::Long(-2)),
+            (big, LONG, &[0x44], StoredValue::Long(2000)),
+            (little, LONG, &[0xe0, 1], StoredValue::Long(16 * 86_400_000)),
+            (big, DOUBLE, &[0xe5], StoredValue::Double(100.0)),
+            (big, DOUBLE, &half_double, StoredValue::Double(-0.5)),
+            (big, DOUBLE, &bits, StoredValue::Double(pi)),
+            (little, DOUBLE, &mixed, StoredValue::Double(pi)),
+            (Numbers::Fixed, INT, &[0, 0, 1, 0], StoredValue::Int(256)),
+            (Numbers::Fixed, LONG, &[0xff; 8], StoredValue::Long(-1)),
+            (Numbers::Fixed, DOUBLE, &bits, StoredValue::Double(pi)),
+            (Numbers::Fixed, FLOAT, &half[1..], StoredValue::Float(-0.5)),
+        ];
+        for (numbers, kind, bytes, expected) in cases {
+            let mut cursor = Cursor::new(bytes);
+            assert_eq!(number(&mut cursor, *kind, *numbers).unwrap(), *expected);
+            assert_eq!(cursor.at, bytes.len(), "{expected:?}");
+            for cut in 0..bytes.len() {
+                assert!(number(&mut Cursor::new(&bytes[..cut]), *kind, *numbers).is_err());
+            }
+        }
+        assert!(number(&mut Cursor::new(&[0; 9]), 6, big).is_err());
     }
 
     #[test]

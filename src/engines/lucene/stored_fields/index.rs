@@ -32,6 +32,11 @@ impl<'a> Table<'a> {
         self.max_doc
     }
 
+    /// The first byte that can't be of a chunk.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// The next chunk. Its predecessor ends here.
     pub(super) fn push(&mut self, doc: i64, pointer: i64) -> Result<(), LuceneError> {
         let doc = u32::try_from(doc).map_err(|_| self.corrupt("a document number"))?;

@@ -1,4 +1,4 @@
-//! `.fdx` before Lucene 8.5: blocks of up to 1024 chunks, each a mean and packed differences from it.
+//! `.fdx` of Lucene 4.1 to 8.4: blocks of up to 1024 chunks, each a mean and packed differences from it.
 
 use super::super::directory::Directory;
 use super::super::input::Input;
@@ -19,10 +19,18 @@ pub(super) fn read(
     if header.codec.strip_suffix("Index") != Some(format) {
         return Err(header.unsupported(&input));
     }
-    parse(&mut input, table)
+    if header.codec == "Lucene41StoredFieldsIndex" && header.version < 2 {
+        return parse(&mut input, table, false);
+    }
+    parse(&mut input, table, true)
 }
 
-fn parse(input: &mut Input<'_>, mut table: Table<'_>) -> Result<Vec<ChunkRef>, LuceneError> {
+/// `states_end`: whether the end of the last chunk stands behind the blocks; else it ends where the file does.
+fn parse(
+    input: &mut Input<'_>,
+    mut table: Table<'_>,
+    states_end: bool,
+) -> Result<Vec<ChunkRef>, LuceneError> {
     super::packed_ints_version(input)?;
     loop {
         let count = input.vint()?;
@@ -35,7 +43,11 @@ fn parse(input: &mut Input<'_>, mut table: Table<'_>) -> Result<Vec<ChunkRef>, L
             table.push(docs.get(index), pointers.get(index))?;
         }
     }
-    let end = input.vlong()?;
+    let end = if states_end {
+        input.vlong()?
+    } else {
+        table.end()
+    };
     if input.remaining() > 0 {
         return Err(input.corrupt("the footer"));
     }
@@ -110,7 +122,7 @@ mod tests {
         vlong(&mut out, 333);
         let read = |bytes: &[u8], docs| {
             let table = Table::new("_0.fdt", 60, 400, docs);
-            parse(&mut Input::new("_0.fdx", bytes), table)
+            parse(&mut Input::new("_0.fdx", bytes), table, true)
         };
         let chunks = read(&out, 40).unwrap();
         let seen: Vec<_> = chunks

@@ -1,5 +1,6 @@
 //! `.fdm` and `.fdx` from Lucene 8.5 on: two monotonic sequences, of first documents and of pointers, whose last values
-//! are the number of documents and the end of the last chunk. `Lucene85FieldsIndex` (8.5 to 8.11, big-endian).
+//! are the number of documents and the end of the last chunk. `Lucene85FieldsIndex` (8.5 to 8.11) and
+//! `Lucene90FieldsIndex` (9 on), which differ in the order of bytes.
 
 use super::super::directory::Directory;
 use super::super::input::Input;
@@ -7,37 +8,46 @@ use super::super::packed::Monotonic;
 use super::super::{ChunkRef, LuceneError};
 use super::index::Table;
 
-/// Gives the chunks, and the chunk size where the file `states_size`; 0 where not.
+/// Reads the index that belongs to the `.fdt` file of codec `data_codec`. Gives the chunks, and the chunk size where the
+/// file `states_size`; 0 where not.
 pub(super) fn read(
     directory: &Directory,
+    data_codec: &str,
     states_size: bool,
     table: Table<'_>,
 ) -> Result<(Vec<ChunkRef>, u32), LuceneError> {
     let (name, bytes) = directory.read("", ".fdm")?;
     let mut input = Input::new(&name, &bytes);
     let header = directory.header(&mut input, "")?;
-    match (header.codec, header.version) {
-        ("Lucene85FieldsIndexMeta", 0..=4) => {}
+    let lucene_8 = ["Lucene50", "Lucene87"]
+        .iter()
+        .any(|format| data_codec.starts_with(format));
+    let (index_codec, packed) = match (header.codec, header.version) {
+        ("Lucene85FieldsIndexMeta", 0..=4) if lucene_8 => ("Lucene85FieldsIndexIdx", states_size),
+        ("Lucene90FieldsIndexMeta", 0 | 1) if !lucene_8 => ("Lucene90FieldsIndexIdx", false),
         _ => return Err(header.unsupported(&input)),
-    }
+    };
     let (index_name, index) = directory.read("", ".fdx")?;
     let mut index_input = Input::new(&index_name, &index);
     let index_header = directory.header(&mut index_input, "")?;
-    if index_header.codec != "Lucene85FieldsIndexIdx" {
+    if index_header.codec != index_codec {
         return Err(index_header.unsupported(&index_input));
     }
-    parse(&mut input, &index, states_size, table)
+    parse(&mut input, &index, states_size, packed, table)
 }
 
 fn parse(
     input: &mut Input<'_>,
     index: &[u8],
     states_size: bool,
+    states_packed: bool,
     mut table: Table<'_>,
 ) -> Result<(Vec<ChunkRef>, u32), LuceneError> {
     let mut chunk_size = 0;
     if states_size {
         chunk_size = input.vint()?;
+    }
+    if states_packed {
         super::packed_ints_version(input)?;
     }
     let max_doc = input.count("a number of documents")?;
@@ -107,7 +117,7 @@ mod tests {
         let (meta, index) = file(&[0, 5, 9], &[60, 100, 130], 9);
         let read = |meta: &[u8], index: &[u8]| {
             let table = Table::new("_0.fdt", 60, 140, 9);
-            parse(&mut Input::new("_0.fdm", meta), index, true, table)
+            parse(&mut Input::new("_0.fdm", meta), index, true, true, table)
         };
         let (chunks, size) = read(&meta, &index).unwrap();
         assert_eq!(size, 81920);

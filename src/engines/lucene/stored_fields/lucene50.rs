@@ -2,9 +2,10 @@
 //!
 //! Versions 0 and 1 have the legacy index; 2 (8.5) has `.fdm`; 3 (8.6) moves the chunk size into it.
 
-use super::{Compression, Index};
+use super::super::input::Order;
+use super::{Compression, Index, Integers, Layout, Numbers, Sliced};
 
-pub(super) fn format(codec: &str, version: u32) -> Option<(Compression, u32, Index)> {
+pub(super) fn layout(codec: &str, version: u32) -> Option<Layout> {
     let compression = match codec {
         "Lucene50StoredFieldsFastData" => Compression::Lz4,
         "Lucene50StoredFieldsHighData" => Compression::Deflate,
@@ -16,5 +17,12 @@ pub(super) fn format(codec: &str, version: u32) -> Option<(Compression, u32, Ind
         3 => Index::Meta,
         _ => return None,
     };
-    Some((compression, 1, index))
+    Some(Layout {
+        compression,
+        flag_bits: 1,
+        sliced: Sliced::ByFlag,
+        integers: Integers::Packed,
+        numbers: Numbers::Variable(Order::Big),
+        index,
+    })
 }

@@ -2,9 +2,10 @@
 //!
 //! Version 4 adds to a chunk's header a flag for merges.
 
-use super::{Compression, Index};
+use super::super::input::Order;
+use super::{Compression, Index, Integers, Layout, Numbers, Sliced};
 
-pub(super) fn format(codec: &str, version: u32) -> Option<(Compression, u32, Index)> {
+pub(super) fn layout(codec: &str, version: u32) -> Option<Layout> {
     let compression = match codec {
         "Lucene87StoredFieldsFastData" => Compression::Lz4Dictionary,
         "Lucene87StoredFieldsHighData" => Compression::DeflateDictionary,
@@ -15,5 +16,12 @@ pub(super) fn format(codec: &str, version: u32) -> Option<(Compression, u32, Ind
         4 => 2,
         _ => return None,
     };
-    Some((compression, flag_bits, Index::Meta))
+    Some(Layout {
+        compression,
+        flag_bits,
+        sliced: Sliced::ByFlag,
+        integers: Integers::Packed,
+        numbers: Numbers::Variable(Order::Big),
+        index: Index::Meta,
+    })
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::super::codec::encode::vlong;
 use super::super::packed::encode::pack;
-use super::{Compression, Format};
+use super::{Compression, Format, Integers, Sliced};
 
 /// Text that compresses about as documents do.
 pub(in super::super) fn document_text(length: usize) -> Vec<u8> {
@@ -74,17 +74,66 @@ pub(in super::super) fn compress(compression: Compression, data: &[u8]) -> Vec<u
                 framed(&mut out, deflate(head, block));
             }
         }
+        Compression::Zstd if data.is_empty() => {}
+        Compression::Zstd => framed(&mut out, zstd(b"", data)),
+        Compression::ZstdDictionary => {
+            vlong(&mut out, dictionary as u64);
+            vlong(&mut out, step as u64);
+            if head.is_empty() {
+                out.push(0);
+            } else {
+                framed(&mut out, zstd(b"", head));
+            }
+            for block in rest.chunks(step.max(1)) {
+                framed(&mut out, zstd(head, block));
+            }
+        }
+        Compression::ZstdBlocks => {
+            let step = data.len().div_ceil(10);
+            vlong(&mut out, step as u64);
+            for block in data.chunks(step.max(1)) {
+                framed(&mut out, zstd(b"", block));
+            }
+        }
     }
     out
 }
 
-fn integers(out: &mut Vec<u8>, values: &[u32]) {
+fn zstd(dictionary: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut packer = zstd::bulk::Compressor::with_dictionary(3, dictionary).unwrap();
+    packer.compress(data).unwrap()
+}
+
+/// Numbers as Lucene 9 has them in the header of a chunk.
+pub(in super::super) fn integer_blocks(bits: u32, numbers: &[u32]) -> Vec<u8> {
+    let mut out = vec![bits as u8];
+    let width = bits as usize / 8;
+    let words = 128 * width / 8;
+    let blocks = numbers.chunks_exact(128);
+    let rest = blocks.remainder();
+    for block in blocks {
+        for word in 0..words {
+            let parts = block[word..].iter().step_by(words);
+            let joined = parts.fold(0_u64, |joined, part| joined << bits | u64::from(*part));
+            out.extend(joined.to_le_bytes());
+        }
+    }
+    for number in rest {
+        out.extend(&number.to_le_bytes()[..width]);
+    }
+    out
+}
+
+fn integers(out: &mut Vec<u8>, format: Format, values: &[u32]) {
     if let [value] = values {
         return vlong(out, u64::from(*value));
     }
     if values.iter().all(|value| *value == values[0]) {
         out.push(0);
         return vlong(out, u64::from(values[0]));
+    }
+    if format.integers == Integers::Blocks {
+        return out.extend(integer_blocks(16, values));
     }
     let wide: Vec<u64> = values.iter().map(|value| u64::from(*value)).collect();
     out.push(13);
@@ -103,8 +152,12 @@ pub(in super::super) fn chunk(
     vlong(&mut out, u64::from(first_doc));
     let token = (lengths.len() as u64) << format.flag_bits | u64::from(sliced);
     vlong(&mut out, token);
-    integers(&mut out, &vec![1; lengths.len()]);
-    integers(&mut out, lengths);
+    integers(&mut out, format, &vec![1; lengths.len()]);
+    integers(&mut out, format, lengths);
+    let sliced = match format.sliced {
+        Sliced::ByFlag => sliced,
+        Sliced::ByLength => data.len() >= 2 * format.chunk_size as usize,
+    };
     if sliced && !data.is_empty() {
         for slice in data.chunks(format.chunk_size as usize) {
             out.extend(compress(format.compression, slice));

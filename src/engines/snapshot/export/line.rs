@@ -83,6 +83,7 @@ fn field(name: &str, value: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engines::lucene::StoredDocument;
 
     const DOCUMENT: Document<'static> = Document {
         doc: 0,
@@ -94,6 +95,7 @@ mod tests {
         seq_no: None,
         primary_term: None,
         legacy_type: None,
+        stored: StoredDocument::EMPTY,
     };
 
     fn lines(document: &Document<'_>, form: ExportForm) -> (String, ExportReport) {
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn what_can_not_be_written_is_counted_and_named() {
         let mut document = DOCUMENT;
-        document.source = Some(b"---\nx: 1");
+        document.source = Some(b"---\nx: [");
         let (text, report) = lines(&document, ExportForm::Raw);
         assert_eq!((text.as_str(), report.documents, report.failed), ("", 0, 1));
         assert_eq!(report.failures[0].id, "a\"b");
