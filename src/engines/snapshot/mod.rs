@@ -44,6 +44,7 @@ mod snapshot;
 pub mod source_format;
 mod state;
 mod version_id;
+pub mod yaml;
 
 pub use error::SnapshotError;
 pub use global_metadata::{DataStream, GlobalMetadata};
