@@ -241,7 +241,7 @@ impl Problem {
             (412, _) => Self::Refused,
             // The object became shorter, or was never as long.
             (416, _) => Self::Changed,
-            (404, _) => Self::NoKey,
+            (404, "" | "NotFound") => Self::NoKey,
             (401 | 403, _) => Self::Denied(told),
             _ => Self::Other(told),
         }
