@@ -103,7 +103,7 @@ fn before_footers(codec: &str, version: u32) -> bool {
         | "Lucene41StoredFieldsData"
         | "Lucene41StoredFieldsIndex"
         | "Lucene45ValuesMetadata"
-        | "Lucene45ValuesData" => 2,
+        | "Lucene45DocValuesData" => 2,
         "Lucene40SegmentInfo" => u32::MAX,
         "Lucene46SegmentInfo" | "Lucene46FieldInfos" | "CompoundFileWriterEntries" => 1,
         _ => 0,

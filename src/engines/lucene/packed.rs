@@ -132,6 +132,11 @@ impl Monotonic {
         })
     }
 
+    /// How many values there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Value `index`; its deltas stand in `data`. `None` when they stand behind its end.
     #[allow(clippy::cast_possible_truncation)] // truncation is how Lucene rounds the line
     pub(super) fn get(&self, data: &[u8], index: u64) -> Option<i64> {

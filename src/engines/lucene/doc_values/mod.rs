@@ -5,12 +5,15 @@
 
 mod disi;
 mod entries;
+mod legacy;
 mod lucene70;
 mod lucene80;
 mod lucene90;
 mod numeric;
 
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::codec;
 use super::directory::{Directory, base36};
@@ -73,6 +76,20 @@ pub(super) struct DocValues<'a> {
     /// `.dvd` files whose checksum was left for later because of their size.
     pub(super) unverified: Vec<String>,
     verified: Vec<String>,
+    last: Option<Meta>,
+}
+
+/// A `.dvm` file.
+#[derive(Clone)]
+struct Meta {
+    name: String,
+    suffix: String,
+    /// Without the footer.
+    bytes: Bytes,
+}
+
+fn no_entry(input: &Input<'_>, field: &FieldInfo) -> LuceneError {
+    input.corrupt(format!("an entry of field {}", field.name))
 }
 
 impl<'a> DocValues<'a> {
@@ -83,6 +100,7 @@ impl<'a> DocValues<'a> {
             max_doc,
             unverified: Vec::new(),
             verified: Vec::new(),
+            last: None,
         }
     }
 
@@ -93,13 +111,25 @@ impl<'a> DocValues<'a> {
         };
         match field.doc_values {
             DocValuesKind::None => Ok(None),
-            DocValuesKind::Numeric => match self.open(field)? {
-                (Entry::Numeric(entry), file) => {
-                    let FieldFile { name, data, order } = file;
-                    Numeric::open(&name, data, order, &entry, self.max_doc).map(Some)
-                }
-                _ => Err(self.wrong_kind(field)),
-            },
+            DocValuesKind::Numeric => self.numbers(field).map(Some),
+            _ => Err(self.wrong_kind(field)),
+        }
+    }
+
+    fn numbers(&mut self, field: &FieldInfo) -> Result<Numeric, LuceneError> {
+        let meta = self.meta(field)?;
+        let mut input = Input::new(&meta.name, &meta.bytes);
+        let header = self.directory.header(&mut input, &meta.suffix)?;
+        if let Some((family, data_codec)) = legacy::family(header.codec, header.version) {
+            let entry = legacy::find(&mut input, family, field.number, self.max_doc)?;
+            let entry = entry.ok_or_else(|| no_entry(&input, field))?;
+            let (name, data) = self.data(&meta, data_codec)?;
+            return legacy::open(&name, data, entry, self.max_doc);
+        }
+        match self.open(field)? {
+            (Entry::Numeric(entry), FieldFile { name, data, order }) => {
+                Numeric::open(&name, data, order, &entry, self.max_doc)
+            }
             _ => Err(self.wrong_kind(field)),
         }
     }
@@ -112,8 +142,24 @@ impl<'a> DocValues<'a> {
         }
     }
 
-    /// The entry of a field that has doc values, and the file that its values stand in.
+    /// The entry of a field that has doc values of Lucene 7 or later, and the file that its values stand in.
     pub(super) fn open(&mut self, field: &FieldInfo) -> Result<(Entry, FieldFile), LuceneError> {
+        let meta = self.meta(field)?;
+        let mut input = Input::new(&meta.name, &meta.bytes);
+        let header = self.directory.header(&mut input, &meta.suffix)?;
+        let (layout, data_codec) = lucene70::layout(header.codec, header.version)
+            .or_else(|| lucene80::layout(header.codec, header.version))
+            .or_else(|| lucene90::layout(header.codec, header.version))
+            .ok_or_else(|| header.unsupported(&input))?;
+        let entry = entries::find(&mut input, layout, self.fields, field.number)?;
+        let entry = entry.ok_or_else(|| no_entry(&input, field))?;
+        let order = input.order();
+        let (name, data) = self.data(&meta, data_codec)?;
+        Ok((entry, FieldFile { name, data, order }))
+    }
+
+    /// The `.dvm` file of a field. Kept for the next field: most stand in the same.
+    fn meta(&mut self, field: &FieldInfo) -> Result<Meta, LuceneError> {
         let attribute = |key: &str| {
             let value = field.attributes.get(key);
             value.ok_or_else(|| LuceneError::Corrupt {
@@ -128,36 +174,34 @@ impl<'a> DocValues<'a> {
             None => format!("{format}_{suffix}"),
             Some(generation) => format!("{}_{format}_{suffix}", base36(generation)),
         };
+        if let Some(meta) = self.last.as_ref().filter(|meta| meta.suffix == suffix) {
+            return Ok(meta.clone());
+        }
         let middle = format!("_{suffix}");
-        let (name, meta) = self.directory.read(&middle, ".dvm")?;
-        let mut input = Input::new(&name, &meta);
-        let header = self.directory.header(&mut input, &suffix)?;
-        let (layout, data_codec) = lucene70::layout(header.codec, header.version)
-            .or_else(|| lucene80::layout(header.codec, header.version))
-            .or_else(|| lucene90::layout(header.codec, header.version))
-            .ok_or_else(|| header.unsupported(&input))?;
-        let Some(entry) = entries::find(&mut input, layout, self.fields, field.number)? else {
-            return Err(input.corrupt(format!("an entry of field {}", field.name)));
+        let (name, bytes) = self.directory.read(&middle, ".dvm")?;
+        let meta = Meta {
+            name,
+            suffix,
+            bytes,
         };
-        let order = input.order();
-        let (name, data) = self.data(&middle, &suffix, data_codec)?;
-        Ok((entry, FieldFile { name, data, order }))
+        self.last = Some(meta.clone());
+        Ok(meta)
     }
 
     /// Opens the `.dvd` file and verifies its checksum where that is cheap.
     fn data(
         &mut self,
-        middle: &str,
-        suffix: &str,
+        meta: &Meta,
         codec_name: &str,
     ) -> Result<(String, Arc<dyn ReadAt>), LuceneError> {
-        let (name, data) = self.directory.open(middle, ".dvd")?;
+        let middle = format!("_{}", meta.suffix);
+        let (name, data) = self.directory.open(&middle, ".dvd")?;
         if self.verified.contains(&name) || self.unverified.contains(&name) {
             return Ok((name, data));
         }
         let head = codec::read(&name, data.as_ref(), 0, data.len().min(512))?;
         let mut input = Input::new(&name, &head);
-        let header = self.directory.header(&mut input, suffix)?;
+        let header = self.directory.header(&mut input, &meta.suffix)?;
         if header.codec != codec_name {
             return Err(input.corrupt(format!("codec {codec_name} before this byte")));
         }

@@ -23,12 +23,14 @@ pub(in super::super) struct Numeric {
     data: Arc<dyn ReadAt>,
     presence: Presence,
     encoding: Encoding,
+    /// Whether a value stands for every document, those without one too.
+    by_document: bool,
     order: Order,
     /// Behind the last byte that values stand in.
     end: u64,
 }
 
-enum Encoding {
+pub(super) enum Encoding {
     Constant(i64),
     Packed {
         offset: u64,
@@ -42,7 +44,7 @@ enum Encoding {
     },
 }
 
-enum Scale {
+pub(super) enum Scale {
     Linear { min: i64, gcd: i64 },
     Table(Vec<i64>),
 }
@@ -125,8 +127,48 @@ impl Numeric {
             data,
             presence,
             encoding,
+            by_document: false,
             order,
             end,
+        })
+    }
+
+    /// Of `count` values that are all equal or packed in `place`, once where they stand was parsed.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the field")]
+    pub(super) fn packed_or_constant(
+        file: &str,
+        data: Arc<dyn ReadAt>,
+        order: Order,
+        presence: Presence,
+        encoding: Encoding,
+        by_document: bool,
+        place: Range<u64>,
+        count: u64,
+    ) -> Result<Self, LuceneError> {
+        let bits = match &encoding {
+            Encoding::Packed { bits, .. } => *bits,
+            Encoding::Constant(_) | Encoding::Blocks { .. } => 0,
+        };
+        let needed = byte_length(count, bits).map(|length| length as u64);
+        let fits = place.end <= codec::covered(data.as_ref())
+            && needed
+                .zip(place.end.checked_sub(place.start))
+                .is_some_and(|(needed, length)| needed <= length);
+        if bits > 0 && !fits {
+            return Err(LuceneError::Corrupt {
+                file: file.to_owned(),
+                offset: place.start,
+                expected: format!("{count} values of {bits} bits within the file"),
+            });
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            data,
+            presence,
+            encoding,
+            by_document,
+            order,
+            end: place.end,
         })
     }
 
@@ -145,6 +187,7 @@ impl Numeric {
         let (start, end) = match &self.presence {
             Presence::None => return Ok(()),
             Presence::All => (docs.start, docs.end),
+            Presence::Some(_) if self.by_document => (docs.start, docs.end),
             Presence::Some(ranked) => (ranked.rank(docs.start), ranked.rank(docs.end)),
         };
         column.before = start;
@@ -276,7 +319,11 @@ impl Numeric {
                 if let Encoding::Constant(value) = self.encoding {
                     return Some(value);
                 }
-                ranked.rank(doc)
+                if self.by_document {
+                    doc
+                } else {
+                    ranked.rank(doc)
+                }
             }
         };
         if let Encoding::Constant(value) = self.encoding {

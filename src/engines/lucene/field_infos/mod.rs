@@ -97,7 +97,7 @@ impl FieldInfos {
         let mut input = Input::new(&name, &bytes);
         let header = directory.header(&mut input, &suffix)?;
         let fields = match (header.codec, header.version) {
-            ("Lucene46FieldInfos", 0 | 1) => fields(&mut input, lucene46::parse),
+            ("Lucene46FieldInfos", 0..=2) => fields(&mut input, lucene46::parse),
             ("Lucene50FieldInfos", version @ 0..=1) => {
                 fields(&mut input, |input| lucene50::parse(input, version))
             }
