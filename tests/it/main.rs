@@ -17,6 +17,7 @@ mod client;
 mod crash;
 mod diff;
 mod dispatch;
+mod documents;
 mod exit_codes;
 mod export;
 mod fake_server;
@@ -35,6 +36,7 @@ mod state;
 mod support;
 mod target_directory;
 mod verify;
+mod versions;
 
 /// A file that nobody lists would never run.
 #[test]
