@@ -179,9 +179,14 @@ impl Connections {
 
     fn find_snapshot(&self, phase: &Address) -> Result<SnapshotView, PhaseError> {
         match self.snapshots.get(phase) {
-            Some(SnapshotSpec::Existing { store, name, .. }) => {
+            Some(SnapshotSpec::Existing {
+                store,
+                name,
+                partial,
+                ..
+            }) => {
                 let repository = self.open_store(&store.value)?;
-                SnapshotView::open(&store.value, &repository, name)
+                SnapshotView::open(&store.value, &repository, name, *partial)
             }
             Some(SnapshotSpec::Take { to, .. }) => {
                 let Some(repository) = self.repository(&to.value)? else {
