@@ -360,11 +360,7 @@ fn count_shard(snapshot: &Snapshot, index: &str, shard: u32) -> Result<Counted, 
             .docs
             .zip(segment.counts().roots_live)
             .map(|(a, b)| a + b);
-        sum.bytes += segment
-            .chunks()
-            .iter()
-            .map(|chunk| u64::from(chunk.length))
-            .sum::<u64>();
+        sum.bytes += segment.chunks().bytes();
     }
     Ok(sum)
 }

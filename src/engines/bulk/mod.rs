@@ -12,6 +12,7 @@ mod budget;
 pub mod failed;
 mod item;
 mod job;
+mod open_segments;
 mod pipeline;
 pub mod snapshot_source;
 pub mod source;

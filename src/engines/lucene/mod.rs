@@ -35,6 +35,7 @@ mod segment_info;
 mod segments_n;
 mod stored_fields;
 mod uid;
+mod window;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub use error::{LuceneError, ReadError};
 pub use field_infos::{DocValuesKind, FieldInfo, VectorEncoding, VectorInfo};
 pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
+pub use stored_fields::chunks::{ChunkTable, Chunks};
 pub use stored_fields::fields::{StoredDocument, StoredFieldsOf, StoredValue};
 
 /// The files of one commit of one shard, by Lucene file name.
