@@ -260,7 +260,17 @@ impl SnapshotView {
 pub(super) fn failed(store: &Address, error: &SnapshotError) -> PhaseError {
     PhaseError::Failed {
         message: format!("store `{store}`: {error}"),
-        help: Some(format!("check the directory of `stores.{store}`")),
+        help: Some(where_to_look(store, error)),
+    }
+}
+
+/// Where a person begins to look at a store that can't be read.
+pub(super) fn where_to_look(store: &Address, error: &SnapshotError) -> String {
+    match error {
+        SnapshotError::Store { location, .. } if location.starts_with("s3://") => {
+            format!("check `stores.{store}`: its uri, region, endpoint and role")
+        }
+        _ => format!("check what is in `stores.{store}`"),
     }
 }
 

@@ -30,7 +30,7 @@ section! {
         r#use: Text = optional, redo, example "../templates/clusters.yaml";
         /// Values for the variables that the fragment declares.
         with: Named<Text> = optional, redo;
-        /// Where the state is kept: a directory, or `s3://bucket/prefix`. Not given: `.mig/` and the plan's name.
+        /// Where the state is kept: a directory, or `s3://bucket/prefix`, behind which `?endpoint=URL&region=NAME&path-style=true` may say what AWS_ENDPOINT_URL and AWS_REGION don't. Not given: `.mig/` and the plan's name.
         state: Text = optional, never, example ".mig/logs";
         /// Clusters, and directories that stand in the place of one, by name.
         clusters: Named<Cluster> = default "{}", redo;
@@ -190,6 +190,8 @@ section! {
         region: Text = optional, gated, example "eu-central-1";
         /// Another server than AWS.
         endpoint: Text = optional, gated, example "http://127.0.0.1:9000";
+        /// Whether the bucket stands in the path of an address and not in its host. Not given: where there is an `endpoint`.
+        path_style: Spanned<bool> = optional, gated, example "true";
         /// A role to assume.
         role: Text = optional, live, example "arn:aws:iam::123456789012:role/mig";
     }

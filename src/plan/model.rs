@@ -126,7 +126,7 @@ impl Cluster {
 pub enum StateLocation {
     /// A local directory (absolute, or relative to the working directory after joining with the plan's).
     Directory(PathBuf),
-    /// `s3://bucket/prefix`.
+    /// `s3://bucket/prefix`, with `?endpoint=…&region=…&path-style=…` where the server is not said otherwise.
     S3(String),
 }
 
@@ -262,6 +262,9 @@ pub enum StoreAt {
         region: Option<String>,
         /// Another server than AWS.
         endpoint: Option<String>,
+        /// Whether the bucket stands in the path; nothing said: where there is an `endpoint`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path_style: Option<bool>,
         /// A role to assume.
         role: Option<String>,
     },

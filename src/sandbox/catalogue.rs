@@ -1,10 +1,13 @@
 //! The servers that a sandbox can run: where each comes from, which Java it takes, and how its settings are spelt.
 //!
-//! Each was booted by this code: 7.10.2 and 2.19.1 on Java 17, 3.3.0 on 21 and 25. The ranges between are what the servers say of
-//! themselves.
+//! Each was booted by this code: Elasticsearch before 9 and OpenSearch before 3 on Java 17, the others on 21, OpenSearch 3.3.0 on 25 too.
+//! The ranges between are what the servers say of themselves; Java 8, which the oldest know, does not have the flags that are
+//! given. Deliberately absent: Elasticsearch 1, which does not start on any of these Javas.
 
 use std::fmt;
 use std::ops::RangeInclusive;
+
+use serde_json::{Value, json};
 
 use super::error::SandboxError;
 use crate::base::version::{Product, ProductVersion, Version};
@@ -41,10 +44,31 @@ const fn opensearch(version: Version, java_min: u32, java_max: u32) -> Row {
 
 /// Oldest first, so that a version that is given in part means the newest by looking from the end.
 static ROWS: &[Row] = &[
+    elasticsearch(Version::new(2, 4, 6), 11, 17),
+    elasticsearch(Version::new(5, 6, 16), 11, 17),
+    elasticsearch(Version::new(6, 8, 23), 11, 17),
     elasticsearch(Version::new(7, 10, 2), 11, 17),
+    elasticsearch(Version::new(7, 17, 9), 11, 17),
+    elasticsearch(Version::new(8, 11, 0), 17, 21),
+    elasticsearch(Version::new(8, 17, 0), 17, 23),
+    elasticsearch(Version::new(9, 0, 0), 21, 24),
+    opensearch(Version::new(1, 3, 20), 11, 17),
+    opensearch(Version::new(2, 11, 0), 11, 17),
     opensearch(Version::new(2, 19, 1), 11, 17),
+    opensearch(Version::new(3, 0, 0), 21, 24),
     opensearch(Version::new(3, 3, 0), 21, 25),
 ];
+
+/// How a server is told where its configuration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Launch {
+    /// Its own script, which reads a variable.
+    Script,
+    /// Its own script, told by an argument and another variable for `jvm.options`.
+    ScriptWithArguments,
+    /// Java itself: its script passes flags that no Java of today takes.
+    Java,
+}
 
 impl Server {
     /// All of them.
@@ -91,17 +115,69 @@ impl Server {
         }
     }
 
-    /// Maven's name of the minimal distribution: it has one transport and no plugin, and holds no Java.
+    /// Whether it is an Elasticsearch older than this.
+    fn is_elasticsearch_before(self, major: u16, minor: u16) -> bool {
+        self.0.product == Product::Elasticsearch && self.0.version < Version::new(major, minor, 0)
+    }
+
+    /// How it is started.
+    pub(super) fn launch(self) -> Launch {
+        if self.is_elasticsearch_before(5, 0) {
+            Launch::Java
+        } else if self.is_elasticsearch_before(6, 0) {
+            Launch::ScriptWithArguments
+        } else {
+            Launch::Script
+        }
+    }
+
+    /// The file of its configuration that says what is logged.
+    pub(super) fn logging_file(self) -> &'static str {
+        if self.is_elasticsearch_before(5, 0) {
+            "logging.yml"
+        } else {
+            "log4j2.properties"
+        }
+    }
+
+    /// The setting of the port for nodes, which nobody but the node itself uses here.
+    pub(super) fn transport_port_setting(self) -> &'static str {
+        if self.is_elasticsearch_before(7, 3) {
+            "transport.tcp.port"
+        } else {
+            "transport.port"
+        }
+    }
+
+    /// The settings that make it a cluster of one.
+    pub(super) fn settings_of_one_node(self, transport_port: u16) -> Vec<(&'static str, Value)> {
+        let mut settings = if self.is_elasticsearch_before(6, 8) {
+            // Itself: what else listens on this machine is not asked.
+            let own = json!([format!("127.0.0.1:{transport_port}")]);
+            vec![("discovery.zen.ping.unicast.hosts", own)]
+        } else {
+            vec![("discovery.type", json!("single-node"))]
+        };
+        if self.0.product == Product::Elasticsearch && !self.is_elasticsearch_before(7, 17) {
+            settings.push(("xpack.security.enabled", json!(false)));
+        }
+        settings
+    }
+
+    /// Maven's name of the distribution. It holds no Java, and before Elasticsearch 6 it is the whole one; later the minimal
+    /// one, with one transport and no plugin.
     pub(super) fn coordinates(self) -> String {
         let word = self.product_word();
         let group = match self.0.product {
             Product::Elasticsearch => "org.elasticsearch",
             Product::OpenSearch => "org.opensearch",
         };
-        format!(
-            "{group}.distribution.integ-test-zip:{word}:{}:zip",
-            self.0.version
-        )
+        let kind = if self.is_elasticsearch_before(6, 0) {
+            "zip"
+        } else {
+            "integ-test-zip"
+        };
+        format!("{group}.distribution.{kind}:{word}:{}:zip", self.0.version)
     }
 
     /// The Java versions that it runs on.
@@ -146,6 +222,8 @@ mod tests {
             ("elasticsearch:7.10", "elasticsearch:7.10.2"),
             ("opensearch:2", "opensearch:2.19.1"),
             ("opensearch:3.3", "opensearch:3.3.0"),
+            ("elasticsearch:8", "elasticsearch:8.17.0"),
+            ("elasticsearch:2", "elasticsearch:2.4.6"),
         ] {
             assert_eq!(Server::parse(given).unwrap().to_string(), found);
         }
@@ -164,7 +242,7 @@ mod tests {
             assert!(error.to_string().contains(given), "{error}");
             let help = error.help().join("\n");
             assert!(
-                help.contains("there are elasticsearch:7.10.2, opensearch:2.19.1"),
+                help.contains("there are elasticsearch:2.4.6, elasticsearch:5.6.16,"),
                 "{help}"
             );
         }
@@ -177,6 +255,10 @@ mod tests {
         assert_eq!(
             Server::parse("opensearch:3.3.0").unwrap().coordinates(),
             "org.opensearch.distribution.integ-test-zip:opensearch:3.3.0:zip"
+        );
+        assert_eq!(
+            Server::parse("elasticsearch:5.6.16").unwrap().coordinates(),
+            "org.elasticsearch.distribution.zip:elasticsearch:5.6.16:zip"
         );
     }
 }

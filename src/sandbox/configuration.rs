@@ -19,9 +19,10 @@ const OPENED_PACKAGES: [&str; 5] = [
     "sun.nio.ch",
 ];
 
-/// Lines of the distributions' `jvm.options` that are left out: flags that Java 17 refuses, the heap, which is ours to say,
-/// a module that small runtimes lack, and files in the distribution, which is not the server's to write to.
-const LEFT_OUT: [&str; 11] = [
+/// Lines of the distributions' `jvm.options` that are left out: flags that Java 17 refuses, the heap, which is ours to say
+/// and need not be touched whole, a module that small runtimes lack, and files in the distribution, which is not the
+/// server's to write to.
+const LEFT_OUT: [&str; 12] = [
     "UseConcMarkSweepGC",
     "CMSInitiating",
     "UseParNewGC",
@@ -33,6 +34,7 @@ const LEFT_OUT: [&str; 11] = [
     "jdk.incubator.vector",
     "HeapDump",
     "ErrorFile",
+    "AlwaysPreTouch",
 ];
 
 /// What a node asks for.
@@ -52,16 +54,20 @@ pub(super) fn write(home: &Path, node: &Path, wanted: &Wanted<'_>) -> Result<(),
     places::make(&to.join("jvm.options.d"))?;
     let from = home.join("config");
     let path = from.join("jvm.options");
-    let shipped = fs::read_to_string(&path).map_err(SandboxError::io("read", &path))?;
+    let shipped = match fs::read_to_string(&path) {
+        // The oldest have their flags in a script.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "-Djna.nosys=true\n".into(),
+        shipped => shipped.map_err(SandboxError::io("read", &path))?,
+    };
     let word = wanted.server.product_word();
     put(
         &to.join("jvm.options"),
         &jvm_options(&shipped, wanted.heap_mib),
     )?;
     put(&to.join(format!("{word}.yml")), &settings(node, wanted))?;
-    let log = from.join("log4j2.properties");
+    let log = from.join(wanted.server.logging_file());
     let text = fs::read_to_string(&log).map_err(SandboxError::io("read", &log))?;
-    put(&to.join("log4j2.properties"), &text)
+    put(&to.join(wanted.server.logging_file()), &text)
 }
 
 fn put(path: &Path, text: &str) -> Result<(), SandboxError> {
@@ -95,8 +101,10 @@ fn settings(node: &Path, wanted: &Wanted<'_>) -> String {
         ("node.name", json!(wanted.name)),
         ("network.host", json!("127.0.0.1")),
         ("http.port", json!(wanted.port)),
-        ("transport.port", json!(wanted.transport_port)),
-        ("discovery.type", json!("single-node")),
+        (
+            wanted.server.transport_port_setting(),
+            json!(wanted.transport_port),
+        ),
         ("path.data", path("data")),
         ("path.logs", path("logs")),
         ("path.repo", json!([wanted.repositories.to_string_lossy()])),
@@ -107,6 +115,7 @@ fn settings(node: &Path, wanted: &Wanted<'_>) -> String {
         ),
     ]
     .into_iter()
+    .chain(wanted.server.settings_of_one_node(wanted.transport_port))
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     all.extend(wanted.settings.clone());
@@ -158,5 +167,30 @@ mod tests {
         ] {
             assert!(text.lines().any(|have| have == line), "{line}:\n{text}");
         }
+    }
+
+    #[test]
+    fn settings_are_spelt_as_the_version_has_them() {
+        let own = BTreeMap::new();
+        let of = |server: &str| {
+            let wanted = Wanted {
+                server: Server::parse(server).unwrap(),
+                name: "source",
+                port: 2,
+                transport_port: 3,
+                heap_mib: 512,
+                repositories: Path::new("/r"),
+                settings: &own,
+            };
+            settings(Path::new("/node"), &wanted)
+        };
+        let old = of("elasticsearch:5.6.16");
+        assert!(old.contains("transport.tcp.port: 3\n"), "{old}");
+        assert!(old.contains("discovery.zen.ping.unicast.hosts: [\"127.0.0.1:3\"]\n"));
+        assert!(!old.contains("discovery.type") && !old.contains("xpack"));
+        let new = of("elasticsearch:8.17.0");
+        assert!(new.contains("transport.port: 3\n") && new.contains("single-node"));
+        assert!(new.contains("xpack.security.enabled: false\n"), "{new}");
+        assert!(!of("opensearch:3.3.0").contains("xpack"));
     }
 }

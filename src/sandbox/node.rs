@@ -1,6 +1,7 @@
 //! One server of a sandbox: its folder, its start, its end.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
@@ -12,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::archive::{self, Tell};
-use super::catalogue::Server;
+use super::catalogue::{Launch, Server};
 use super::configuration::{self, Wanted};
 use super::error::SandboxError;
 use super::process::{self, ProcessId};
 use super::record::Record;
 use super::user::RunAs;
 use super::{java, limits, places, ports};
+use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::plan::location::Location;
 use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
@@ -316,8 +318,8 @@ impl Node {
         Ok(())
     }
 
-    /// Starts the distribution's own script, which becomes the server: one process, in a group of its own, so that neither
-    /// Ctrl-C nor a lost terminal reaches it.
+    /// Starts the distribution's own script, which becomes the server or waits for it: one process or two, in a group of
+    /// their own, so that neither Ctrl-C nor a lost terminal reaches it.
     fn spawn(
         &self,
         server: Server,
@@ -328,12 +330,10 @@ impl Node {
         let path = self.log();
         let log = File::create(&path).map_err(SandboxError::io("write", &path))?;
         let log_too = log.try_clone().map_err(SandboxError::io("write", &path))?;
-        let program = home.join("bin").join(server.product_word());
         let prefix = server.environment_prefix();
-        let mut command = Command::new(&program);
+        let mut command = self.program(server, home, java);
         command
             .current_dir(home)
-            .env_clear()
             .env(
                 "PATH",
                 std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
@@ -351,13 +351,53 @@ impl Node {
         if let Some(user) = user {
             command.uid(user.uid).gid(user.gid);
         }
+        let program = command.get_program().to_owned();
         let mut child = command
             .spawn()
-            .map_err(SandboxError::io("start", &program))?;
+            .map_err(SandboxError::io("start", Path::new(&program)))?;
         let pid = child.id();
         // Reaps it in case it ends before this process does.
         std::thread::spawn(move || drop(child.wait()));
         Ok(pid)
+    }
+
+    /// What is started, with the arguments that the server is told its configuration by.
+    fn program(&self, server: Server, home: &Path, java: &Path) -> Command {
+        let clean = |program: PathBuf| {
+            let mut command = Command::new(program);
+            command.env_clear();
+            command
+        };
+        let script = || clean(home.join("bin").join(server.product_word()));
+        let named = |option: &str, path: &Path| {
+            let mut argument = OsString::from(option);
+            argument.push(path);
+            argument
+        };
+        let configuration = self.configuration();
+        let options = configuration.join("jvm.options");
+        match server.launch() {
+            Launch::Script => script(),
+            Launch::ScriptWithArguments => {
+                let mut command = script();
+                command
+                    .arg(named("-Epath.conf=", &configuration))
+                    .env("ES_JVM_OPTIONS", options);
+                command
+            }
+            Launch::Java => {
+                let mut command = clean(java.join("bin/java"));
+                command
+                    .arg(named("@", &options))
+                    .arg(named("-Djava.io.tmpdir=", &self.directory.join("tmp")))
+                    .arg(named("-Des.path.home=", home))
+                    .arg(named("-Des.path.conf=", &configuration))
+                    .arg("-cp")
+                    .arg(named("", &home.join("lib/*")))
+                    .args(["org.elasticsearch.bootstrap.Elasticsearch", "start"]);
+                command
+            }
+        }
     }
 
     #[allow(clippy::unused_self)] // of this node's processes
@@ -420,9 +460,28 @@ impl Node {
             }
             std::thread::sleep(limits::POLL);
         }
-        let about = client.about()?;
-        if about.version != server.version() {
-            return Err(failed(format!("is {} in truth", about.version)));
+        let found = match client.about() {
+            Ok(about) => about.version,
+            // Minimal distributions of Elasticsearch 8 and 9 lack the module that answers there.
+            Err(error) if error.status() == Some(405) => {
+                let nodes = client.json(Request::get(
+                    "/_nodes/_all/none?filter_path=nodes.*.version",
+                ))?;
+                let nodes = nodes["nodes"].as_object().into_iter().flatten();
+                let mut versions = nodes.filter_map(|(_, node)| node["version"].as_str());
+                let version = versions.next().and_then(|version| version.parse().ok());
+                let Some(version) = version else {
+                    return Err(failed("does not say which version it is".to_owned()));
+                };
+                ProductVersion {
+                    product: Product::Elasticsearch,
+                    version,
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if found != server.version() {
+            return Err(failed(format!("is {found} in truth")));
         }
         Ok(())
     }

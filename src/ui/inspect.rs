@@ -12,9 +12,9 @@ pub fn inspect_text(report: &RepositoryReport) -> String {
     line(
         &mut text,
         &format!(
-            "Repository {} (index-{}): {}",
+            "Repository {} ({}): {}",
             report.location,
-            report.generation,
+            report.index_blob,
             plural(report.snapshots.len() as u64, "snapshot")
         ),
     );
@@ -99,6 +99,7 @@ fn snapshot(text: &mut String, report: &SnapshotReport) {
             "\n~ Lucene documents, nested ones too: only reading would tell them apart.",
         );
     }
+    streams(text, report);
     formats(text, report);
     problems(text, report);
 }
@@ -131,6 +132,31 @@ fn row(text: &mut String, name: &str, counts: &Counts) {
     );
 }
 
+/// Data streams, each with its backing indices, the oldest generation first.
+fn streams(text: &mut String, report: &SnapshotReport) {
+    let streams = report.data_streams.as_deref().unwrap_or_default();
+    if streams.is_empty() {
+        return;
+    }
+    line(text, "\nData streams");
+    for stream in streams {
+        let count = stream.indices.len() as u64;
+        let generations = if count == 1 {
+            "generation"
+        } else {
+            "generations"
+        };
+        line(
+            text,
+            &format!(
+                "  {} {count} {generations}, the newest {}",
+                fit(&stream.name, 30),
+                stream.indices.last().map_or("none", String::as_str)
+            ),
+        );
+    }
+}
+
 fn formats(text: &mut String, report: &SnapshotReport) {
     let formats = report.formats();
     if formats.is_empty() {
@@ -152,6 +178,15 @@ fn problems(text: &mut String, report: &SnapshotReport) {
             &format!(
                 "\n! The snapshot is {}: it can't be migrated from.",
                 report.info.state
+            ),
+        );
+    }
+    for failure in &report.info.failures {
+        line(
+            text,
+            &format!(
+                "\n! {} shard {} is not in the snapshot: {}",
+                failure.index, failure.shard, failure.reason
             ),
         );
     }

@@ -15,6 +15,7 @@ mod corpus;
 mod errors;
 mod kills;
 mod load;
+mod matrix;
 mod metadata;
 mod objects;
 /// A place to run the binary in: the same as for the tests without network.

@@ -17,15 +17,18 @@ mod client;
 mod crash;
 mod diff;
 mod dispatch;
+mod documents;
 mod exit_codes;
 mod export;
 mod fake_server;
 mod graph;
+mod old_repositories;
 mod phases;
 mod plan;
 mod planning_codes;
 mod reader;
 mod readme;
+mod rebuild;
 mod render;
 mod sample;
 mod snapshot;
@@ -33,6 +36,7 @@ mod state;
 mod support;
 mod target_directory;
 mod verify;
+mod versions;
 
 /// A file that nobody lists would never run.
 #[test]

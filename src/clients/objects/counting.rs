@@ -79,6 +79,12 @@ impl ObjectStore for CountingStore {
             counts: Arc::clone(&self.counts),
         }))
     }
+
+    fn outside(&self) -> Option<(Arc<dyn ObjectStore>, String)> {
+        let (inner, base) = self.inner.outside()?;
+        let counts = Arc::clone(&self.counts);
+        Some((Arc::new(Self { inner, counts }), base))
+    }
 }
 
 struct CountingFile {

@@ -100,6 +100,16 @@ impl ObjectStore for FaultyStore {
             length,
         }))
     }
+
+    fn outside(&self) -> Option<(Arc<dyn ObjectStore>, String)> {
+        let (inner, base) = self.inner.outside()?;
+        let outside = Self {
+            inner,
+            faults: self.faults.clone(),
+            met: Arc::clone(&self.met),
+        };
+        Some((Arc::new(outside), base))
+    }
 }
 
 struct FaultyFile {

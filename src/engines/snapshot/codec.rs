@@ -1,7 +1,7 @@
 //! The wrapper around every `.dat` blob of Elasticsearch 2–9 and OpenSearch: Lucene's codec header, a body that may be
 //! deflated, and a footer with a checksum.
 //!
-//! Absent: Elasticsearch 1.x, which wrote bare JSON or LZF.
+//! Elasticsearch 1.x had no wrapper: [`decode_bare`].
 
 use std::io::Read as _;
 
@@ -11,7 +11,7 @@ use super::bytes::Cursor;
 use super::content::Content;
 use super::error::SnapshotError;
 use super::limits::{MAX_INFLATED_BYTES, MAX_METADATA_BLOB_BYTES};
-use super::{json, smile};
+use super::{json, lzf, smile};
 
 /// Begins every file of Lucene's codecs, big-endian.
 pub(crate) const CODEC_MAGIC: u32 = 0x3fd7_6c17;
@@ -60,6 +60,19 @@ pub(crate) fn decode(blob: &str, kind: BlobKind, bytes: &Bytes) -> Result<Conten
         });
     }
     decode_body(body).map_err(|error| error.in_blob(blob, body_offset))
+}
+
+/// A blob of Elasticsearch 1.x: JSON (or SMILE) as it is, or compressed by LZF. Nothing tells whether it is damaged but
+/// that it does not decode.
+pub(crate) fn decode_bare(blob: &str, bytes: &[u8]) -> Result<Content, SnapshotError> {
+    if bytes.len() as u64 > MAX_METADATA_BLOB_BYTES {
+        return Err(SnapshotError::Limit {
+            blob: blob.to_owned(),
+            what: "its size in bytes",
+            limit: MAX_METADATA_BLOB_BYTES,
+        });
+    }
+    decode_embedded(blob, bytes)
 }
 
 /// The body between header and footer, with its offset.
@@ -179,7 +192,7 @@ fn decode_body(body: &[u8]) -> Result<Content, super::error::DecodeError> {
     if body.starts_with(smile::MAGIC) {
         return smile::decode(body);
     }
-    if body.first() == Some(&b'{') {
+    if body.trim_ascii_start().first() == Some(&b'{') {
         return json::decode(body);
     }
     Err(super::error::DecodeError::new(
@@ -188,8 +201,17 @@ fn decode_body(body: &[u8]) -> Result<Content, super::error::DecodeError> {
     ))
 }
 
-/// A mapping as some versions keep it within metadata: bytes of deflated (`DFL\0`) or plain SMILE or JSON.
+/// SMILE or JSON as it is, deflated (`DFL\0`) or compressed by LZF: blobs of 1.x, and mappings as some versions keep them
+/// within metadata.
 pub(crate) fn decode_embedded(blob: &str, bytes: &[u8]) -> Result<Content, SnapshotError> {
+    if bytes.starts_with(lzf::MAGIC) {
+        let plain =
+            lzf::decode(bytes, MAX_INFLATED_BYTES).map_err(|error| error.in_blob(blob, 0))?;
+        return decode_body(&plain).map_err(|mut error| {
+            error.reason.push_str(", counted in the decompressed body");
+            error.in_blob(blob, 0)
+        });
+    }
     if let Some(deflated) = bytes.strip_prefix(DEFLATE_MAGIC) {
         let inflated = inflate(blob, deflated, 0)?;
         return decode_body(&inflated).map_err(|error| error.in_blob(blob, 0));

@@ -21,9 +21,9 @@ pub enum SnapshotError {
         /// What the store said.
         source: io::Error,
     },
-    /// There is no `index-N` and no `index.latest`.
+    /// There is no `index-N`, no `index.latest` and no `index`.
     #[error(
-        "{location} holds no snapshot repository: no `index-N` and no `index.latest` at its root{hint}"
+        "{location} holds no snapshot repository: no `index-N`, `index.latest` or `index` at its root{hint}"
     )]
     NoRepository {
         /// Where the store is.
@@ -90,6 +90,28 @@ pub enum SnapshotError {
         shard: u32,
         /// The blob that is missing.
         blob: String,
+    },
+    /// The shard's file list is empty: Lucene writes at least a commit, so this is a mounted searchable snapshot or damage.
+    #[error(
+        "shard {shard} of `{index}` has no files of its own by `{blob}`: an index that is mounted from another snapshot \
+         has none, and a shard with no documents has a commit all the same"
+    )]
+    NoFiles {
+        /// The blob with the list.
+        blob: String,
+        /// The index.
+        index: String,
+        /// The shard.
+        shard: u32,
+    },
+    /// OpenSearch: the segments stand in a remote store and not in the repository.
+    #[error(
+        "snapshot `{snapshot}` is a shallow copy, whose segments stand in a remote store and not in the repository, and \
+         can't be read: take a full copy with remote_store_index_shallow_copy: false"
+    )]
+    Shallow {
+        /// The snapshot.
+        snapshot: String,
     },
     /// The shard's file list does not have this file.
     #[error("`{blob}` lists no file `{file}`")]

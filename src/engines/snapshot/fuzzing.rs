@@ -13,7 +13,6 @@ use super::content::Content;
 use super::export::{ExportForm, ExportRequest, to_writer};
 use super::info::SnapshotInfo;
 use super::inspect::inspect;
-use super::repository::Shared;
 use super::repository_data::RepositoryData;
 use super::source_format::to_json_line;
 use super::{GlobalMetadata, IndexMetadata, Repository, ShardSnapshot, Snapshot, cbor, smile};
@@ -125,16 +124,9 @@ pub fn shard_metadata(data: &[u8]) {
             let _ = info.failure(index, 0);
         }
     }
-    let Ok(data) = RepositoryData::parse("index-1", b"{}") else {
-        return;
-    };
-    let shared = Shared {
-        store: Arc::new(MemoryStore::default().with("shard/__a.part0", vec![0; 64])),
-        generation: 1,
-        data,
-    };
+    let store = MemoryStore::default().with("shard/__a.part0", vec![0; 64]);
     let (directory, list) = ("shard".to_owned(), "blob".to_owned());
-    let shard = ShardSnapshot::new(Arc::new(shared), "i", 0, directory, list, &content);
+    let shard = ShardSnapshot::new(Arc::new(store), "i", 0, directory, list, &content);
     let Ok(shard) = shard else {
         return;
     };

@@ -1,5 +1,6 @@
 //! `meta-<uuid>.dat` at the root: templates, pipelines, persistent settings.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::content::Content;
@@ -28,15 +29,61 @@ pub struct GlobalMetadata {
 }
 
 /// Sections that say nothing about what users configured.
-const BOOKKEEPING: [&str; 5] = [
+const BOOKKEEPING: [&str; 6] = [
     "version",
+    "uuid",
     "cluster_uuid",
     "cluster_uuid_committed",
     "cluster_coordination",
     "index-graveyard",
 ];
 
+/// A data stream: a name over backing indices, of which the last takes the writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataStream {
+    /// Its name.
+    pub name: String,
+    /// Its backing indices, the oldest generation first.
+    pub indices: Vec<String>,
+    /// The number of its newest generation.
+    pub generation: Option<u64>,
+    /// The field of time, where one is named.
+    pub timestamp_field: Option<String>,
+}
+
 impl GlobalMetadata {
+    /// The data streams of the snapshot, sorted by name (7.9 and later).
+    pub fn data_streams(&self) -> Vec<DataStream> {
+        let Some(section) = self.other.get("data_stream") else {
+            return Vec::new();
+        };
+        // Customs wrap their map once more under their own name.
+        let Some(streams) = section.get("data_stream").and_then(Value::as_object) else {
+            return Vec::new();
+        };
+        let backing = |stream: &Value| {
+            let items = stream.get("indices").and_then(Value::as_array);
+            items
+                .into_iter()
+                .flatten()
+                .filter_map(|item| item.get("index_name")?.as_str())
+                .map(str::to_owned)
+                .collect()
+        };
+        streams
+            .iter()
+            .map(|(name, stream)| DataStream {
+                name: name.clone(),
+                indices: backing(stream),
+                generation: stream.get("generation").and_then(Value::as_u64),
+                timestamp_field: stream
+                    .pointer("/timestamp_field/name")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+            })
+            .collect()
+    }
+
     /// Takes in what another one has and this one lacks.
     pub fn add_missing(&mut self, other: Self) {
         let pairs = [

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::error::SnapshotError;
+use super::global_metadata::DataStream;
 use super::index_metadata::IndexState;
 use super::info::SnapshotInfo;
 use super::repository::Repository;
@@ -25,8 +26,10 @@ use crate::engines::lucene::{Commit, LuceneError, Segment, SegmentCommit, Segmen
 pub struct RepositoryReport {
     /// Where it is.
     pub location: String,
-    /// The N of `index-N`.
+    /// The N of `index-N`; 0 for repositories of Elasticsearch 1.x and 2.x.
     pub generation: u64,
+    /// Name of the blob that lists the snapshots.
+    pub index_blob: String,
     /// All snapshots.
     pub snapshots: Vec<SnapshotEntry>,
     /// The one that was asked for, or the only one.
@@ -40,6 +43,8 @@ pub struct SnapshotReport {
     pub info: SnapshotInfo,
     /// Its indices, sorted by name.
     pub indices: Vec<IndexReport>,
+    /// Its data streams, with their backing indices; `None` where the metadata of the cluster can't be read.
+    pub data_streams: Option<Vec<DataStream>>,
     /// Sums over all indices.
     pub totals: Counts,
 }
@@ -205,6 +210,7 @@ pub fn inspect(
     Ok(RepositoryReport {
         location: repository.location(),
         generation: repository.generation(),
+        index_blob: repository.index_blob(),
         snapshots: repository.snapshots().to_vec(),
         detail,
     })
@@ -236,6 +242,10 @@ fn detail(snapshot: &Snapshot) -> SnapshotReport {
     SnapshotReport {
         info: snapshot.info().clone(),
         totals: Counts::sum(indices.iter().map(|index| &index.totals)),
+        data_streams: snapshot
+            .global_metadata()
+            .ok()
+            .map(|global| global.data_streams()),
         indices,
     }
 }

@@ -27,3 +27,9 @@ pub const MAX_SHARD_FILES: usize = 1 << 20;
 
 /// Shards of one index (Elasticsearch allows 1024).
 pub const MAX_SHARDS: u32 = 1 << 16;
+
+/// Bytes of the file with the paths of an index's shards (OpenSearch 2.17 and later).
+pub const MAX_COMPANION_BYTES: u64 = 16 << 20;
+
+/// Bytes of one decompressed `_source`. A server takes requests of 100 MB where nothing else is configured.
+pub const MAX_SOURCE_BYTES: u64 = 512 << 20;

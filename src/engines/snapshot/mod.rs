@@ -3,8 +3,8 @@
 //!
 //! The way in is [`Repository::open`]; then [`Repository::snapshot`], and from a [`Snapshot`] the metadata
 //! ([`GlobalMetadata`], [`IndexMetadata`]) and the files of each shard ([`ShardSnapshot`]), which the `lucene` engine
-//! reads. Read and tested: repositories of Elasticsearch 7.10. The other versions from 5.x on differ in details that
-//! the same files handle; 1.x and 2.x have another index at the root and are refused by name.
+//! reads. Repositories of Elasticsearch 1.x to 9.x and OpenSearch 1.x to 3.x are read by the same code; what differs is
+//! found in the blobs themselves and never by a version: [`layout`] names them, [`paths`] finds the shards.
 //!
 //! Relies on `clients::objects` for the bytes. All bytes are taken as hostile: lengths are checked before anything is
 //! allocated, [`limits`] holds the ceilings, names that come from the repository can't lead out of it.
@@ -28,9 +28,12 @@ mod info;
 pub mod inspect;
 mod json;
 mod keys;
+mod layout;
 pub mod limits;
+mod lzf;
 mod numbers;
 mod parts;
+mod paths;
 mod repository;
 mod repository_data;
 mod shard;
@@ -41,9 +44,10 @@ mod snapshot;
 pub mod source_format;
 mod state;
 mod version_id;
+pub mod yaml;
 
 pub use error::SnapshotError;
-pub use global_metadata::GlobalMetadata;
+pub use global_metadata::{DataStream, GlobalMetadata};
 pub use index_metadata::{IndexMetadata, IndexState, TypeMapping};
 pub use info::{ShardFailure, SnapshotInfo};
 pub use repository::Repository;

@@ -1,4 +1,5 @@
-//! A repository: finding its newest `index-N` and opening snapshots by name.
+//! A repository: finding the list of its snapshots (the newest `index-N`, or the `index` of Elasticsearch 1.x and 2.x) and
+//! opening them by name.
 
 use std::fmt;
 use std::io;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 
 use super::error::{SnapshotError, suggestion};
 use super::limits::MAX_REPOSITORY_INDEX_BYTES;
+use super::paths::Companions;
 use super::repository_data::{RepositoryData, SnapshotEntry};
 use super::snapshot::Snapshot;
 use crate::clients::objects::ObjectStore;
@@ -21,28 +23,34 @@ pub struct Repository {
 /// What snapshots and shards of one repository share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) generation: u64,
+    pub(crate) root: RootIndex,
     pub(crate) data: RepositoryData,
+    pub(crate) companions: Companions,
 }
+
+/// Which list of snapshots stands at the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootIndex {
+    /// `index-N`: N grows with every change.
+    Numbered(u64),
+    /// `index`, which is written over: told apart by the checksum of its bytes.
+    Bare { crc32: u32 },
+}
+
+/// The list of Elasticsearch 1.x and 2.x.
+const BARE_INDEX: &str = "index";
 
 impl Shared {
     /// Key of the index at the root.
     pub(crate) fn index_blob(&self) -> String {
-        format!("index-{}", self.generation)
-    }
-
-    pub(crate) fn store_error(&self, blob: &str, source: io::Error) -> SnapshotError {
-        store_error(&*self.store, blob, source)
-    }
-
-    pub(crate) fn get(&self, blob: &str, limit_bytes: u64) -> Result<Bytes, SnapshotError> {
-        self.store
-            .get(blob, limit_bytes)
-            .map_err(|source| self.store_error(blob, source))
+        match self.root {
+            RootIndex::Numbered(generation) => format!("index-{generation}"),
+            RootIndex::Bare { .. } => BARE_INDEX.to_owned(),
+        }
     }
 }
 
-fn store_error(store: &dyn ObjectStore, blob: &str, source: io::Error) -> SnapshotError {
+pub(crate) fn store_error(store: &dyn ObjectStore, blob: &str, source: io::Error) -> SnapshotError {
     SnapshotError::Store {
         location: store.location(),
         blob: blob.to_owned(),
@@ -52,47 +60,76 @@ fn store_error(store: &dyn ObjectStore, blob: &str, source: io::Error) -> Snapsh
 
 impl Repository {
     /// Finds `index-N` with the largest number by listing, or by `index.latest` where listing is not allowed or finds
-    /// nothing, and parses it.
+    /// nothing, and else the `index` of Elasticsearch 1.x and 2.x (which stays beside them in an upgraded repository);
+    /// parses it.
     ///
     /// # Errors
-    /// [`SnapshotError::NoRepository`] when there is neither.
+    /// [`SnapshotError::NoRepository`] when there is none of them.
     pub fn open(store: Arc<dyn ObjectStore>) -> Result<Self, SnapshotError> {
         let listed = store.list("");
         let names = listed.as_deref().unwrap_or_default();
-        let generation = match names.iter().filter_map(|name| generation_of(name)).max() {
-            Some(generation) => generation,
-            None => match latest(&*store)? {
-                Some(generation) => generation,
-                None => return Err(no_repository(&*store, listed)),
-            },
+        let newest = names.iter().filter_map(|name| generation_of(name)).max();
+        let generation = match newest {
+            Some(generation) => Some(generation),
+            None => latest(&*store)?,
         };
-        let blob = format!("index-{generation}");
-        let bytes = store
-            .get(&blob, MAX_REPOSITORY_INDEX_BYTES)
-            .map_err(|source| store_error(&*store, &blob, source))?;
-        let data = RepositoryData::parse(&blob, &bytes)?;
+        let (root, data) = match generation {
+            Some(generation) => {
+                let blob = format!("index-{generation}");
+                let bytes = store
+                    .get(&blob, MAX_REPOSITORY_INDEX_BYTES)
+                    .map_err(|source| store_error(&*store, &blob, source))?;
+                let data = RepositoryData::parse(&blob, &bytes)?;
+                (RootIndex::Numbered(generation), data)
+            }
+            None => {
+                let Some(bytes) = bare_index(&*store)? else {
+                    return Err(no_repository(&*store, listed));
+                };
+                let crc32 = crc32fast::hash(&bytes);
+                let data = RepositoryData::parse_bare(BARE_INDEX, &bytes)?;
+                (RootIndex::Bare { crc32 }, data)
+            }
+        };
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
-                generation,
+                root,
                 data,
+                companions: Companions::default(),
             }),
         })
     }
 
-    /// The N of the `index-N` that was read. It grows with every snapshot taken or deleted.
+    /// The N of the `index-N` that was read. It grows with every snapshot taken or deleted. 0 for repositories of
+    /// Elasticsearch 1.x and 2.x, which do not count.
     pub fn generation(&self) -> u64 {
-        self.shared.generation
+        match self.shared.root {
+            RootIndex::Numbered(generation) => generation,
+            RootIndex::Bare { .. } => 0,
+        }
+    }
+
+    /// Name of the blob that lists the snapshots: `index-7`, or `index`.
+    pub fn index_blob(&self) -> String {
+        self.shared.index_blob()
     }
 
     /// The repository as it is now, where it has moved since it was opened: snapshots were taken or deleted.
     pub fn moved(&self) -> Result<Option<Self>, SnapshotError> {
-        let names = self.shared.store.list("").unwrap_or_default();
-        let now = names.iter().filter_map(|name| generation_of(name)).max();
-        if now == Some(self.shared.generation) {
+        let store = &self.shared.store;
+        let names = store.list("").unwrap_or_default();
+        let newest = names.iter().filter_map(|name| generation_of(name)).max();
+        let now = match (newest, self.shared.root) {
+            (None, RootIndex::Bare { .. }) => bare_index(&**store)?.map(|bytes| RootIndex::Bare {
+                crc32: crc32fast::hash(&bytes),
+            }),
+            (newest, _) => newest.map(RootIndex::Numbered),
+        };
+        if now == Some(self.shared.root) {
             return Ok(None);
         }
-        Self::open(Arc::clone(&self.shared.store)).map(Some)
+        Self::open(Arc::clone(store)).map(Some)
     }
 
     /// Where the repository is, for messages.
@@ -127,7 +164,7 @@ impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Repository")
             .field("location", &self.location())
-            .field("generation", &self.generation())
+            .field("index", &self.index_blob())
             .finish_non_exhaustive()
     }
 }
@@ -161,20 +198,20 @@ fn latest(store: &dyn ObjectStore) -> Result<Option<u64>, SnapshotError> {
     }
 }
 
+/// The list of Elasticsearch 1.x and 2.x, where there is one.
+fn bare_index(store: &dyn ObjectStore) -> Result<Option<Bytes>, SnapshotError> {
+    match store.get(BARE_INDEX, MAX_REPOSITORY_INDEX_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(store_error(store, BARE_INDEX, error)),
+    }
+}
+
 fn no_repository(store: &dyn ObjectStore, listed: io::Result<Vec<String>>) -> SnapshotError {
     let names = match listed {
         Ok(names) => names,
         Err(error) => return store_error(store, "", error),
     };
-    if names.iter().any(|name| name == "index") {
-        return SnapshotError::Unsupported {
-            what: format!(
-                "the repository in {} is of Elasticsearch 1.x or 2.x (`index` without a number) and",
-                store.location()
-            ),
-            advice: "take a snapshot with Elasticsearch 5 or later".to_owned(),
-        };
-    }
     let hint = if names.is_empty() {
         "; it is empty"
     } else if names.iter().any(|name| name == "nodes") {

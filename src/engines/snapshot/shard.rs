@@ -1,18 +1,20 @@
-//! The file list of one shard in one snapshot (`snap-<uuid>.dat` in the shard's folder).
+//! The file list of one shard in one snapshot (`snap-<uuid>.dat` in the shard's folder, `snapshot-<name>` before 2.0).
 //!
 //! The list is complete by itself: the shard's `index-*` blobs, which list all snapshots of it, are never read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::content::Content;
 use super::error::SnapshotError;
 use super::keys;
 use super::limits::MAX_SHARD_FILES;
-use super::repository::Shared;
 use super::shard_files::ShardFiles;
+use crate::clients::objects::ObjectStore;
 
 /// Blobs of this prefix do not exist: their bytes stand in the file list (7.6 and later).
 const VIRTUAL_PREFIX: &str = "v__";
@@ -62,7 +64,7 @@ impl ShardFile {
 
 impl ShardSnapshot {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        store: Arc<dyn ObjectStore>,
         index: &str,
         shard: u32,
         directory: String,
@@ -71,17 +73,16 @@ impl ShardSnapshot {
     ) -> Result<Self, SnapshotError> {
         let files = parse_files(&blob, content)?;
         if files.is_empty() {
-            return Err(SnapshotError::Unsupported {
-                what: format!(
-                    "shard {shard} of `{index}` has no files of its own (a mounted searchable snapshot) and"
-                ),
-                advice: "read the snapshot that the index was mounted from".to_owned(),
+            return Err(SnapshotError::NoFiles {
+                blob,
+                index: index.to_owned(),
+                shard,
             });
         }
         Ok(Self {
             index: index.to_owned(),
             shard,
-            files: Arc::new(ShardFiles::new(shared, directory, blob, files)),
+            files: Arc::new(ShardFiles::new(store, directory, blob, files)),
         })
     }
 
@@ -170,6 +171,12 @@ fn parse_file(blob: &str, item: &Content) -> Result<ShardFile, SnapshotError> {
         .filter(|part| *part > 0 && *part < i64::MAX as u64);
     let meta_hash = match item.get("meta_hash") {
         Some(Content::Binary(bytes)) => Some(bytes.clone()),
+        // In JSON, as 1.x writes it.
+        Some(Content::Text(text)) => Some(Bytes::from(
+            STANDARD
+                .decode(text)
+                .map_err(|_| field_error("meta_hash", "is no base64"))?,
+        )),
         _ => None,
     };
     // Of large files some versions keep a hash there and no content.

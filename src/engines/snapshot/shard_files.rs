@@ -8,14 +8,15 @@ use std::sync::Arc;
 use super::checksum::verify_file;
 use super::error::SnapshotError;
 use super::parts::{Parts, SinglePart};
-use super::repository::Shared;
+use super::repository::store_error;
 use super::shard::ShardFile;
 use crate::base::ReadAt;
+use crate::clients::objects::ObjectStore;
 use crate::engines::lucene::{LuceneError, SegmentFiles};
 
 /// The files of one shard in one snapshot. What `lucene` reads segments from.
 pub struct ShardFiles {
-    shared: Arc<Shared>,
+    store: Arc<dyn ObjectStore>,
     directory: String,
     list_blob: String,
     files: BTreeMap<String, ShardFile>,
@@ -23,13 +24,13 @@ pub struct ShardFiles {
 
 impl ShardFiles {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        store: Arc<dyn ObjectStore>,
         directory: String,
         list_blob: String,
         files: BTreeMap<String, ShardFile>,
     ) -> Self {
         Self {
-            shared,
+            store,
             directory,
             list_blob,
             files,
@@ -64,7 +65,7 @@ impl ShardFiles {
         if let Some(content) = &file.content {
             return Ok(Arc::new(content.clone()));
         }
-        let store = Arc::clone(&self.shared.store);
+        let store = Arc::clone(&self.store);
         let key = self.key_of(file);
         match file.part_bytes {
             Some(part_bytes) if file.length > part_bytes => {
@@ -86,7 +87,7 @@ impl ShardFiles {
         })?;
         let key = self.key_of(file);
         verify_file(&key, file.checksum, &*reader, |source| {
-            self.shared.store_error(&key, source)
+            store_error(&*self.store, &key, source)
         })
     }
 

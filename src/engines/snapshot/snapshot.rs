@@ -1,18 +1,18 @@
 //! One snapshot: its own words about itself, its indices and their metadata.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::codec::{self, BlobKind};
-use super::content::Content;
+use super::codec::BlobKind;
 use super::error::{SnapshotError, suggestion};
 use super::global_metadata::GlobalMetadata;
 use super::index_metadata::IndexMetadata;
 use super::info::SnapshotInfo;
-use super::limits::MAX_METADATA_BLOB_BYTES;
+use super::keys;
+use super::layout::{Layout, is_not_found};
+use super::paths::{IndexPaths, Place};
 use super::repository::{Repository, Shared};
 use super::repository_data::SnapshotEntry;
 use super::shard::ShardSnapshot;
@@ -22,6 +22,7 @@ use super::shard::ShardSnapshot;
 pub struct Snapshot {
     shared: Arc<Shared>,
     entry: SnapshotEntry,
+    layout: Layout,
     info: Arc<SnapshotInfo>,
     indices: Arc<[SnapshotIndex]>,
 }
@@ -40,8 +41,7 @@ pub struct SnapshotIndex {
 
 impl Snapshot {
     pub(crate) fn open(shared: Arc<Shared>, entry: SnapshotEntry) -> Result<Self, SnapshotError> {
-        let blob = format!("snap-{}.dat", entry.uuid);
-        let content = read(&shared, &blob, BlobKind::Snapshot)?;
+        let (layout, blob, content) = Layout::find(&shared, &entry.uuid)?;
         let info = SnapshotInfo::from_content(&blob, &content)?;
         if info.uuid != entry.uuid || info.name != entry.name {
             return Err(SnapshotError::Field {
@@ -56,6 +56,7 @@ impl Snapshot {
         let mut snapshot = Self {
             shared,
             entry,
+            layout,
             info: Arc::new(info),
             indices: Arc::new([]),
         };
@@ -67,6 +68,9 @@ impl Snapshot {
     /// repository is not to be trusted with anyone's documents.
     fn find_indices(&self) -> Result<Vec<SnapshotIndex>, SnapshotError> {
         let data = &self.shared.data;
+        if !data.lists_indices {
+            return self.indices_by_name();
+        }
         let mut missing: Vec<&str> = Vec::new();
         for name in &self.info.indices {
             let listed = data
@@ -95,7 +99,7 @@ impl Snapshot {
             }
             if !self.info.indices.contains(name) {
                 return Err(SnapshotError::Field {
-                    blob: format!("snap-{}.dat", self.entry.uuid),
+                    blob: self.layout.snapshot(&self.entry.uuid),
                     field: "snapshot.indices".to_owned(),
                     reason: format!("lacks `{name}`, which the repository gives to it"),
                 });
@@ -111,6 +115,27 @@ impl Snapshot {
             });
         }
         Ok(found)
+    }
+
+    /// Before 5.0 the snapshot alone says which indices are in it, and their folders have their names.
+    fn indices_by_name(&self) -> Result<Vec<SnapshotIndex>, SnapshotError> {
+        let blob = self.layout.snapshot(&self.entry.uuid);
+        let mut names: Vec<&str> = Vec::with_capacity(self.info.indices.len());
+        for name in &self.info.indices {
+            names.push(keys::part(&blob, name)?);
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+            .into_iter()
+            .map(|name| {
+                Ok(SnapshotIndex {
+                    name: name.to_owned(),
+                    id: name.to_owned(),
+                    shards: self.read_index_metadata(name, name)?.number_of_shards,
+                })
+            })
+            .collect()
     }
 
     /// What the snapshot says of itself.
@@ -137,7 +162,7 @@ impl Snapshot {
 
     /// The generation of the repository in which it was opened.
     pub fn repository_generation(&self) -> u64 {
-        self.shared.generation
+        self.repository().generation()
     }
 
     /// Its indices, sorted by name.
@@ -164,8 +189,10 @@ impl Snapshot {
     ///
     /// The blob is there even when the snapshot was taken without global state; then it holds next to nothing.
     pub fn global_metadata(&self) -> Result<GlobalMetadata, SnapshotError> {
-        let blob = format!("meta-{}.dat", self.entry.uuid);
-        let content = read(&self.shared, &blob, BlobKind::GlobalMetadata)?;
+        let blob = self.layout.global_metadata(&self.entry.uuid);
+        let content = self
+            .layout
+            .read(&self.shared.store, &blob, BlobKind::GlobalMetadata)?;
         GlobalMetadata::from_content(&blob, &content)
     }
 
@@ -192,8 +219,10 @@ impl Snapshot {
             .shared
             .data
             .index_metadata_id(&index_blob, &self.entry.uuid, id)?;
-        let blob = format!("indices/{id}/meta-{metadata_id}.dat");
-        let content = read(&self.shared, &blob, BlobKind::IndexMetadata)?;
+        let blob = self.layout.index_metadata(id, metadata_id);
+        let content = self
+            .layout
+            .read(&self.shared.store, &blob, BlobKind::IndexMetadata)?;
         IndexMetadata::from_content(&blob, name, &content)
     }
 
@@ -219,58 +248,54 @@ impl Snapshot {
                 reason: failure.reason.clone(),
             });
         }
-        self.refuse_unread_layouts(index)?;
-        let directory = format!("indices/{}/{shard}", listed.id);
-        let blob = format!("{directory}/snap-{}.dat", self.entry.uuid);
-        let content = match read(&self.shared, &blob, BlobKind::Snapshot) {
-            Err(SnapshotError::Store { source, .. })
-                if source.kind() == io::ErrorKind::NotFound =>
-            {
-                return Err(SnapshotError::ShardMissing {
-                    snapshot: self.entry.name.clone(),
-                    state: self.info.state,
-                    index: index.to_owned(),
-                    shard,
-                    blob,
-                });
+        if self.info.remote_store_shallow_copy {
+            return Err(self.shallow());
+        }
+        let paths = IndexPaths {
+            name: index,
+            id: &listed.id,
+            path_type: self
+                .shared
+                .data
+                .indices
+                .get(index)
+                .map_or(0, |index| index.shard_path_type),
+        };
+        let place = self
+            .shared
+            .companions
+            .place(&self.shared.store, paths, shard)?;
+        let file = self.layout.snapshot(&self.entry.uuid);
+        let blob = format!("{}/{file}", place.directory);
+        let content = match self.layout.read(&place.store, &blob, BlobKind::Snapshot) {
+            Err(error) if is_not_found(&error) => {
+                return Err(self.without_list(index, shard, blob, &place));
             }
             other => other?,
         };
-        ShardSnapshot::new(
-            Arc::clone(&self.shared),
-            index,
-            shard,
-            directory,
-            blob,
-            &content,
-        )
+        ShardSnapshot::new(place.store, index, shard, place.directory, blob, &content)
     }
 
-    /// Layouts that are known and not read, so that none of them looks like an empty or a damaged shard.
-    fn refuse_unread_layouts(&self, index: &str) -> Result<(), SnapshotError> {
-        if self.info.remote_store_shallow_copy {
-            return Err(SnapshotError::Unsupported {
-                what: format!(
-                    "snapshot `{}` is a shallow copy whose segments stand in a remote store, and",
-                    self.entry.name
-                ),
-                advice: "take a full copy with remote_store_index_shallow_copy: false".to_owned(),
-            });
+    /// Why a shard has no list of files.
+    fn without_list(&self, index: &str, shard: u32, blob: String, place: &Place) -> SnapshotError {
+        let shallow = format!("{}/shallow-snap-{}.dat", place.directory, self.entry.uuid);
+        if place.store.open(&shallow).is_ok() {
+            return self.shallow();
         }
-        let hashed = self
-            .shared
-            .data
-            .indices
-            .get(index)
-            .is_some_and(|index| index.shard_path_type != 0);
-        if hashed {
-            return Err(SnapshotError::Unsupported {
-                what: format!("the hashed shard paths of index `{index}` (OpenSearch 2.17 and later)"),
-                advice: "register the repository with shard_path_type: FIXED and take the snapshot again"
-                    .to_owned(),
-            });
+        SnapshotError::ShardMissing {
+            snapshot: self.entry.name.clone(),
+            state: self.info.state,
+            index: index.to_owned(),
+            shard,
+            blob,
         }
-        Ok(())
+    }
+
+    /// Segments of a remote store are no part of the repository, so that none of them may look like an empty shard.
+    fn shallow(&self) -> SnapshotError {
+        SnapshotError::Shallow {
+            snapshot: self.entry.name.clone(),
+        }
     }
 }
 
@@ -281,9 +306,4 @@ impl fmt::Debug for Snapshot {
             .field("uuid", &self.entry.uuid)
             .finish_non_exhaustive()
     }
-}
-
-fn read(shared: &Shared, blob: &str, kind: BlobKind) -> Result<Content, SnapshotError> {
-    let bytes = shared.get(blob, MAX_METADATA_BLOB_BYTES)?;
-    codec::decode(blob, kind, &bytes)
 }

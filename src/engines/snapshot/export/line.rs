@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn what_can_not_be_written_is_counted_and_named() {
         let mut document = DOCUMENT;
-        document.source = Some(b"---\nx: 1");
+        document.source = Some(b"---\nx: [");
         let (text, report) = lines(&document, ExportForm::Raw);
         assert_eq!((text.as_str(), report.documents, report.failed), ("", 0, 1));
         assert_eq!(report.failures[0].id, "a\"b");

@@ -1,0 +1,227 @@
+//! The version matrix: every server that can run here is started, given one varied corpus, made to take snapshots, and
+//! asked for every document; what `mig` reads in the snapshots has to be that, source bytes included.
+//!
+//! `MIG_TEST_ALL=1` takes all versions, one after the other; otherwise a run takes a part of them, another one each day
+//! (`MIG_TEST_PART=n` chooses it). `MIG_TEST_VERSION=opensearch:3.3.0` takes one. `MIG_BLESS=1` writes down in
+//! `proved.json` what was proved; the README's table is filled from it.
+
+mod answers;
+mod corpus;
+mod dialect;
+#[path = "../../it/documents.rs"]
+mod documents;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mig::clients::cluster::Request;
+use mig::clients::objects::DirectoryStore;
+use mig::engines::snapshot::Repository;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use self::corpus::Corpus;
+use self::dialect::Dialect;
+use self::documents::{Answer, Compared, Kept, compare};
+use super::support::{Options, Server, place};
+
+/// Of how many parts a run takes one.
+const PARTS: usize = 7;
+
+/// What a server's proof came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Proved {
+    /// The day of the run.
+    date: String,
+    /// Documents equal to the server's answers, over all snapshots.
+    documents: u64,
+    /// Snapshots.
+    snapshots: u32,
+}
+
+fn ledger() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/versions/proved.json")
+}
+
+fn chosen() -> Vec<mig::sandbox::Server> {
+    let all: Vec<_> = mig::sandbox::Server::all().collect();
+    if let Ok(one) = std::env::var("MIG_TEST_VERSION") {
+        return vec![mig::sandbox::Server::parse(&one).unwrap()];
+    }
+    if std::env::var_os("MIG_TEST_ALL").is_some() {
+        return all;
+    }
+    let days = jiff::Timestamp::now().as_second() / 86_400;
+    let part = std::env::var("MIG_TEST_PART")
+        .ok()
+        .and_then(|part| part.parse().ok());
+    let part = part.unwrap_or_else(|| usize::try_from(days).unwrap()) % PARTS;
+    let mut at = 0..;
+    all.into_iter()
+        .filter(|_| at.next().unwrap() % PARTS == part)
+        .collect()
+}
+
+#[test]
+fn snapshots_of_each_version_are_read_as_its_server_answers() {
+    let mut failed = Vec::new();
+    let mut proved: BTreeMap<String, Proved> = BTreeMap::new();
+    for server in chosen() {
+        let began = Instant::now();
+        let mut wrong = Vec::new();
+        let compared = prove(server, &mut wrong);
+        println!(
+            "{server}: {compared:?}, {} wrong, {:.0} s",
+            wrong.len(),
+            began.elapsed().as_secs_f64()
+        );
+        if wrong.is_empty() {
+            let date = jiff::Zoned::now().date().to_string();
+            proved.insert(
+                server.to_string(),
+                Proved {
+                    date,
+                    documents: compared.documents,
+                    snapshots: 3,
+                },
+            );
+        }
+        failed.extend(wrong.into_iter().map(|why| format!("{server} {why}")));
+    }
+    if std::env::var_os("MIG_BLESS").is_some() {
+        let before = std::fs::read(ledger()).ok();
+        let mut all: BTreeMap<String, Proved> =
+            before.map_or_else(BTreeMap::new, |text| serde_json::from_slice(&text).unwrap());
+        all.extend(proved);
+        std::fs::write(ledger(), serde_json::to_string_pretty(&all).unwrap() + "\n").unwrap();
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Boots a server, loads it, takes three snapshots in two repositories, and reads them.
+fn prove(which: mig::sandbox::Server, wrong: &mut Vec<String>) -> Compared {
+    let options = Options {
+        heap_mib: Some(1024),
+        ..Options::default()
+    };
+    let server = Server::start(&which.to_string(), &options);
+    let name = which.to_string().replace(':', "-");
+    let mut corpus = Corpus::new(&server, Dialect::of(which));
+    corpus.load_first();
+    let plain = server.repositories().join(format!("{name}-plain"));
+    let parts = server.repositories().join(format!("{name}-parts"));
+    for (repository, location, compress, chunk_size) in [
+        ("plain", &plain, true, None),
+        ("parts", &parts, false, Some("300kb")),
+    ] {
+        let mut settings = json!({"location": location, "compress": compress});
+        if let Some(size) = chunk_size {
+            settings["chunk_size"] = json!(size);
+        }
+        server.put(
+            &format!("/_snapshot/{repository}"),
+            &json!({"type": "fs", "settings": settings}),
+        );
+    }
+    let first = corpus.answers();
+    take(&server, "plain", "first", &corpus.indices);
+    corpus.load_second();
+    let second = corpus.answers();
+    take(&server, "plain", "second", &corpus.indices);
+    take(&server, "parts", "second", &corpus.indices);
+    let mut all = Compared::default();
+    for (location, snapshot, answers) in [
+        (&plain, "first", &first),
+        (&plain, "second", &second),
+        (&parts, "second", &second),
+    ] {
+        read(
+            location,
+            snapshot,
+            &corpus.indices,
+            answers,
+            &mut all,
+            wrong,
+        );
+    }
+    for (what, why) in &corpus.left_out {
+        println!(
+            "  {which} has no {what}: {}",
+            why.chars().take(160).collect::<String>()
+        );
+    }
+    whole_program(&plain, &corpus.indices, wrong);
+    drop(std::fs::remove_dir_all(&plain));
+    drop(std::fs::remove_dir_all(&parts));
+    all
+}
+
+fn take(server: &Server, repository: &str, snapshot: &str, indices: &BTreeMap<String, Kept>) {
+    let names: Vec<&str> = indices.keys().map(String::as_str).collect();
+    let path = format!("/_snapshot/{repository}/{snapshot}?wait_for_completion=true");
+    let request = json!({"indices": names.join(","), "include_global_state": true});
+    let answer = server
+        .client()
+        .json(Request::put(path).json(&request))
+        .unwrap();
+    assert_eq!(answer["snapshot"]["state"], "SUCCESS", "{answer:#}");
+}
+
+fn read(
+    location: &Path,
+    name: &str,
+    indices: &BTreeMap<String, Kept>,
+    answers: &BTreeMap<String, Vec<Answer>>,
+    all: &mut Compared,
+    wrong: &mut Vec<String>,
+) {
+    let store = DirectoryStore::new(location);
+    let opened = Repository::open(Arc::new(store)).and_then(|opened| opened.snapshot(name));
+    let snapshot = match opened {
+        Ok(snapshot) => snapshot,
+        Err(error) => return wrong.push(format!("{name}: {error}")),
+    };
+    let found: Vec<&String> = snapshot.indices().iter().map(|index| &index.name).collect();
+    let wanted: Vec<&String> = indices.keys().collect();
+    if found != wanted {
+        wrong.push(format!("{name}: has {found:?}, not {wanted:?}"));
+    }
+    for (index, kept) in indices {
+        match compare(&snapshot, index, *kept, &answers[index]) {
+            Ok(compared) => *all += compared,
+            Err(why) => wrong.push(format!("{name}/{why}")),
+        }
+    }
+}
+
+/// A plan from the snapshot to a directory, its documents proved.
+fn whole_program(location: &Path, indices: &BTreeMap<String, Kept>, wrong: &mut Vec<String>) {
+    let chosen: Vec<&String> = indices
+        .iter()
+        .filter(|(_, kept)| **kept == Kept::Stored)
+        .map(|(name, _)| name)
+        .collect();
+    let chosen = serde_json::to_string(&chosen).unwrap();
+    let plan = format!(
+        "mig: 1\nplan: matrix\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\n\
+         stores:\n  snapshots: {{ directory: {location} }}\nphases:\n\
+         \x20 nightly:\n    snapshot:\n      existing: {{ store: snapshots, name: second }}\n\
+         \x20 made:\n    metadata: {{ from: nightly, to: os, include: {{ indices: {chosen} }} }}\n\
+         \x20 docs:\n    backfill: {{ from: nightly, to: os, indices: {chosen} }}\n\
+         \x20 same:\n    verify: {{ source: nightly, target: os, indices: {chosen}, content: full }}\n",
+        location = location.display()
+    );
+    let place = place(&plan);
+    for command in [&["plan"][..], &["apply", "--auto-approve"]] {
+        let ran = place.mig(command);
+        if ran.code != 0 {
+            wrong.push(format!(
+                "mig {command:?} ended with {}: {}{}",
+                ran.code, ran.out, ran.err
+            ));
+            return;
+        }
+    }
+}

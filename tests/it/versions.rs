@@ -1,0 +1,156 @@
+//! Snapshots of every version: real ones, small, made by `tests/fixtures/versions/make.py`; each document against the
+//! answer of the server that made it.
+//!
+//! `MIG_TEST_SNAPSHOTS=DIR` reads those of another directory, as the script writes them with `--size full --output DIR`.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mig::clients::objects::DirectoryStore;
+use mig::engines::snapshot::{IndexState, Repository, Snapshot, SnapshotState};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::documents::{Answer, Compared, Kept, compare};
+
+/// Every server that is to be there.
+const SERVERS: [&str; 13] = [
+    "elasticsearch-2.4.6",
+    "elasticsearch-5.6.16",
+    "elasticsearch-6.8.23",
+    "elasticsearch-7.10.2",
+    "elasticsearch-7.17.9",
+    "elasticsearch-8.11.0",
+    "elasticsearch-8.17.0",
+    "elasticsearch-9.0.0",
+    "opensearch-1.3.20",
+    "opensearch-2.11.0",
+    "opensearch-2.19.1",
+    "opensearch-3.0.0",
+    "opensearch-3.3.0",
+];
+
+/// What a server answered.
+#[derive(Deserialize)]
+struct Expected {
+    product: String,
+    version: String,
+    snapshots: Vec<Taken>,
+}
+
+#[derive(Deserialize)]
+struct Taken {
+    repository: String,
+    snapshot: String,
+    answer: Value,
+    indices: BTreeMap<String, Index>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    state: String,
+    source: Kept,
+    shards: u32,
+    docs: u64,
+    segments: Vec<Value>,
+    documents: Vec<Answer>,
+}
+
+fn folder(server: &str) -> PathBuf {
+    let fixtures = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/versions");
+    let all = std::env::var_os("MIG_TEST_SNAPSHOTS").map_or_else(fixtures, PathBuf::from);
+    all.join(server)
+}
+
+fn expected(server: &str) -> Expected {
+    let folder = folder(server);
+    let text = std::fs::read(folder.join("expected.json")).unwrap_or_else(|_| {
+        let packed = std::fs::read(folder.join("expected.json.gz")).unwrap();
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..])
+            .read_to_end(&mut text)
+            .unwrap();
+        text
+    });
+    serde_json::from_slice(&text).unwrap()
+}
+
+fn snapshot(server: &str, taken: &Taken) -> Snapshot {
+    let store = DirectoryStore::new(folder(server).join(&taken.repository));
+    let repository = Repository::open(Arc::new(store))
+        .unwrap_or_else(|error| panic!("{server} {}: {error}", taken.repository));
+    repository
+        .snapshot(&taken.snapshot)
+        .unwrap_or_else(|error| panic!("{server} {}: {error}", taken.snapshot))
+}
+
+#[test]
+fn every_document_of_every_version_is_as_its_server_answered() {
+    let mut failed = Vec::new();
+    for server in SERVERS {
+        let mut all = Compared::default();
+        for taken in expected(server).snapshots {
+            let snapshot = snapshot(server, &taken);
+            for (name, index) in &taken.indices {
+                match compare(&snapshot, name, index.source, &index.documents) {
+                    Ok(compared) if compared.documents == index.docs => all += compared,
+                    Ok(compared) => failed.push(format!(
+                        "{server} {}/{name}: {compared:?} of {}",
+                        taken.snapshot, index.docs
+                    )),
+                    Err(why) => failed.push(format!("{server} {}/{why}", taken.snapshot)),
+                }
+            }
+        }
+        println!("{server}: {all:?}");
+        let some = [all.documents, all.sources, all.nested, all.dead];
+        if some.iter().any(|count| *count < 20) {
+            failed.push(format!("{server}: only {all:?}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn snapshots_of_every_version_hold_what_their_server_says() {
+    for server in SERVERS {
+        let expected = expected(server);
+        assert_eq!(server, format!("{}-{}", expected.product, expected.version));
+        for taken in expected.snapshots {
+            let context = format!("{server} {}", taken.snapshot);
+            let snapshot = snapshot(server, &taken);
+            let partial = taken.answer["state"] == "PARTIAL";
+            let info = snapshot.info();
+            let state = match partial {
+                true => SnapshotState::Partial,
+                false => SnapshotState::Success,
+            };
+            assert_eq!(info.state, state, "{context}");
+            assert_eq!(partial, !info.failures.is_empty(), "{context}");
+            for failure in &info.failures {
+                assert_eq!(failure.index, "unassigned", "{context}");
+                let shard = snapshot.shard("unassigned", failure.shard);
+                assert!(shard.is_err(), "{context}: {failure:?}");
+            }
+            let found = snapshot.indices().iter().map(|index| &index.name);
+            let found: Vec<&String> = found.filter(|name| *name != "unassigned").collect();
+            let wanted: Vec<&String> = taken.indices.keys().collect();
+            assert_eq!(found, wanted, "{context}");
+            for (name, index) in &taken.indices {
+                let shards = snapshot.index(name).unwrap().shards;
+                assert_eq!(shards, index.shards, "{context}/{name}");
+                let metadata = snapshot.index_metadata(name).unwrap();
+                let open = metadata.state == IndexState::Open;
+                assert_eq!(open, index.state == "open", "{context}/{name}");
+                // Only what is empty has no segment.
+                assert_eq!(
+                    index.docs == 0,
+                    index.segments.is_empty(),
+                    "{context}/{name}"
+                );
+            }
+        }
+    }
+}
