@@ -64,7 +64,7 @@ impl CliError {
 impl From<StateError> for CliError {
     fn from(error: StateError) -> Self {
         let code = match error {
-            StateError::Locked { .. } => ExitCode::Locked,
+            StateError::Locked { .. } | StateError::LeaseLost { .. } => ExitCode::Locked,
             _ => ExitCode::Error,
         };
         Self::new(code, error.to_string()).help(error.help())

@@ -23,8 +23,8 @@ use crate::plan::selector::{LeftOutReason, Selector};
 /// written (YAML) is named, and the command ends with 9.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// The repository's directory
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a directory, or `s3://BUCKET/PREFIX[?endpoint=URL&region=NAME&path-style=true]`
+    #[arg(long, value_name = "DIR|S3")]
     store: PathBuf,
     /// The snapshot
     #[arg(long, value_name = "NAME")]

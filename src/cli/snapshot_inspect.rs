@@ -7,8 +7,8 @@ use clap::ValueEnum;
 
 use super::error::{CliError, CliResult};
 use super::printer::Printer;
-use crate::base::ExitCode;
-use crate::clients::objects::DirectoryStore;
+use crate::base::{ExitCode, S3Uri};
+use crate::clients::objects::{DirectoryStore, ObjectStore, open_s3};
 use crate::engines::snapshot::inspect::inspect;
 use crate::engines::snapshot::{Repository, SnapshotError};
 use crate::ui::inspect::inspect_text;
@@ -19,8 +19,8 @@ use crate::ui::inspect::inspect_text;
 /// come from the metadata of segments. Ends with 8 when something in the snapshot can't be read.
 #[derive(clap::Args, Debug)]
 pub(crate) struct SnapshotInspectArgs {
-    /// The repository's directory
-    #[arg(long, value_name = "DIR")]
+    /// The repository: a directory, or `s3://BUCKET/PREFIX[?endpoint=URL&region=NAME&path-style=true]`
+    #[arg(long, value_name = "DIR|S3")]
     store: PathBuf,
     /// The snapshot to look into; not needed when there is only one
     #[arg(long, value_name = "NAME")]
@@ -60,9 +60,19 @@ pub(crate) fn run(args: &SnapshotInspectArgs, printer: Printer) -> CliResult {
     })
 }
 
-/// Opens the repository in a directory.
-pub(super) fn open(directory: &std::path::Path) -> Result<Repository, CliError> {
-    Ok(Repository::open(Arc::new(DirectoryStore::new(directory)))?)
+/// Opens the repository in a directory or a bucket.
+pub(super) fn open(store: &std::path::Path) -> Result<Repository, CliError> {
+    let objects: Arc<dyn ObjectStore> = match store.to_str() {
+        Some(uri) if uri.starts_with("s3:") => {
+            let place = S3Uri::parse(uri).map_err(|problem| {
+                CliError::error(format!("`--store {uri}` {problem}"))
+                    .help("write `s3://BUCKET/PREFIX`")
+            })?;
+            open_s3(&place, None).map_err(|error| CliError::error(error.to_string()))?
+        }
+        _ => Arc::new(DirectoryStore::new(store)),
+    };
+    Ok(Repository::open(objects)?)
 }
 
 impl From<SnapshotError> for CliError {

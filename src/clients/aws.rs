@@ -4,7 +4,7 @@
 //! any way to write credentials in a plan.
 
 #[cfg(feature = "aws")]
-pub(crate) use with::{Signer, secret};
+pub(crate) use with::{Signer, config_as, secret};
 #[cfg(not(feature = "aws"))]
 pub(crate) use without::{Signer, secret};
 
@@ -12,6 +12,7 @@ pub(crate) use without::{Signer, secret};
 mod with {
     use std::time::{Duration, SystemTime};
 
+    use aws_config::sts::AssumeRoleProvider;
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
@@ -38,6 +39,23 @@ mod with {
             loader = loader.region(Region::new(region.to_owned()));
         }
         loader.load().await
+    }
+
+    /// As everything here finds its credentials, in a region, and as a role that these may assume.
+    pub(crate) async fn config_as(region: Option<&str>, role: Option<&str>) -> SdkConfig {
+        let config = config(region).await;
+        let Some(role) = role else {
+            return config;
+        };
+        let provider = AssumeRoleProvider::builder(role)
+            .session_name("mig")
+            .configure(&config)
+            .build()
+            .await;
+        config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .build()
     }
 
     /// The value of a secret of AWS Secrets Manager, by name or ARN.

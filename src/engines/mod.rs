@@ -5,5 +5,6 @@
 pub mod bulk;
 pub mod lucene;
 pub mod metadata;
+pub mod reconstruct;
 pub mod snapshot;
 pub mod verify;

@@ -11,10 +11,10 @@ use super::existing::SnapshotView;
 use super::kind::PhaseError;
 use super::live::{LiveView, SourceView, Wider};
 use super::snapshot::series::{Owner, Series, selector_mark};
-use crate::base::Address;
 use crate::base::version::{Product, ProductVersion};
+use crate::base::{Address, S3Uri};
 use crate::clients::cluster::{ClusterClient, ClusterError};
-use crate::clients::objects::DirectoryStore;
+use crate::clients::objects::{DirectoryStore, ObjectStore, open_s3};
 use crate::clients::target::{ClusterTarget, DirectoryTarget, Target};
 use crate::diff::observation::Observation;
 use crate::engines::snapshot::{Repository, Snapshot, SnapshotError};
@@ -32,6 +32,7 @@ pub struct Connections {
     clusters: BTreeMap<Address, Cluster>,
     snapshots: BTreeMap<Address, SnapshotSpec>,
     recorded: BTreeMap<Address, Observation>,
+    opened_objects: Slots<Arc<dyn ObjectStore>>,
     opened_stores: Slots<Arc<Repository>>,
     opened_clusters: Slots<ClusterClient>,
     opened_targets: Slots<Arc<dyn Target>>,
@@ -120,24 +121,18 @@ impl Connections {
             message: format!("the plan has no store `{address}`"),
             help: None,
         })?;
-        let path = match &store.at {
-            StoreAt::Directory { path, .. } => path,
-            StoreAt::S3 { uri, .. } => {
-                return Err(PhaseError::NotYet {
-                    message: format!(
-                        "store `{address}`: this version does not read `{uri}` by itself"
-                    ),
-                    help: "copy the repository to a directory and give `directory:`".into(),
-                });
-            }
-        };
         let now = match self.opened_stores.peek(address) {
             Some(opened) => match opened.moved() {
                 Ok(None) => return Ok(Ok(opened)),
                 Ok(Some(now)) => Ok(now),
                 Err(error) => Err(error),
             },
-            None => Repository::open(Arc::new(DirectoryStore::new(path.clone()))),
+            None => {
+                let objects = self
+                    .opened_objects
+                    .get(address, || objects(address, store))?;
+                Repository::open(objects)
+            }
         };
         let now = now.map(Arc::new);
         self.opened_stores.set(address, now.as_ref().ok().cloned());
@@ -184,9 +179,14 @@ impl Connections {
 
     fn find_snapshot(&self, phase: &Address) -> Result<SnapshotView, PhaseError> {
         match self.snapshots.get(phase) {
-            Some(SnapshotSpec::Existing { store, name, .. }) => {
+            Some(SnapshotSpec::Existing {
+                store,
+                name,
+                partial,
+                ..
+            }) => {
                 let repository = self.open_store(&store.value)?;
-                SnapshotView::open(&store.value, &repository, name)
+                SnapshotView::open(&store.value, &repository, name, *partial)
             }
             Some(SnapshotSpec::Take { to, .. }) => {
                 let Some(repository) = self.repository(&to.value)? else {
@@ -376,9 +376,37 @@ fn cluster_error(address: &Address, error: &ClusterError) -> PhaseError {
     }
 }
 
+/// The objects of a store; nothing is asked of it yet.
+fn objects(address: &Address, store: &Store) -> Result<Arc<dyn ObjectStore>, PhaseError> {
+    match &store.at {
+        StoreAt::Directory { path, .. } => Ok(Arc::new(DirectoryStore::new(path.clone()))),
+        StoreAt::S3 {
+            uri,
+            region,
+            endpoint,
+            path_style,
+            role,
+        } => {
+            let place = S3Uri {
+                region: region.clone(),
+                endpoint: endpoint.clone(),
+                path_style: *path_style,
+                ..S3Uri::parse(uri).map_err(|problem| PhaseError::Failed {
+                    message: format!("store `{address}`: `{uri}` {problem}"),
+                    help: None,
+                })?
+            };
+            open_s3(&place, role.as_deref()).map_err(|error| PhaseError::Failed {
+                message: format!("store `{address}`: {error}"),
+                help: None,
+            })
+        }
+    }
+}
+
 fn store_error(address: &Address, error: &SnapshotError) -> PhaseError {
-    let denied = matches!(error, SnapshotError::Store { source, .. }
-        if source.kind() == std::io::ErrorKind::PermissionDenied);
+    let denied = matches!(error, SnapshotError::Store { source, location, .. }
+        if source.kind() == std::io::ErrorKind::PermissionDenied && !location.starts_with("s3://"));
     PhaseError::Failed {
         message: format!("store `{address}`: {error}"),
         help: Some(if denied {
@@ -386,7 +414,7 @@ fn store_error(address: &Address, error: &SnapshotError) -> PhaseError {
              group, or an ACL), and give the server a umask that lets that user in"
                 .to_owned()
         } else {
-            format!("check the directory of `stores.{address}`")
+            super::existing::where_to_look(address, error)
         }),
     }
 }

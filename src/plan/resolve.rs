@@ -261,7 +261,7 @@ fn state(expanded: &Expanded, cx: &mut Context<'_>) -> StateLocation {
         return StateLocation::Directory(cx.path(&format!(".mig/{name}"), place));
     };
     if state.value.starts_with("s3:") {
-        clusters::check_s3(state, cx);
+        clusters::check_s3(state, true, cx);
         return StateLocation::S3(state.value.clone());
     }
     StateLocation::Directory(cx.path(&state.value, state.location))

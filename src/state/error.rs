@@ -66,15 +66,52 @@ pub enum StateError {
         /// The plan at hand.
         wanted: String,
     },
-    /// A location that this version can't use.
-    #[error("state in `{0}` is not in this version yet")]
-    NotYet(String),
+    /// No place for a state.
+    #[error("`{location}` is no place for a state: it {problem}")]
+    BadLocation {
+        /// As the plan has it, without what may be secret.
+        location: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A bucket with the state can't be read or written.
+    #[error("the state in {location}: {source}")]
+    Remote {
+        /// Where the state is.
+        location: String,
+        /// What, where, why and how to mend it.
+        source: std::io::Error,
+    },
+    /// An object of a state in a bucket is not what a `mig` wrote.
+    #[error("{object} is damaged, or is no part of a state: {problem}")]
+    DamagedObject {
+        /// `s3://bucket/key`
+        object: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process holds the state by now: this one was stopped or cut off for longer than its lease ran.
+    #[error(
+        "this run lost the state in {location}: it gave no sign of life for longer than its lease, and it was taken over{}",
+        holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"))
+    )]
+    LeaseLost {
+        /// Where the state is.
+        location: String,
+        /// Who has it, where that is known.
+        holder: Option<Box<Holder>>,
+    },
 }
 
 impl StateError {
     /// How to mend it.
     pub fn help(&self) -> String {
         match self {
+            Self::Locked { path, .. } if path.starts_with("s3:") => format!(
+                "wait with `--lock-timeout 10m`, or end that process: its lease ({}) is free {} s after its last sign of life",
+                path.display(),
+                super::remote::LEASE_TERM.as_secs()
+            ),
             Self::Locked { path, .. } => format!(
                 "wait with `--lock-timeout 10m`, or end that process; the lock ({}) goes with it",
                 path.display()
@@ -104,7 +141,20 @@ impl StateError {
             Self::OtherPlan { .. } => {
                 "give each plan its own `state:`; if the plan was renamed, give it its old name back".into()
             }
-            Self::NotYet(_) => "use a directory: `state: .mig/my-plan`".into(),
+            Self::BadLocation { .. } => {
+                "write a directory, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`".into()
+            }
+            Self::Remote { .. } => {
+                "when that is mended, run `mig apply` again: it goes on where it stopped".into()
+            }
+            Self::DamagedObject { .. } => {
+                "restore that object from a version or a copy of the bucket; or move the whole prefix away: mig then \
+                 adopts what it finds on the targets"
+                    .into()
+            }
+            Self::LeaseLost { .. } => {
+                "let the other run end (`mig status` tells how far it is); nothing that this run did is lost".into()
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::StateError;
@@ -67,14 +68,20 @@ const CHECKSUM_BYTES: usize = ",\"crc\":\"01234567\"}".len();
 
 /// The bytes of one line with its line end.
 pub(super) fn encode(line: &JournalLine) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(line)?;
+    seal(line)
+}
+
+/// A JSON object on a line of its own, with a checksum as its last field.
+pub(super) fn seal(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec(value)?;
     bytes.pop();
     let crc = crc32fast::hash(&bytes);
     bytes.extend_from_slice(format!(",\"crc\":\"{crc:08x}\"}}\n").as_bytes());
     Ok(bytes)
 }
 
-fn decode(bytes: &[u8]) -> Result<JournalLine, String> {
+/// What a sealed line (without its line end) holds.
+pub(super) fn unseal<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let split = bytes
         .len()
         .checked_sub(CHECKSUM_BYTES)
@@ -109,7 +116,7 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<ReadJournal, StateError>
             journal.notice = Some(Notice::TornLine { line: number });
             break;
         };
-        let line = decode(body).map_err(damaged)?;
+        let line: JournalLine = unseal(body).map_err(damaged)?;
         if line.seq != number {
             return Err(damaged(format!(
                 "its number is {}, {number} is expected",

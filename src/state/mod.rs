@@ -14,6 +14,7 @@ mod local_artifacts;
 mod lock;
 pub mod model;
 mod open;
+mod remote;
 pub mod store;
 
 pub use artifacts::Artifacts;

@@ -4,15 +4,27 @@ use super::error::StateError;
 use super::fold::FORMAT;
 use super::local::LocalStore;
 use super::model::{Entry, PhaseRecord};
+use super::remote::RemoteStore;
 use super::store::StateStore;
-use crate::base::Address;
+use crate::base::{Address, S3Uri};
+use crate::clients::objects::open_s3_objects;
 use crate::plan::model::StateLocation;
 
 /// The store at a location.
 pub fn open(location: &StateLocation) -> Result<Box<dyn StateStore>, StateError> {
     match location {
         StateLocation::Directory(directory) => Ok(Box::new(LocalStore::new(directory.clone()))),
-        StateLocation::S3(uri) => Err(StateError::NotYet(uri.clone())),
+        StateLocation::S3(text) => {
+            let uri = S3Uri::parse(text).map_err(|problem| StateError::BadLocation {
+                location: text.split('?').next().unwrap_or_default().to_owned(),
+                problem,
+            })?;
+            let objects = open_s3_objects(&uri).map_err(|source| StateError::Remote {
+                location: uri.place(),
+                source,
+            })?;
+            Ok(Box::new(RemoteStore::new(objects)))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a place for the state can do. A directory is one; `s3://` comes later behind the same trait.
+//! What a place for the state can do. A directory is one, a bucket another.
 
 use std::time::Duration;
 

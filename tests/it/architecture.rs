@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &[]),
     ("graph", &["plan"]),
     ("diff", &["graph", "plan", "state"]),
-    ("state", &["plan"]),
+    ("state", &["plan", "clients"]),
     ("clients", &["diff", "plan"]),
     ("engines", &["clients", "plan", "diff"]),
     ("sandbox", &["clients", "plan"]),
@@ -36,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Only types: the module and the item that may be named.
 const TYPES_ONLY: &[(&str, &str, &[&str])] = &[
     ("state", "plan", &["crate::plan::model"]),
+    ("state", "clients", &["crate::clients::objects"]),
     ("clients", "diff", &["crate::diff::observation"]),
     (
         "clients",

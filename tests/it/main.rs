@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod altered_shop;
 mod apply;
 mod architecture;
 mod bulk;
@@ -28,6 +29,7 @@ mod plan;
 mod planning_codes;
 mod reader;
 mod readme;
+mod rebuild;
 mod render;
 mod sample;
 mod snapshot;
@@ -36,6 +38,7 @@ mod support;
 mod target_directory;
 mod verify;
 mod versions;
+mod without_source;
 
 /// A file that nobody lists would never run.
 #[test]

@@ -1,11 +1,18 @@
-//! Stores of immutable objects (snapshot repositories) behind one trait, with decorators.
+//! Stores of immutable objects (snapshot repositories) behind one trait, with decorators; and objects that are written on
+//! conditions, which is what a state in a bucket is made of.
 //!
-//! Deliberately absent: writing. A snapshot store is only read.
+//! Deliberately absent: writing into a snapshot store. It is only read.
 
+mod conditional;
 mod counting;
 mod directory;
 mod faulty;
 mod memory;
+#[cfg(feature = "aws")]
+mod s3;
+#[cfg(not(feature = "aws"))]
+#[path = "without_s3.rs"]
+mod s3;
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +21,12 @@ use bytes::Bytes;
 
 use crate::base::ReadAt;
 
+pub use conditional::{ConditionalObjects, MemoryObjects, Tag, Written};
 pub use counting::{CountingStore, StoreCounts};
 pub use directory::DirectoryStore;
 pub use faulty::{Fault, FaultyStore};
 pub use memory::MemoryStore;
+pub use s3::{open_s3, open_s3_objects};
 
 /// A store of objects by key. Keys are relative, with `/` between parts, and never leave the store.
 pub trait ObjectStore: Send + Sync {

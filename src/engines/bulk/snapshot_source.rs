@@ -2,8 +2,8 @@
 //! [`super::source`].
 //!
 //! Every segment of the chosen indices is opened once; items are runs of chunks of about equal bytes. A source is rendered
-//! as one line of JSON here, so that a load and a verification see the same bytes. Deliberately absent: rebuilding a
-//! source that was not stored (such a document fails by name).
+//! as one line of JSON here, so that a load and a verification see the same bytes: also where a source was not stored as it
+//! was sent and the plan says what becomes of such documents.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,10 +16,12 @@ use super::source::{
     Visit, VisitStopped,
 };
 use super::work_store::{ItemKey, ItemSpec};
+use crate::diff::observation::{MissingShard, SourceGap, SourceGapKind};
 use crate::engines::lucene::{
     ChecksumSpan, ChunkRef, Commit, Document, ReadError, Scratch, Segment, SegmentFiles,
 };
 use crate::engines::snapshot::{Snapshot, source_format};
+use crate::plan::model::WithoutSource;
 
 /// Compressed bytes of one work item at the most, where nothing else is asked for.
 pub const ITEM_BYTES: u64 = 32 << 20;
@@ -30,9 +32,50 @@ const ITEM_BYTES_MIN: u64 = 4 << 20;
 /// Compressed bytes of one step: between two of them a stop is heard and a checkpoint can be made.
 const STEP_BYTES: u64 = 1 << 20;
 
+/// What becomes of documents of an index whose source was not stored as it was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceRule {
+    /// As the plan says.
+    pub choice: WithoutSource,
+    /// Whether the source that is stored lacks fields.
+    pub reduced: bool,
+}
+
+impl SourceRule {
+    /// Of an index, by what its mapping and settings say. Where they promise a source, a document without one is damage
+    /// and no matter of choice.
+    pub fn of(gap: Option<&SourceGap>, choice: WithoutSource) -> Self {
+        let Some(gap) = gap else {
+            return Self::default();
+        };
+        let reduced = gap.kind == SourceGapKind::Reduced;
+        Self {
+            choice: match choice {
+                WithoutSource::AsStored if !reduced => WithoutSource::Refuse,
+                choice => choice,
+            },
+            reduced,
+        }
+    }
+}
+
+/// One index that is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The snapshot that it is read from.
+    pub snapshot: &'a Snapshot,
+    /// Its name.
+    pub index: &'a str,
+    /// What becomes of documents without a source.
+    pub rule: SourceRule,
+    /// Shards that are left out since the snapshot has no copy of them.
+    pub without_shards: &'a [MissingShard],
+}
+
 /// See the module.
 pub struct SnapshotSource {
     segments: BTreeMap<SegmentKey, Segment>,
+    rules: BTreeMap<String, SourceRule>,
     item_bytes: u64,
 }
 
@@ -58,21 +101,34 @@ impl SnapshotSource {
         indices: &[String],
         item_bytes: u64,
     ) -> Result<Self, SourceError> {
-        let each = indices.iter().map(|index| (snapshot, index.as_str()));
+        let each = indices.iter().map(|index| Wanted {
+            snapshot,
+            index,
+            rule: SourceRule::default(),
+            without_shards: &[],
+        });
         Self::open_each(each, item_bytes)
     }
 
     /// As [`Self::open`], for indices that stand in several snapshots: each with the one that it is read from.
     pub fn open_each<'a>(
-        indices: impl IntoIterator<Item = (&'a Snapshot, &'a str)>,
+        indices: impl IntoIterator<Item = Wanted<'a>>,
         item_bytes: u64,
     ) -> Result<Self, SourceError> {
         let mut segments = BTreeMap::new();
-        for (snapshot, index) in indices {
+        let mut rules = BTreeMap::new();
+        for wanted in indices {
+            let Wanted {
+                snapshot, index, ..
+            } = wanted;
+            rules.insert(index.to_owned(), wanted.rule);
             let listed = snapshot
                 .index(index)
                 .map_err(|error| failed(index, error))?;
             for shard in 0..listed.shards {
+                if wanted.without_shards.iter().any(|it| it.shard == shard) {
+                    continue;
+                }
                 let here = format!("{index}/{shard}");
                 let shard_files = snapshot
                     .shard(index, shard)
@@ -93,6 +149,7 @@ impl SnapshotSource {
         }
         Ok(Self {
             segments,
+            rules,
             item_bytes: item_bytes.max(1),
         })
     }
@@ -114,6 +171,10 @@ impl SnapshotSource {
                 .min(self.item_bytes);
         }
         shards
+    }
+
+    fn rule(&self, index: &str) -> SourceRule {
+        self.rules.get(index).copied().unwrap_or_default()
     }
 
     fn segment(&self, key: &SegmentKey) -> Result<&Segment, SourceError> {
@@ -209,6 +270,10 @@ impl DocumentSource for SnapshotSource {
             .collect())
     }
 
+    fn leaves_out(&self, index: &str) -> bool {
+        self.rule(index).choice == WithoutSource::Skip
+    }
+
     fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError> {
         let segment = self.segment(&SegmentKey::of(item))?;
         let chunks = segment.chunks();
@@ -224,6 +289,7 @@ impl DocumentSource for SnapshotSource {
         Ok(Box::new(ChunkReader {
             segment,
             item: item.clone(),
+            rule: self.rule(&item.index),
             next,
             end,
             scratch: Scratch::default(),
@@ -262,6 +328,7 @@ impl DocumentSource for SnapshotSource {
 struct ChunkReader<'a> {
     segment: &'a Segment,
     item: ItemKey,
+    rule: SourceRule,
     next: usize,
     end: usize,
     scratch: Scratch,
@@ -280,10 +347,11 @@ impl ItemReader for ChunkReader<'_> {
             fits
         });
         let run = self.next..self.next + within.count().max(1);
+        let rule = self.rule;
         let stats = self
             .segment
             .read_documents(run.clone(), &mut self.scratch, |document| {
-                give(&document, visit)
+                give(&document, rule, visit)
             })
             .map_err(|error| match error {
                 ReadError::Lucene(error) => StepError::Source(failed(&self.item, error)),
@@ -302,7 +370,46 @@ impl ItemReader for ChunkReader<'_> {
     }
 }
 
-fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopped> {
+/// The bytes that a source is rendered from, or why there are none.
+fn stored<'a>(document: &Document<'a>, rule: SourceRule) -> Result<&'a [u8], Unusable<'a>> {
+    let whole = document.source.filter(|_| !rule.reduced);
+    if let Some(source) = whole {
+        return Ok(source);
+    }
+    let lacking = |class, reason, skip| Unusable {
+        class,
+        reason,
+        raw: document
+            .source
+            .or(document.recovery_source)
+            .unwrap_or_default(),
+        skip,
+    };
+    match (rule.choice, document.source) {
+        (WithoutSource::Skip, _) => Err(lacking("source-skipped", "the plan leaves it out", true)),
+        (WithoutSource::AsStored, Some(source)) => Ok(source),
+        // What the server keeps for a while to bring a copy of the shard up to date is the source as it was sent.
+        (WithoutSource::Reconstruct, _) if document.recovery_source.is_some() => {
+            Ok(document.recovery_source.unwrap_or_default())
+        }
+        (_, None) => Err(lacking(
+            "source-missing",
+            "its _source was not stored",
+            false,
+        )),
+        (_, Some(_)) => Err(lacking(
+            "source-reduced",
+            "its _source was stored without some fields, and nothing else has them",
+            false,
+        )),
+    }
+}
+
+fn give(
+    document: &Document<'_>,
+    rule: SourceRule,
+    visit: &mut Visit<'_>,
+) -> Result<(), VisitStopped> {
     let give = |visit: &mut Visit<'_>, source| {
         visit(SourceDocument {
             doc: document.doc,
@@ -312,16 +419,9 @@ fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopp
             source,
         })
     };
-    let Some(raw) = document.source else {
-        let raw = document.recovery_source.unwrap_or_default();
-        return give(
-            visit,
-            Err(Unusable {
-                class: "source-missing",
-                reason: "its _source was not stored",
-                raw,
-            }),
-        );
+    let raw = match stored(document, rule) {
+        Ok(raw) => raw,
+        Err(unusable) => return give(visit, Err(unusable)),
     };
     match source_format::to_json_line(raw) {
         Ok(line) => give(visit, Ok(&line)),
@@ -331,6 +431,7 @@ fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopp
                 class: "source-invalid",
                 reason: &error.to_string(),
                 raw,
+                skip: false,
             }),
         ),
     }
@@ -339,6 +440,7 @@ fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopp
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engines::lucene::StoredDocument;
 
     fn chunks(lengths: &[u32]) -> Vec<ChunkRef> {
         let mut first_doc = 0;
@@ -373,5 +475,70 @@ mod tests {
         assert_eq!(chunk_at(&chunks, 9), Some(3));
         assert_eq!(chunk_at(&chunks, 12), Some(4));
         assert_eq!(chunk_at(&chunks, 4), None);
+    }
+
+    #[test]
+    fn the_plan_says_what_becomes_of_documents_without_a_source() {
+        use WithoutSource::{AsStored, Reconstruct, Refuse, Skip};
+        let document = |source, recovery_source| Document {
+            doc: 0,
+            id: "1",
+            routing: None,
+            source,
+            recovery_source,
+            version: None,
+            seq_no: None,
+            primary_term: None,
+            legacy_type: None,
+            stored: StoredDocument::EMPTY,
+        };
+        let (all, part) = (Some(&b"{\"a\":1,\"b\":2}"[..]), Some(&b"{\"a\":1}"[..]));
+        let given = |document: &Document<'_>, choice, reduced| {
+            let kind = if reduced {
+                SourceGapKind::Reduced
+            } else {
+                SourceGapKind::Disabled
+            };
+            let gap = SourceGap {
+                kind,
+                by: String::new(),
+                lost: Vec::new(),
+            };
+            let mut told = String::new();
+            give(
+                document,
+                SourceRule::of(Some(&gap), choice),
+                &mut |document| {
+                    told = match document.source {
+                        Ok(source) => String::from_utf8(source.to_vec()).unwrap(),
+                        Err(unusable) => format!("{} {}", unusable.class, unusable.skip),
+                    };
+                    Ok(())
+                },
+            )
+            .unwrap();
+            told
+        };
+        for (source, recovery, reduced, choice, wanted) in [
+            (None, None, false, Refuse, "source-missing false"),
+            (None, None, false, Skip, "source-skipped true"),
+            (None, None, false, Reconstruct, "source-missing false"),
+            (None, all, false, Refuse, "source-missing false"),
+            (None, all, false, AsStored, "source-missing false"),
+            (None, all, false, Reconstruct, "{\"a\":1,\"b\":2}"),
+            (all, None, false, Skip, "{\"a\":1,\"b\":2}"),
+            (part, all, true, Refuse, "source-reduced false"),
+            (part, all, true, Skip, "source-skipped true"),
+            (part, all, true, AsStored, "{\"a\":1}"),
+            (part, all, true, Reconstruct, "{\"a\":1,\"b\":2}"),
+            (part, None, true, Reconstruct, "source-reduced false"),
+        ] {
+            let found = given(&document(source, recovery), choice, reduced);
+            assert_eq!(found, wanted, "{choice:?}, reduced: {reduced}");
+        }
+        // Without a gap no choice matters: a document without a source is damage.
+        let rule = SourceRule::of(None, Skip);
+        assert_eq!(rule, SourceRule::default());
+        assert!(stored(&document(None, all), rule).is_err_and(|unusable| !unusable.skip));
     }
 }

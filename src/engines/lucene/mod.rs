@@ -6,7 +6,7 @@
 //! is one small file here.
 //!
 //! Deliberately absent: postings, points, norms, vectors, term vectors (never opened, so unknown codecs in them do not
-//! matter), writing, searching, and rebuilding of documents whose `_source` was not stored.
+//! matter), writing, searching, and rebuilding of documents whose `_source` was not stored: `values` gives what that needs.
 
 // Casts here follow checks, or are Lucene's own arithmetic; offsets within memory are `usize`, and files of more than
 // that are read by ranges.
@@ -35,6 +35,7 @@ mod segment_info;
 mod segments_n;
 mod stored_fields;
 mod uid;
+mod values;
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub use field_infos::{DocValuesKind, FieldInfo, VectorEncoding, VectorInfo};
 pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
 pub use stored_fields::fields::{StoredDocument, StoredFieldsOf, StoredValue};
+pub use values::{DocValue, FieldFound, FieldValues};
 
 /// The files of one commit of one shard, by Lucene file name.
 pub trait SegmentFiles: Send + Sync {

@@ -105,6 +105,15 @@ struct Block {
     bits: u32,
 }
 
+impl Block {
+    /// The line at value `within` of the block. Lucene computes it in single precision and truncates; double precision
+    /// gives other values.
+    #[allow(clippy::cast_possible_truncation)]
+    fn line(&self, within: u64) -> i64 {
+        self.min.wrapping_add((self.slope * within as f32) as i64)
+    }
+}
+
 impl Monotonic {
     /// Reads the metadata of `count` values: 21 bytes a block.
     pub(super) fn read(input: &mut Input<'_>, count: u64, shift: u32) -> Result<Self, LuceneError> {
@@ -132,13 +141,38 @@ impl Monotonic {
         })
     }
 
+    /// Which bytes behind the deltas' beginning hold the delta of value `index`; empty for a value on its line.
+    pub(super) fn delta_at(&self, index: u64) -> Option<std::ops::Range<u64>> {
+        if index >= self.count {
+            return None;
+        }
+        let block = self
+            .blocks
+            .get(usize::try_from(index >> self.shift).ok()?)?;
+        // Eight values of any width end with a byte.
+        let within = index & ((1 << self.shift) - 1);
+        let aligned = within & !7;
+        let bits = u64::from(block.bits);
+        let start = block.offset.checked_add(aligned / 8 * bits)?;
+        Some(start..start.checked_add(((within - aligned + 1) * bits).div_ceil(8))?)
+    }
+
+    /// Value `index`; `bytes` are those of [`Self::delta_at`].
+    pub(super) fn value(&self, index: u64, bytes: &[u8]) -> Option<i64> {
+        let block = self
+            .blocks
+            .get(usize::try_from(index >> self.shift).ok()?)?;
+        let within = index & ((1 << self.shift) - 1);
+        let delta = value_in(self.order, bytes, block.bits, (within & 7) as usize);
+        Some(block.line(within).wrapping_add(delta as i64))
+    }
+
     /// How many values there are.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
     /// Value `index`; its deltas stand in `data`. `None` when they stand behind its end.
-    #[allow(clippy::cast_possible_truncation)] // truncation is how Lucene rounds the line
     pub(super) fn get(&self, data: &[u8], index: u64) -> Option<i64> {
         if index >= self.count {
             return None;
@@ -147,8 +181,6 @@ impl Monotonic {
             .blocks
             .get(usize::try_from(index >> self.shift).ok()?)?;
         let within = index & ((1 << self.shift) - 1);
-        // Lucene computes the line in single precision; double precision gives other values.
-        let line = (block.slope * within as f32) as i64;
         let mut delta = 0;
         if block.bits > 0 {
             let bytes = data.get(usize::try_from(block.offset).ok()?..)?;
@@ -157,7 +189,7 @@ impl Monotonic {
             }
             delta = value_in(self.order, bytes, block.bits, usize::try_from(within).ok()?);
         }
-        Some(block.min.wrapping_add(line).wrapping_add(delta as i64))
+        Some(block.line(within).wrapping_add(delta as i64))
     }
 }
 

@@ -307,6 +307,10 @@ impl Segment {
         codec::verify_large(&name, data.as_ref())
     }
 
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     #[inline]
     pub(super) fn is_live(&self, doc: u32) -> bool {
         self.live.as_ref().is_none_or(|live| live.contains(doc))

@@ -133,7 +133,7 @@ fn recorded(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> PhaseChan
         .map(|(name, facts)| Item {
             docs: facts.docs,
             bytes: Some(facts.bytes),
-            note: found::shards(facts.shards, facts.closed),
+            note: found::note(facts),
             ..common::item(Action::Run, "index", name.clone())
         })
         .collect();
@@ -251,13 +251,13 @@ fn questions(
         }
     }
     let repository = &source.repository;
-    if let (Some(registered), Some(location)) =
-        (&source.registered, repository::location(cx.plan, spec.to))
+    if let (Some(registered), Some(place)) =
+        (&source.registered, repository::place(cx.plan, spec.to))
     {
         let effects = common::record(cx.state, &cx.phase.address)
             .map(|record| record.effects.as_slice())
             .unwrap_or_default();
-        if let Some(what) = repository::foreign(registered, &location, effects) {
+        if let Some(what) = repository::foreign(registered, &place, effects) {
             ask(
                 "repository",
                 repository,

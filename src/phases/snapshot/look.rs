@@ -197,14 +197,10 @@ impl Looker<'_> {
         let all = client.json(Request::get("/_snapshot"))?;
         let all = all.as_object().cloned().unwrap_or_default();
         source.registered = all.get(&source.repository).cloned();
-        if let Some(location) = repository::location(self.plan, self.to) {
-            let same = |body: &Value| {
-                let there = body.pointer("/settings/location").and_then(Value::as_str);
-                there.is_some_and(|there| repository::same_location(there, &location))
-            };
+        if let Some(place) = repository::place(self.plan, self.to) {
             source.same_place = all
                 .iter()
-                .find(|(name, body)| **name != source.repository && same(body))
+                .find(|(name, body)| **name != source.repository && place.is(body))
                 .map(|(name, _)| name.clone());
         }
         Ok(())

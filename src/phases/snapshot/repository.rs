@@ -1,5 +1,6 @@
 //! How a store is registered as a repository of a cluster, and the calls that are made through it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use super::super::kind::{PerformContext, PhaseError};
 use super::series::part;
 use crate::base::units::ByteRate;
 use crate::base::version::Product;
-use crate::base::{Address, failpoint};
+use crate::base::{Address, S3Uri, failpoint};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::plan::model::{Plan, StoreAt};
 
@@ -21,45 +22,152 @@ pub(super) fn name(plan: &str, store: &Address) -> String {
     format!("mig-{}-{}", part(plan), part(store.as_str()))
 }
 
-/// The store's directory as the cluster sees it.
-pub(super) fn location(plan: &Plan, store: &Address) -> Option<PathBuf> {
+/// A store as the cluster sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A repository of type `fs`.
+    Directory(PathBuf),
+    /// A repository of type `s3`. The cluster has credentials of its own.
+    Bucket {
+        bucket: String,
+        base_path: String,
+        region: Option<String>,
+        endpoint: Option<String>,
+        path_style: Option<bool>,
+    },
+}
+
+/// Where a cluster is to write the snapshots of a store.
+pub(super) fn place(plan: &Plan, store: &Address) -> Option<Place> {
     match &plan.stores.get(store)?.at {
         StoreAt::Directory { path, on_cluster } => on_cluster
             .clone()
-            .or_else(|| std::path::absolute(path).ok()),
-        StoreAt::S3 { .. } => None,
+            .or_else(|| std::path::absolute(path).ok())
+            .map(Place::Directory),
+        StoreAt::S3 {
+            uri,
+            region,
+            endpoint,
+            path_style,
+            role: _,
+        } => {
+            let uri = S3Uri::parse(uri).ok()?;
+            Some(Place::Bucket {
+                bucket: uri.bucket,
+                base_path: uri.prefix,
+                region: region.clone(),
+                endpoint: endpoint.clone(),
+                path_style: path_style.or(endpoint.as_ref().map(|_| true)),
+            })
+        }
     }
 }
 
-/// Whether two texts name the same place.
-pub(super) fn same_location(one: &str, other: &Path) -> bool {
-    Path::new(one).components().eq(other.components())
+impl Place {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "fs",
+            Self::Bucket { .. } => "s3",
+        }
+    }
+
+    /// Whether a repository that is registered (its type and settings) is this place.
+    pub(super) fn is(&self, registered: &Value) -> bool {
+        if common::text(registered, "/type") != Some(self.kind()) {
+            return false;
+        }
+        let setting = |name: &str| common::text(registered, &format!("/settings/{name}"));
+        match self {
+            Self::Directory(path) => setting("location")
+                .is_some_and(|there| Path::new(there).components().eq(path.components())),
+            Self::Bucket {
+                bucket, base_path, ..
+            } => {
+                let there = setting("base_path").unwrap_or_default();
+                setting("bucket") == Some(bucket) && there.trim_matches('/') == base_path
+            }
+        }
+    }
+
+    fn settings(&self, rate: Option<ByteRate>) -> Value {
+        let mut settings = serde_json::Map::new();
+        let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
+        match self {
+            Self::Directory(path) => {
+                set("location", json!(path));
+            }
+            Self::Bucket {
+                bucket,
+                base_path,
+                region,
+                endpoint,
+                path_style,
+            } => {
+                set("bucket", json!(bucket));
+                if !base_path.is_empty() {
+                    set("base_path", json!(base_path));
+                }
+                if let Some(region) = region {
+                    set("region", json!(region));
+                }
+                if let Some(endpoint) = endpoint {
+                    set("endpoint", json!(endpoint));
+                }
+                if let Some(path_style) = path_style {
+                    set("path_style_access", json!(path_style.to_string()));
+                }
+            }
+        }
+        set("compress", json!("true"));
+        if let Some(rate) = rate {
+            set("max_snapshot_bytes_per_sec", json!(format!("{}b", rate.0)));
+        }
+        Value::Object(settings)
+    }
+
+    /// For effects: what an undo and a person need to know.
+    pub(super) fn detail(&self) -> Value {
+        match self {
+            Self::Directory(path) => json!(path),
+            Self::Bucket { .. } => json!(self.to_string()),
+        }
+    }
 }
 
-fn settings(location: &Path, rate: Option<ByteRate>) -> Value {
-    let mut settings = json!({"location": location, "compress": "true"});
-    if let (Some(rate), Value::Object(fields)) = (rate, &mut settings) {
-        fields.insert(
-            "max_snapshot_bytes_per_sec".into(),
-            json!(format!("{}b", rate.0)),
-        );
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Bucket {
+                bucket, base_path, ..
+            } if base_path.is_empty() => write!(f, "s3://{bucket}"),
+            Self::Bucket {
+                bucket, base_path, ..
+            } => write!(f, "s3://{bucket}/{base_path}"),
+        }
     }
-    settings
 }
 
 /// What stands under our name and is not ours: another kind, or another place that this phase never registered.
 pub(super) fn foreign(
     registered: &Value,
-    location: &Path,
+    place: &Place,
     effects: &[crate::state::model::SideEffect],
 ) -> Option<String> {
     let kind = common::text(registered, "/type").unwrap_or("?");
-    let there = common::text(registered, "/settings/location").unwrap_or("?");
+    let setting = |name: &str| common::text(registered, &format!("/settings/{name}"));
+    let there = match (setting("location"), setting("bucket")) {
+        (Some(location), _) => location.to_owned(),
+        (None, Some(bucket)) => match setting("base_path") {
+            Some(base_path) => format!("s3://{bucket}/{base_path}"),
+            None => format!("s3://{bucket}"),
+        },
+        (None, None) => "?".to_owned(),
+    };
     let ours = effects
         .iter()
         .any(|effect| effect.what == "register-repository");
-    let same = kind == "fs" && same_location(there, location);
-    (!same && !ours).then(|| format!("of type `{kind}` over {there}"))
+    (!place.is(registered) && !ours).then(|| format!("of type `{kind}` over {there}"))
 }
 
 /// Registers the store where it is not registered as the plan has it. The cluster verifies that all its nodes can write
@@ -72,11 +180,11 @@ pub(super) fn register(
     rate: Option<ByteRate>,
 ) -> Result<String, PhaseError> {
     let name = name(&cx.plan.name, to);
-    let location = location(cx.plan, to).ok_or_else(|| PhaseError::NotYet {
-        message: format!("store `{to}`: this version takes no snapshots into a bucket"),
-        help: "give a `directory:`".into(),
+    let place = place(cx.plan, to).ok_or_else(|| PhaseError::Failed {
+        message: format!("the plan has no store `{to}`, or no place for it"),
+        help: None,
     })?;
-    let wanted = settings(&location, rate);
+    let wanted = place.settings(rate);
     let path = format!("/_snapshot/{}", Request::part(&name));
     let before = client
         .found(Request::get(path.clone()))
@@ -86,18 +194,18 @@ pub(super) fn register(
         let effects = common::record(cx.state, &cx.phase.address)
             .map(|record| record.effects.as_slice())
             .unwrap_or_default();
-        if let Some(what) = foreign(registered, &location, effects) {
+        if let Some(what) = foreign(registered, &place, effects) {
             return Err(PhaseError::Stale(format!(
                 "repository `{name}` of {of} is {what}"
             )));
         }
-        if common::text(registered, "/type") == Some("fs")
+        if common::text(registered, "/type") == Some(place.kind())
             && registered.get("settings") == Some(&wanted)
         {
             return Ok(name);
         }
     }
-    let detail = json!({"existed": before.is_some(), "before": before, "location": location});
+    let detail = json!({"existed": before.is_some(), "before": before, "location": place.detail()});
     (cx.announce)(common::effect_with(
         of,
         "register-repository",
@@ -105,7 +213,7 @@ pub(super) fn register(
         detail,
     ))?;
     failpoint::hit("snapshot.register.before");
-    let body = json!({"type": "fs", "settings": wanted});
+    let body = json!({"type": place.kind(), "settings": wanted});
     let registered = client.send(Request::put(path.clone()).json(&body));
     failpoint::hit("snapshot.register.after");
     if let Err(error) = registered {
@@ -113,7 +221,7 @@ pub(super) fn register(
         if before.is_none() && error.status().is_some() {
             drop(client.send(Request::delete(path)));
         }
-        return Err(not_registered(client, of, &location, &error));
+        return Err(not_registered(client, of, &place, &error));
     }
     Ok(name)
 }
@@ -121,16 +229,31 @@ pub(super) fn register(
 fn not_registered(
     client: &ClusterClient,
     of: &Address,
-    location: &Path,
+    location: &Place,
     error: &ClusterError,
 ) -> PhaseError {
-    let location = location.display();
     let reason = error.reason();
     let file = match client.about().map(|about| about.version.product) {
         Ok(Product::OpenSearch) => "opensearch.yml",
         _ => "elasticsearch.yml",
     };
-    let (message, help) = if reason.contains("path.repo") {
+    let in_bucket = matches!(location, Place::Bucket { .. });
+    let (message, help) = if in_bucket && reason.contains("type [s3] does not exist") {
+        (
+            format!("cluster `{of}` can't write to {location}: it has no plugin `repository-s3`"),
+            "install it on every node (`bin/elasticsearch-plugin install repository-s3`, or \
+             `bin/opensearch-plugin install repository-s3`), give the nodes credentials (their role, or `s3.client.default.*` in \
+             the keystore) and restart them"
+                .to_owned(),
+        )
+    } else if in_bucket && error.kind() == "repository_verification_exception" {
+        (
+            format!("cluster `{of}` can't write to {location}: {reason}"),
+            "give the nodes credentials that may write there: their role, or `s3.client.default.access_key` and \
+             `secret_key` in the keystore of every node"
+                .to_owned(),
+        )
+    } else if reason.contains("path.repo") {
         (
             format!("cluster `{of}` may not write to {location}: it is in no `path.repo`"),
             format!(
@@ -176,10 +299,20 @@ pub(super) fn not_here(plan: &Plan, store: &Address, name: &str) -> String {
         Some(StoreAt::Directory { path, .. }) => path.display().to_string(),
         _ => store.to_string(),
     };
-    let there = location(plan, store).unwrap_or_default();
-    format!(
-        "the cluster wrote snapshot `{name}` to {}, and {here} on this machine does not show it: they are not the same \
-         directory. Mount it here, or tell where the cluster mounts it: `on-cluster:` of store `{store}`",
-        there.display()
-    )
+    match place(plan, store) {
+        Some(Place::Directory(there)) => format!(
+            "the cluster wrote snapshot `{name}` to {}, and {here} on this machine does not show it: they are not the \
+             same directory. Mount it here, or tell where the cluster mounts it: `on-cluster:` of store `{store}`",
+            there.display()
+        ),
+        there => format!(
+            "the cluster wrote snapshot `{name}` to {}, and store `{here}` does not show it: see that both mean the \
+             same server (`endpoint:`, `region:`)",
+            there.map_or_else(String::new, |there| there.to_string())
+        ),
+    }
 }
+
+#[cfg(test)]
+#[path = "repository_tests.rs"]
+mod tests;

@@ -119,7 +119,8 @@ pub(in super::super) fn adopted(
         return Ok(None);
     };
     let repository = repository::name(&plan.name, spec.to);
-    let detail = json!({"existed": false, "location": repository::location(plan, spec.to)});
+    let place = repository::place(plan, spec.to).map(|place| place.detail());
+    let detail = json!({"existed": false, "location": place});
     let mut effects = vec![common::effect_with(
         spec.of,
         "register-repository",

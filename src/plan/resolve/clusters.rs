@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::Address;
+use crate::base::{Address, S3Uri};
 use crate::plan::codes::language as code;
 use crate::plan::decode::{Context, first_of};
 use crate::plan::diagnostics::Diagnostic;
@@ -302,10 +302,11 @@ fn store_at(
                 check_endpoint(endpoint, cx);
             }
             let uri = s3.uri.as_ref()?;
-            check_s3(uri, cx).then(|| StoreAt::S3 {
+            check_s3(uri, false, cx).then(|| StoreAt::S3 {
                 uri: uri.value.trim_end_matches('/').to_owned(),
                 region: s3.region.as_ref().map(|text| text.value.clone()),
                 endpoint: s3.endpoint.as_ref().map(|text| text.value.clone()),
+                path_style: s3.path_style.as_ref().map(|written| written.value),
                 role: s3.role.as_ref().map(|text| text.value.clone()),
             })
         }
@@ -374,26 +375,40 @@ fn check_endpoint(text: &Text, cx: &mut Context<'_>) -> bool {
     false
 }
 
-/// Tells when a text is not `s3://bucket/prefix`.
-pub(super) fn check_s3(text: &Text, cx: &mut Context<'_>) -> bool {
-    let bucket = text
-        .value
-        .strip_prefix("s3://")
-        .and_then(|rest| rest.split('/').next())
-        .unwrap_or_default();
-    let good = !bucket.is_empty()
-        && bucket
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || "-._".contains(character));
-    if !good {
-        cx.push(
-            Diagnostic::new(
-                code::BAD_ADDRESS,
-                format!("`{}` is no place in S3", text.value),
-            )
-            .at(text.location)
-            .help("write `s3://BUCKET/PREFIX`"),
-        );
-    }
-    good
+/// Tells when a text is not `s3://bucket/prefix`. With `server`, `?endpoint=…` may stand behind it.
+pub(super) fn check_s3(text: &Text, server: bool, cx: &mut Context<'_>) -> bool {
+    let parsed = S3Uri::parse(&text.value);
+    let (problem, help) = match &parsed {
+        Ok(uri) if !server && text.value.contains('?') => (
+            "says more than a place".to_owned(),
+            format!(
+                "write `{}`, and `endpoint:`, `region:` or `path-style:` beside it",
+                uri.place()
+            ),
+        ),
+        Ok(uri) => {
+            let endpoint = uri.endpoint.as_ref().map(|endpoint| Text {
+                value: endpoint.clone(),
+                location: text.location,
+            });
+            return endpoint.is_none_or(|endpoint| check_endpoint(&endpoint, cx));
+        }
+        Err(problem) if server => (
+            problem.clone(),
+            "write `s3://BUCKET/PREFIX`, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`"
+                .to_owned(),
+        ),
+        Err(problem) => (problem.clone(), "write `s3://BUCKET/PREFIX`".to_owned()),
+    };
+    // What stands behind `?` may hold credentials.
+    let shown = text.value.split('?').next().unwrap_or_default();
+    cx.push(
+        Diagnostic::new(
+            code::BAD_ADDRESS,
+            format!("`{shown}` is no place in S3: it {problem}"),
+        )
+        .at(text.location)
+        .help(help),
+    );
+    false
 }

@@ -9,6 +9,8 @@
     reason = "an entry holds all that a reader of its values needs"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::LuceneError;
 use super::super::field_infos::FieldInfos;
 use super::super::input::Input;
@@ -63,7 +65,7 @@ pub(in super::super) enum BinaryValues {
     Fixed,
     /// Where value `n` of those there are begins, within the data; one more than there are values.
     Variable(Addresses),
-    /// Blocks of `1 << docs_shift` values in LZ4 (Lucene 8.5 on): where each begins, within the data.
+    /// Blocks of `1 << docs_shift` values in LZ4 (Lucene 8.5 on): where each begins, within the file.
     Compressed {
         blocks: Addresses,
         docs_shift: u32,
@@ -171,17 +173,18 @@ const TERMS_SHIFT_90: u32 = 6;
 /// Two longs for where, two for the smallest and largest value, two ints for documents.
 const SKIPPER_BYTES: u64 = 4 * 8 + 2 * 4;
 
-/// The entry of field `wanted`; `None` when the file has none.
+/// The entries of the fields `wanted`, as far as the file has them.
 pub(super) fn find(
     input: &mut Input<'_>,
     layout: Layout,
     fields: &FieldInfos,
-    wanted: u32,
-) -> Result<Option<Entry>, LuceneError> {
-    loop {
+    wanted: &BTreeSet<u32>,
+) -> Result<BTreeMap<u32, Entry>, LuceneError> {
+    let mut found = BTreeMap::new();
+    while found.len() < wanted.len() {
         let number = input.i32()?;
         if number == -1 {
-            return Ok(None);
+            break;
         }
         let number = u32::try_from(number).map_err(|_| input.corrupt("a field number, or -1"))?;
         let field = fields.by_number(number);
@@ -202,10 +205,11 @@ pub(super) fn find(
             SORTED_NUMERIC => Entry::SortedNumeric(sorted_numeric(input, layout)?),
             _ => return Err(input.corrupt(format!("a type of 0 to 4, not {kind}"))),
         };
-        if number == wanted {
-            return Ok(Some(entry));
+        if wanted.contains(&number) {
+            found.insert(number, entry);
         }
     }
+    Ok(found)
 }
 
 fn doc_set(input: &mut Input<'_>, layout: Layout) -> Result<DocSet, LuceneError> {

@@ -4,13 +4,14 @@
 //! Relies on `.fnm` for where a field stands. Deliberately absent: the values of the other types.
 
 mod disi;
-mod entries;
+pub(super) mod entries;
 mod legacy;
 mod lucene70;
 mod lucene80;
 mod lucene90;
 mod numeric;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -62,11 +63,15 @@ enum CompressedBinary {
 }
 
 /// Where the values of a field stand: what offsets of its entry mean.
+#[derive(Clone)]
 pub(super) struct FieldFile {
     pub(super) name: String,
     pub(super) data: Arc<dyn ReadAt>,
     pub(super) order: Order,
 }
+
+/// One field of several: its entry, or that its format is not known.
+pub(super) type Opened = Result<(Entry, FieldFile), LuceneError>;
 
 /// The doc values of one segment: opens fields by name.
 pub(super) struct DocValues<'a> {
@@ -117,7 +122,7 @@ impl<'a> DocValues<'a> {
     }
 
     fn numbers(&mut self, field: &FieldInfo) -> Result<Numeric, LuceneError> {
-        let meta = self.meta(field)?;
+        let meta = self.meta(self.suffix(field)?)?;
         let mut input = Input::new(&meta.name, &meta.bytes);
         let header = self.directory.header(&mut input, &meta.suffix)?;
         if let Some((family, data_codec)) = legacy::family(header.codec, header.version) {
@@ -144,22 +149,74 @@ impl<'a> DocValues<'a> {
 
     /// The entry of a field that has doc values of Lucene 7 or later, and the file that its values stand in.
     pub(super) fn open(&mut self, field: &FieldInfo) -> Result<(Entry, FieldFile), LuceneError> {
-        let meta = self.meta(field)?;
+        let meta = self.meta(self.suffix(field)?)?;
+        let (mut found, file) = self.open_file(&meta, &BTreeSet::from([field.number]))?;
+        let entry = found.remove(&field.number);
+        let entry = entry.ok_or_else(|| no_entry(&Input::new(&meta.name, &meta.bytes), field))?;
+        Ok((entry, file))
+    }
+
+    /// The entries of several fields that have doc values, each metadata file read once. A field whose format is not known
+    /// comes as that error; any other error is one of the whole.
+    pub(super) fn open_each(&mut self, wanted: &[&FieldInfo]) -> Result<Vec<Opened>, LuceneError> {
+        let mut by_file: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for field in wanted {
+            let suffix = self.suffix(field)?;
+            by_file.entry(suffix).or_default().insert(field.number);
+        }
+        let mut opened = BTreeMap::new();
+        for (suffix, numbers) in by_file {
+            let meta = self.meta(suffix)?;
+            match self.open_file(&meta, &numbers) {
+                Ok((entries, file)) => {
+                    for (number, entry) in entries {
+                        opened.insert(number, Ok((entry, file.clone())));
+                    }
+                }
+                Err(LuceneError::Unsupported {
+                    file,
+                    codec,
+                    version,
+                }) => {
+                    for number in numbers {
+                        let error = LuceneError::Unsupported {
+                            file: file.clone(),
+                            codec: codec.clone(),
+                            version,
+                        };
+                        opened.insert(number, Err(error));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let name = self.directory.name("", ".dvm");
+        let take = |field: &&FieldInfo| {
+            let found = opened.remove(&field.number);
+            found.ok_or_else(|| no_entry(&Input::new(&name, &[]), field))
+        };
+        wanted.iter().map(take).collect()
+    }
+
+    fn open_file(
+        &mut self,
+        meta: &Meta,
+        wanted: &BTreeSet<u32>,
+    ) -> Result<(BTreeMap<u32, Entry>, FieldFile), LuceneError> {
         let mut input = Input::new(&meta.name, &meta.bytes);
         let header = self.directory.header(&mut input, &meta.suffix)?;
         let (layout, data_codec) = lucene70::layout(header.codec, header.version)
             .or_else(|| lucene80::layout(header.codec, header.version))
             .or_else(|| lucene90::layout(header.codec, header.version))
             .ok_or_else(|| header.unsupported(&input))?;
-        let entry = entries::find(&mut input, layout, self.fields, field.number)?;
-        let entry = entry.ok_or_else(|| no_entry(&input, field))?;
+        let entries = entries::find(&mut input, layout, self.fields, wanted)?;
         let order = input.order();
-        let (name, data) = self.data(&meta, data_codec)?;
-        Ok((entry, FieldFile { name, data, order }))
+        let (name, data) = self.data(meta, data_codec)?;
+        Ok((entries, FieldFile { name, data, order }))
     }
 
-    /// The `.dvm` file of a field. Kept for the next field: most stand in the same.
-    fn meta(&mut self, field: &FieldInfo) -> Result<Meta, LuceneError> {
+    /// What the files of a field's doc values have in their names.
+    fn suffix(&self, field: &FieldInfo) -> Result<String, LuceneError> {
         let attribute = |key: &str| {
             let value = field.attributes.get(key);
             value.ok_or_else(|| LuceneError::Corrupt {
@@ -170,10 +227,14 @@ impl<'a> DocValues<'a> {
         };
         let format = attribute("PerFieldDocValuesFormat.format")?;
         let suffix = attribute("PerFieldDocValuesFormat.suffix")?;
-        let suffix = match field.doc_values_gen {
+        Ok(match field.doc_values_gen {
             None => format!("{format}_{suffix}"),
             Some(generation) => format!("{}_{format}_{suffix}", base36(generation)),
-        };
+        })
+    }
+
+    /// A `.dvm` file. Kept for the next field: most stand in the same.
+    fn meta(&mut self, suffix: String) -> Result<Meta, LuceneError> {
         if let Some(meta) = self.last.as_ref().filter(|meta| meta.suffix == suffix) {
             return Ok(meta.clone());
         }

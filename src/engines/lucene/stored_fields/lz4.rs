@@ -5,7 +5,7 @@
 
 /// Decodes one block into the whole of `out`; matches may reach back into `dictionary`, which stands before it. Gives
 /// the bytes consumed, or `None` when the block is damaged.
-pub(super) fn decode(source: &[u8], dictionary: &[u8], out: &mut [u8]) -> Option<usize> {
+pub(in super::super) fn decode(source: &[u8], dictionary: &[u8], out: &mut [u8]) -> Option<usize> {
     let mut read = 0;
     let mut written = 0;
     loop {

@@ -14,7 +14,7 @@ mod lucene41;
 mod lucene50;
 mod lucene87;
 mod lucene90;
-mod lz4;
+pub(super) mod lz4;
 #[cfg(test)]
 mod testing;
 

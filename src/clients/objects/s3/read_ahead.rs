@@ -1,0 +1,346 @@
+//! Large reads, in parts that come at once; and for those who read one range after the other, what comes next before it is
+//! asked for.
+//!
+//! A reader is known by where its last read ended, so that many may read one object from different places. How far ahead
+//! is fetched begins with a few parts (their size follows latency × speed as they are measured) and doubles whenever a
+//! reader had to wait, up to its share of one budget of the whole store. Who reads at random is never read ahead for.
+//! Deliberately absent: what a part is fetched with.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+
+use super::limits;
+use crate::clients::cluster::runtime;
+
+/// A budget is counted in these.
+const PERMIT_BYTES: u64 = 1 << 10;
+/// Parts that are fetched ahead of a reader at first.
+const PARTS_AHEAD: u64 = 2;
+/// A reader that read nothing for so long has no claim on the budget.
+const ACTIVE_FOR: Duration = Duration::from_secs(5);
+/// What was fetched for a reader that read nothing for so long makes room for others.
+const WAITS_FOR: Duration = Duration::from_secs(1);
+
+/// The bytes of a part, when they are there.
+pub(super) type Fetched = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
+
+/// What parts are fetched from.
+pub(super) trait Fetch: Send + Sync {
+    /// Tells objects apart.
+    fn id(&self) -> u64;
+    /// Length of the object in bytes.
+    fn length(&self) -> u64;
+    /// How large a part should be, by what was measured.
+    fn part_bytes(&self) -> u64;
+    /// The bytes `[offset, offset + length)`, which lie within the object.
+    fn fetch(&self, offset: u64, length: usize) -> Fetched;
+}
+
+/// The readers of a store.
+pub(super) struct ReadAhead {
+    streams: Mutex<Vec<Stream>>,
+    budget: Arc<Semaphore>,
+}
+
+/// One who reads on and on.
+struct Stream {
+    object: u64,
+    /// Where its next read begins if it goes on.
+    next: u64,
+    /// Where the parts end.
+    end: u64,
+    parts: VecDeque<Arc<Part>>,
+    /// Bytes to be fetched ahead.
+    ahead: u64,
+    used: Instant,
+}
+
+impl Stream {
+    fn continues(&self, object: u64, offset: u64) -> bool {
+        let held = self
+            .parts
+            .front()
+            .is_some_and(|first| first.offset <= offset);
+        self.object == object && (offset == self.next || (held && offset < self.end))
+    }
+
+    /// Lets go of what ends before `offset`.
+    fn pass(&mut self, offset: u64) {
+        while self.parts.front().is_some_and(|part| part.end() <= offset) {
+            self.parts.pop_front();
+        }
+    }
+}
+
+/// A part that is there or on its way.
+struct Part {
+    offset: u64,
+    length: usize,
+    arrival: Arc<Arrival>,
+    task: AbortHandle,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Default)]
+struct Arrival {
+    bytes: Mutex<Option<Result<Bytes, (io::ErrorKind, String)>>>,
+    came: Condvar,
+}
+
+impl Part {
+    fn end(&self) -> u64 {
+        self.offset + self.length as u64
+    }
+
+    fn is_there(&self) -> bool {
+        let bytes = &self.arrival.bytes;
+        bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    fn wait(&self) -> io::Result<Bytes> {
+        let mut held = self
+            .arrival
+            .bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &*held {
+                Some(Ok(bytes)) => return Ok(bytes.clone()),
+                Some(Err((kind, words))) => return Err(io::Error::new(*kind, words.clone())),
+                None => {
+                    held = self
+                        .arrival
+                        .came
+                        .wait(held)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Tells the waiting also where a task ends without a result, which only a panic within the client does.
+struct Teller(Arc<Arrival>);
+
+impl Teller {
+    fn tell(&self, result: Result<Bytes, (io::ErrorKind, String)>) {
+        let mut held = self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert(result);
+        self.0.came.notify_all();
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.tell(Err((io::ErrorKind::Other, "the fetch was given up".into())));
+    }
+}
+
+impl ReadAhead {
+    pub(super) fn new() -> Self {
+        Self::with_budget(limits::AHEAD_BYTES_MAX)
+    }
+
+    fn with_budget(bytes: u64) -> Self {
+        let permits = usize::try_from(bytes / PERMIT_BYTES).unwrap_or(0);
+        Self {
+            streams: Mutex::default(),
+            budget: Arc::new(Semaphore::new(permits)),
+        }
+    }
+
+    /// Whether these bytes are fetched already.
+    pub(super) fn holds(&self, object: u64, offset: u64, length: usize) -> bool {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = offset + length as u64;
+        streams.iter().any(|stream| {
+            let first = stream.parts.front();
+            stream.object == object
+                && first.is_some_and(|first| first.offset <= offset)
+                && end <= stream.end
+        })
+    }
+
+    /// The bytes `[offset, offset + length)`, which lie within the object. Blocks.
+    pub(super) fn read(&self, from: &dyn Fetch, offset: u64, length: usize) -> io::Result<Bytes> {
+        let needed = self.plan(from, offset, length)?;
+        let end = offset + length as u64;
+        let mut joined = BytesMut::new();
+        for part in needed {
+            let bytes = part.wait()?;
+            let start = usize::try_from(offset.saturating_sub(part.offset)).unwrap_or(usize::MAX);
+            let stop = usize::try_from(end.min(part.end()) - part.offset).unwrap_or(usize::MAX);
+            if bytes.len() != part.length || start > stop || stop > bytes.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if joined.is_empty() && stop - start == length {
+                return Ok(bytes.slice(start..stop));
+            }
+            if joined.is_empty() {
+                joined.reserve(length);
+            }
+            joined.extend_from_slice(&bytes[start..stop]);
+        }
+        Ok(joined.freeze())
+    }
+
+    /// Asks for what is missing of the range and for what comes behind it; the parts that make up the range.
+    fn plan(&self, from: &dyn Fetch, offset: u64, length: usize) -> io::Result<Vec<Arc<Part>>> {
+        let object = from.id();
+        let end = offset + length as u64;
+        let now = Instant::now();
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = streams
+            .iter()
+            .position(|stream| stream.continues(object, offset));
+        let goes_on = known.is_some();
+        let mut stream = match known {
+            Some(at) => streams.swap_remove(at),
+            None => Stream {
+                object,
+                next: offset,
+                end: offset,
+                parts: VecDeque::new(),
+                ahead: 0,
+                used: now,
+            },
+        };
+        let active = streams
+            .iter()
+            .filter(|stream| now.duration_since(stream.used) < ACTIVE_FOR);
+        let share = limits::AHEAD_BYTES_MAX / (active.count() as u64 + 1);
+        let part_bytes = from.part_bytes().min(share / 4).max(limits::PART_BYTES_MIN);
+        stream.pass(offset);
+        if stream.parts.is_empty() {
+            stream.end = offset;
+        }
+        let waits = stream
+            .parts
+            .iter()
+            .take_while(|part| part.offset < end)
+            .any(|part| !part.is_there())
+            || stream.end < end;
+        while stream.end < end {
+            // One who reads at random gets what was asked for and no more.
+            let bound = if goes_on { from.length() } else { end };
+            let length = part_bytes.min(bound - stream.end);
+            let part = start(from, stream.end, length, None)?;
+            stream.end = part.end();
+            stream.parts.push_back(part);
+        }
+        if goes_on || length as u64 >= limits::SPECULATE_BYTES {
+            let least = part_bytes * PARTS_AHEAD;
+            let doubled = if goes_on && waits {
+                stream.ahead * 2
+            } else {
+                stream.ahead
+            };
+            stream.ahead = doubled.max(least).min(share);
+            let bound = from.length().min(end.saturating_add(stream.ahead));
+            while stream.end < bound {
+                let length = part_bytes.min(from.length() - stream.end);
+                let Some(permit) = self.room(&mut streams, length, now) else {
+                    break;
+                };
+                let part = start(from, stream.end, length, Some(permit))?;
+                stream.end = part.end();
+                stream.parts.push_back(part);
+            }
+        }
+        let needed: Vec<Arc<Part>> = stream
+            .parts
+            .iter()
+            .take_while(|part| part.offset < end)
+            .cloned()
+            .collect();
+        stream.pass(end);
+        stream.next = end;
+        stream.used = now;
+        if streams.len() >= limits::STREAMS_MAX
+            && let Some(at) = longest_unused(&streams, |_| true)
+        {
+            streams.swap_remove(at);
+        }
+        streams.push(stream);
+        Ok(needed)
+    }
+
+    /// A part's place in the budget, if need be in that of a reader that reads no more.
+    fn room(
+        &self,
+        others: &mut Vec<Stream>,
+        bytes: u64,
+        now: Instant,
+    ) -> Option<OwnedSemaphorePermit> {
+        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).ok()?;
+        loop {
+            if let Ok(permit) = Arc::clone(&self.budget).try_acquire_many_owned(permits) {
+                return Some(permit);
+            }
+            let idle = |stream: &Stream| {
+                !stream.parts.is_empty() && now.duration_since(stream.used) > WAITS_FOR
+            };
+            others.swap_remove(longest_unused(others, idle)?);
+        }
+    }
+
+    /// Nobody reads the object any more.
+    pub(super) fn forget(&self, object: u64) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|stream| stream.object != object);
+    }
+}
+
+fn longest_unused(streams: &[Stream], which: impl Fn(&Stream) -> bool) -> Option<usize> {
+    let of_these = streams
+        .iter()
+        .enumerate()
+        .filter(|(_, stream)| which(stream));
+    of_these
+        .min_by_key(|(_, stream)| stream.used)
+        .map(|(at, _)| at)
+}
+
+fn start(
+    from: &dyn Fetch,
+    offset: u64,
+    length: u64,
+    permit: Option<OwnedSemaphorePermit>,
+) -> io::Result<Arc<Part>> {
+    let length = usize::try_from(length).map_err(io::Error::other)?;
+    let arrival = Arc::new(Arrival::default());
+    let teller = Teller(Arc::clone(&arrival));
+    let fetched = from.fetch(offset, length);
+    let task = runtime::handle()?.spawn(async move {
+        let result = fetched.await;
+        teller.tell(result.map_err(|error| (error.kind(), error.to_string())));
+    });
+    Ok(Arc::new(Part {
+        offset,
+        length,
+        arrival,
+        task: task.abort_handle(),
+        _permit: permit,
+    }))
+}
+
+#[cfg(test)]
+#[path = "read_ahead_tests.rs"]
+mod tests;
