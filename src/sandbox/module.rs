@@ -48,13 +48,13 @@ fn class_of(jar: &Path) -> Result<String, SandboxError> {
     };
     let file = File::open(jar).map_err(SandboxError::io("open", jar))?;
     let packed = zip::ZipArchive::new(file).map_err(|error| wrong(error.to_string()))?;
-    let classes = packed
-        .file_names()
-        .filter_map(|name| name.strip_suffix(".class"))
-        .filter(|name| name.ends_with("Plugin"));
+    let classes = packed.file_names().filter_map(|name| {
+        let name = name.ok()?;
+        let class = name.strip_suffix(".class")?;
+        class.ends_with("Plugin").then(|| class.replace('/', "."))
+    });
     classes
         .min()
-        .map(|name| name.replace('/', "."))
         .ok_or_else(|| wrong("holds no class of a plugin".to_owned()))
 }
 
