@@ -86,6 +86,49 @@ pub(crate) fn snapshot(server: &str, taken: &Taken) -> Snapshot {
         .unwrap_or_else(|error| panic!("{server} {}: {error}", taken.snapshot))
 }
 
+/// What the version matrix wrote down of a server.
+#[derive(Deserialize)]
+struct Proved {
+    date: String,
+    lucene: String,
+    documents: u64,
+    snapshots: u32,
+}
+
+/// `MIG_BLESS=1` writes the table.
+#[test]
+fn the_table_of_the_readme_is_what_the_matrix_proved() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let proved = std::fs::read(root.join("tests/fixtures/versions/proved.json")).unwrap();
+    let proved: BTreeMap<String, Proved> = serde_json::from_slice(&proved).unwrap();
+    let mut table = "| source | its Lucene | proved on |\n|---|---|---|\n".to_owned();
+    for server in mig::sandbox::Server::all() {
+        let run = &proved[&server.to_string()];
+        table.push_str(&format!(
+            "| {} | {} | {} documents of {} snapshots, {} |\n",
+            server.version(),
+            run.lucene,
+            run.documents,
+            run.snapshots,
+            run.date
+        ));
+    }
+    let path = root.join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme
+        .split_once("<!-- proved -->\n")
+        .expect("the README lost a marker");
+    let (found, after) = rest
+        .split_once("<!-- / -->\n")
+        .expect("the README lost a marker");
+    if std::env::var_os("MIG_BLESS").is_some() {
+        let readme = format!("{before}<!-- proved -->\n{table}<!-- / -->\n{after}");
+        std::fs::write(path, readme).unwrap();
+    } else {
+        assert_eq!(found, table, "MIG_BLESS=1 writes it");
+    }
+}
+
 #[test]
 fn every_document_of_every_version_is_as_its_server_answered() {
     let mut failed = Vec::new();
@@ -123,9 +166,10 @@ fn snapshots_of_every_version_hold_what_their_server_says() {
             let snapshot = snapshot(server, &taken);
             let partial = taken.answer["state"] == "PARTIAL";
             let info = snapshot.info();
-            let state = match partial {
-                true => SnapshotState::Partial,
-                false => SnapshotState::Success,
+            let state = if partial {
+                SnapshotState::Partial
+            } else {
+                SnapshotState::Success
             };
             assert_eq!(info.state, state, "{context}");
             assert_eq!(partial, !info.failures.is_empty(), "{context}");
