@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use super::kind::PhaseError;
 use super::scan::{ScanError, scan};
 use super::snapshot::series::Mark;
+use super::source_gap::source_gap;
 use crate::base::Address;
 use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts};
 use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, SourceRule, Wanted};
 use crate::engines::snapshot::{
     GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
-    SnapshotState, source_gap,
+    SnapshotState,
 };
 use crate::plan::model::{Partial, WithoutSource};
 
