@@ -195,7 +195,7 @@ pub struct SourceGap {
     pub kind: SourceGapKind,
     /// The setting or the part of the mapping that says so.
     pub by: String,
-    /// Fields that can't be had again by rebuilding a source.
+    /// Fields that can't be had again by rebuilding a source, or come back otherwise: `field: reason`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
 }

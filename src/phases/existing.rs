@@ -11,8 +11,10 @@ use super::scan::{ScanError, scan};
 use super::snapshot::series::Mark;
 use super::source_gap::source_gap;
 use crate::base::Address;
-use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts};
-use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, SourceRule, Wanted};
+use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts, SourceGap};
+use crate::engines::bulk::SourceRule;
+use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, Wanted};
+use crate::engines::reconstruct::lost_fields;
 use crate::engines::snapshot::{
     GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
     SnapshotState,
@@ -140,9 +142,17 @@ impl SnapshotView {
                     continue;
                 };
                 let metadata = scanned.metadata;
-                let mappings = metadata.types.iter();
                 // The defaults of 1.x to 5.x are a mapping of no documents.
-                let mappings = mappings.filter(|it| it.type_name != "_default_");
+                let types = metadata.types.iter();
+                let types = types.filter(|it| it.type_name != "_default_");
+                let mappings = types.clone().map(|it| &it.mapping);
+                let gap = source_gap(&metadata.settings, mappings).map(|gap| SourceGap {
+                    lost: lost_fields(
+                        &metadata.settings,
+                        types.map(|it| (it.type_name.as_str(), &it.mapping)),
+                    ),
+                    ..gap
+                });
                 let found = SnapshotIndexFacts {
                     id: index.id.clone(),
                     uuid: metadata.uuid.clone().unwrap_or_else(|| index.id.clone()),
@@ -152,7 +162,7 @@ impl SnapshotView {
                     bytes: scanned.bytes,
                     snapshot: (number > 0).then(|| snapshot.uuid().to_owned()),
                     data_stream: streams.get(&index.name).cloned(),
-                    source_gap: source_gap(&metadata.settings, mappings.map(|it| &it.mapping)),
+                    source_gap: gap,
                     unreadable: scanned.unreadable,
                     missing_shards: scanned.missing,
                 };

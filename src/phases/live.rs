@@ -18,6 +18,7 @@ use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::observation::{
     LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap,
 };
+use crate::engines::reconstruct::lost_fields;
 
 /// Indices that are counted with one request.
 const COUNTED_AT_ONCE: usize = 500;
@@ -160,8 +161,15 @@ fn gap(objects: &[(ObjectKey, Value)], name: &str) -> Option<SourceGap> {
     let mapping = body.get("mappings");
     // Before 7.0 the mapping stands below the name of its type.
     let by_type = mapping.and_then(Value::as_object).into_iter().flatten();
-    let by_type = by_type.map(|(_, mapping)| mapping);
-    source_gap(settings, mapping.into_iter().chain(by_type))
+    let by_type = by_type.map(|(name, mapping)| (name.as_str(), mapping));
+    let types = mapping.map(|mapping| ("_doc", mapping)).into_iter();
+    let types = types.chain(by_type);
+    let gap = source_gap(settings, types.clone().map(|(_, mapping)| mapping))?;
+    let with_fields = types.filter(|(_, mapping)| mapping.get("properties").is_some());
+    Some(SourceGap {
+        lost: lost_fields(settings, with_fields),
+        ..gap
+    })
 }
 
 /// All indices of a cluster, closed and hidden ones too; documents are not counted.

@@ -296,11 +296,7 @@ fn scan_shard(
             .docs
             .zip(segment.counts().roots_live)
             .map(|(a, b)| a + b);
-        scan.bytes += segment
-            .chunks()
-            .iter()
-            .map(|chunk| u64::from(chunk.length))
-            .sum::<u64>();
+        scan.bytes += segment.chunks().bytes();
         let masked = segment.attributes().get(MASKED_ATTRIBUTE);
         if let Some(fields) = masked.filter(|fields| !fields.is_empty()) {
             scan.findings.push(Finding {

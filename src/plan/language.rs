@@ -30,7 +30,7 @@ section! {
         r#use: Text = optional, redo, example "../templates/clusters.yaml";
         /// Values for the variables that the fragment declares.
         with: Named<Text> = optional, redo;
-        /// Where the state is kept: a directory, or `s3://bucket/prefix`, behind which `?endpoint=URL&region=NAME&path-style=true` may say what AWS_ENDPOINT_URL and AWS_REGION don't. Not given: `.mig/` and the plan's name.
+        /// Where the state is kept: a directory, or `s3://bucket/prefix`, behind which `?endpoint=URL&region=NAME&path-style=true` may say what `AWS_ENDPOINT_URL` and `AWS_REGION` don't. Not given: `.mig/` and the plan's name.
         state: Text = optional, never, example ".mig/logs";
         /// Clusters, and directories that stand in the place of one, by name.
         clusters: Named<Cluster> = default "{}", redo;

@@ -86,7 +86,10 @@ impl Case {
     fn landed(&self, name: &str) -> Sent {
         let docs = format!("out/indices/{}/docs", self.scope.name(name));
         let mut landed = Sent::new();
-        for entry in std::fs::read_dir(self.place.path(&docs)).into_iter().flatten() {
+        for entry in std::fs::read_dir(self.place.path(&docs))
+            .into_iter()
+            .flatten()
+        {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
             let mut lines = text.split_terminator('\n');
             while let (Some(action), Some(source)) = (lines.next(), lines.next()) {
@@ -113,8 +116,15 @@ fn the_plan_asks_for_documents_without_a_source_and_does_what_it_is_told() {
 
     case.plan("", "");
     let asked = case.place.mig(&["plan"]).ends_with(4);
-    assert_eq!(asked.err.matches("3 decisions are missing").count(), 1, "{}", asked.err);
-    let asked = asked.says("MIG095").says("`_source.enabled: false` in its mapping");
+    assert_eq!(
+        asked.err.matches("3 decisions are missing").count(),
+        1,
+        "{}",
+        asked.err
+    );
+    let asked = asked
+        .says("MIG095")
+        .says("`_source.enabled: false` in its mapping");
     asked.says("without-source: as-stored");
     case.place.apply().ends_with(4);
     assert!(case.landed("plain").is_empty(), "nothing is done before");
@@ -160,14 +170,18 @@ fn a_snapshot_that_lacks_a_shard_is_taken_for_the_others_when_asked() {
         "number_of_shards": 1, "number_of_replicas": 0,
         "routing.allocation.require._name": "nobody",
     }});
-    case.server
-        .put(&format!("/{lost}?wait_for_active_shards=0&timeout=1s"), &body);
+    case.server.put(
+        &format!("/{lost}?wait_for_active_shards=0&timeout=1s"),
+        &body,
+    );
     let all = format!("{}-*", case.scope.prefix());
     case.take(&json!({"indices": all, "partial": true, "include_global_state": false}));
 
     case.plan("", "");
     let refused = case.place.mig(&["plan"]).ends_with(4);
-    refused.says("MIG080").says("primary shard is not allocated");
+    refused
+        .says("MIG080")
+        .says("primary shard is not allocated");
     case.plan(", partial: take", "");
     let told = format!("shard 0 of {lost} is not in the snapshot");
     case.place.apply().ends_with(0).says(&told);

@@ -188,7 +188,8 @@ fn counts_by_metadata_are_those_of_reading_and_of_the_server() {
                     let segment = Segment::open(files.clone(), info).unwrap();
                     let context = format!("{name}.{}.{shard}.{}", index.name, info.name);
                     let counts = segment.counts();
-                    let docs: u32 = segment.chunks().iter().map(|chunk| chunk.docs).sum();
+                    let chunks = segment.chunks().iter();
+                    let docs: u32 = chunks.map(|chunk| chunk.unwrap().docs).sum();
                     assert_eq!(docs, counts.max_doc, "{context}");
                     let stats = read(
                         &segment,

@@ -1,27 +1,27 @@
 //! The documents of a snapshot as the pipeline reads them: the adapter between the `snapshot` and `lucene` engines and
 //! [`super::source`].
 //!
-//! Every segment of the chosen indices is opened once; items are runs of chunks of about equal bytes. A source is rendered
-//! as one line of JSON here, so that a load and a verification see the same bytes: also where a source was not stored as it
-//! was sent and the plan says what becomes of such documents.
+//! Every segment of the chosen indices is opened once to count and to divide it: items are runs of chunks of about equal
+//! bytes. What is held of a segment are its counts and where its items end; it is opened again for its items, and shared by
+//! the workers on it. Sources are rendered by [`super::rendering`], so that a load and a verification see the same bytes.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::open_segments::OpenSegments;
+use super::rendering::{GiveError, Renderer, Rendering, SourceRule};
 use super::source::{
-    DocumentSource, ItemReader, SegmentKey, SourceDocument, SourceError, Step, StepError, Unusable,
-    Visit, VisitStopped,
+    DocumentSource, ItemReader, SegmentKey, SourceError, Step, StepError, Visit, VisitStopped,
 };
 use super::work_store::{ItemKey, ItemSpec};
-use crate::diff::observation::{MissingShard, SourceGap, SourceGapKind};
+use crate::diff::observation::MissingShard;
 use crate::engines::lucene::{
-    ChecksumSpan, ChunkRef, Commit, Document, ReadError, Scratch, Segment, SegmentFiles,
+    ChecksumSpan, ChunkTable, Commit, LuceneError, ReadError, Scratch, Segment, SegmentCommit,
+    SegmentFiles,
 };
-use crate::engines::snapshot::{Snapshot, source_format};
-use crate::plan::model::WithoutSource;
+use crate::engines::snapshot::Snapshot;
 
 /// Compressed bytes of one work item at the most, where nothing else is asked for.
 pub const ITEM_BYTES: u64 = 32 << 20;
@@ -31,33 +31,8 @@ const ITEMS_PER_SHARD: u64 = 8;
 const ITEM_BYTES_MIN: u64 = 4 << 20;
 /// Compressed bytes of one step: between two of them a stop is heard and a checkpoint can be made.
 const STEP_BYTES: u64 = 1 << 20;
-
-/// What becomes of documents of an index whose source was not stored as it was sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SourceRule {
-    /// As the plan says.
-    pub choice: WithoutSource,
-    /// Whether the source that is stored lacks fields.
-    pub reduced: bool,
-}
-
-impl SourceRule {
-    /// Of an index, by what its mapping and settings say. Where they promise a source, a document without one is damage
-    /// and no matter of choice.
-    pub fn of(gap: Option<&SourceGap>, choice: WithoutSource) -> Self {
-        let Some(gap) = gap else {
-            return Self::default();
-        };
-        let reduced = gap.kind == SourceGapKind::Reduced;
-        Self {
-            choice: match choice {
-                WithoutSource::AsStored if !reduced => WithoutSource::Refuse,
-                choice => choice,
-            },
-            reduced,
-        }
-    }
-}
+/// Compressed bytes by which a segment is looked at to divide it: items are equal within so much.
+const GRANULE_BYTES: u64 = 512 << 10;
 
 /// One index that is to be read.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +49,29 @@ pub struct Wanted<'a> {
 
 /// See the module.
 pub struct SnapshotSource {
-    segments: BTreeMap<SegmentKey, Segment>,
-    rules: BTreeMap<String, SourceRule>,
-    item_bytes: u64,
+    segments: BTreeMap<SegmentKey, Held>,
+    rendering: BTreeMap<String, Rendering>,
+    snapshots: Vec<Snapshot>,
+    open: OpenSegments,
+}
+
+/// What is held of a segment that is not open.
+struct Held {
+    /// Which of the snapshots it stands in.
+    snapshot: usize,
+    live: u32,
+    roots_live: Option<u64>,
+    /// Its items in order; the first begins with document 0.
+    items: Box<[Run]>,
+}
+
+/// A run of chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    /// The document behind the last.
+    to: u32,
+    /// Compressed bytes.
+    bytes: u64,
 }
 
 #[allow(
@@ -115,169 +110,214 @@ impl SnapshotSource {
         indices: impl IntoIterator<Item = Wanted<'a>>,
         item_bytes: u64,
     ) -> Result<Self, SourceError> {
-        let mut segments = BTreeMap::new();
-        let mut rules = BTreeMap::new();
+        let mut source = Self {
+            segments: BTreeMap::new(),
+            rendering: BTreeMap::new(),
+            snapshots: Vec::new(),
+            open: OpenSegments::default(),
+        };
         for wanted in indices {
             let Wanted {
                 snapshot, index, ..
             } = wanted;
-            rules.insert(index.to_owned(), wanted.rule);
+            let rendering = Rendering::of(snapshot, index, wanted.rule)
+                .map_err(|error| failed(index, error))?;
+            source.rendering.insert(index.to_owned(), rendering);
             let listed = snapshot
                 .index(index)
                 .map_err(|error| failed(index, error))?;
+            let known = source.snapshots.iter();
+            let known = known
+                .rev()
+                .take(1)
+                .any(|last| last.uuid() == snapshot.uuid());
+            if !known {
+                source.snapshots.push(snapshot.clone());
+            }
             for shard in 0..listed.shards {
                 if wanted.without_shards.iter().any(|it| it.shard == shard) {
                     continue;
                 }
-                let here = format!("{index}/{shard}");
-                let shard_files = snapshot
-                    .shard(index, shard)
-                    .map_err(|error| failed(&here, error))?;
-                let files: Arc<dyn SegmentFiles> = Arc::clone(shard_files.files()) as _;
-                let commit = Commit::read(&*files).map_err(|error| failed(&here, error))?;
-                for segment in &commit.segments {
-                    let opened = Segment::open(Arc::clone(&files), segment)
-                        .map_err(|error| failed(format!("{here}/{}", segment.name), error))?;
-                    let key = SegmentKey {
-                        index: index.to_owned(),
-                        shard,
-                        segment: segment.name.clone(),
-                    };
-                    segments.insert(key, opened);
-                }
+                source.add_shard(index, shard, item_bytes.max(1))?;
             }
         }
-        Ok(Self {
-            segments,
-            rules,
-            item_bytes: item_bytes.max(1),
-        })
+        Ok(source)
     }
 
-    /// The size of items by shard: a property of the shard alone, so that items are the same at every run.
-    fn item_bytes(&self) -> BTreeMap<(&str, u32), u64> {
-        let mut shards: BTreeMap<(&str, u32), u64> = BTreeMap::new();
-        for (key, segment) in &self.segments {
-            let bytes: u64 = segment
-                .chunks()
-                .iter()
-                .map(|chunk| u64::from(chunk.length))
-                .sum();
-            *shards.entry((key.index.as_str(), key.shard)).or_default() += bytes;
+    /// Counts and divides the segments of one shard of the last snapshot.
+    fn add_shard(&mut self, index: &str, shard: u32, item_bytes: u64) -> Result<(), SourceError> {
+        let number = self.snapshots.len() - 1;
+        let here = format!("{index}/{shard}");
+        let (files, commit) = read_commit(&self.snapshots[number], index, shard)?;
+        let mut divided = Vec::new();
+        for info in &commit.segments {
+            let key = SegmentKey {
+                index: index.to_owned(),
+                shard,
+                segment: info.name.clone(),
+            };
+            let segment = self.open.get(&key, || open_segment(&files, info, &key))?;
+            let counts = segment.counts();
+            let granules = if counts.live == 0 {
+                Vec::new()
+            } else {
+                granules(segment.chunks())
+                    .map_err(|error| failed(format!("{here}/{}", info.name), error))?
+            };
+            divided.push((key, counts, segment.chunks().bytes(), granules));
         }
-        for bytes in shards.values_mut() {
-            *bytes = (*bytes / ITEMS_PER_SHARD)
-                .max(ITEM_BYTES_MIN)
-                .min(self.item_bytes);
+        // The size of items is a property of the shard alone, so that they are the same at every run.
+        let total: u64 = divided.iter().map(|(_, _, bytes, _)| bytes).sum();
+        let size = (total / ITEMS_PER_SHARD)
+            .max(ITEM_BYTES_MIN)
+            .min(item_bytes);
+        for (key, counts, _, granules) in divided {
+            let held = Held {
+                snapshot: number,
+                live: counts.live,
+                roots_live: counts.roots_live,
+                items: cut(&granules, size).into(),
+            };
+            self.segments.insert(key, held);
         }
-        shards
+        Ok(())
     }
 
-    fn rule(&self, index: &str) -> SourceRule {
-        self.rules.get(index).copied().unwrap_or_default()
-    }
-
-    fn segment(&self, key: &SegmentKey) -> Result<&Segment, SourceError> {
+    fn held(&self, key: &SegmentKey) -> Result<&Held, SourceError> {
         self.segments
             .get(key)
             .ok_or_else(|| failed(place(key), "the snapshot has no such segment"))
     }
+
+    /// The segment, opened where it is not open.
+    fn segment(&self, key: &SegmentKey) -> Result<Arc<Segment>, SourceError> {
+        let held = self.held(key)?;
+        self.open.get(key, || {
+            let snapshot = &self.snapshots[held.snapshot];
+            let (files, commit) = read_commit(snapshot, &key.index, key.shard)?;
+            let mut segments = commit.segments.iter();
+            let info = segments
+                .find(|info| info.name == key.segment)
+                .ok_or_else(|| failed(place(key), "the commit has no such segment any more"))?;
+            open_segment(&files, info, key)
+        })
+    }
 }
 
-/// Cuts chunks into runs of about `bytes` each, none of them much smaller than the others.
-fn cut(chunks: &[ChunkRef], bytes: u64) -> Vec<Range<usize>> {
-    let total: u64 = chunks.iter().map(|chunk| u64::from(chunk.length)).sum();
+type Files = Arc<dyn SegmentFiles>;
+
+fn read_commit(
+    snapshot: &Snapshot,
+    index: &str,
+    shard: u32,
+) -> Result<(Files, Commit), SourceError> {
+    let here = || format!("{index}/{shard}");
+    let found = snapshot
+        .shard(index, shard)
+        .map_err(|error| failed(here(), error))?;
+    let files: Files = Arc::clone(found.files()) as _;
+    let commit = Commit::read(&*files).map_err(|error| failed(here(), error))?;
+    Ok((files, commit))
+}
+
+fn open_segment(
+    files: &Files,
+    info: &SegmentCommit,
+    key: &SegmentKey,
+) -> Result<Segment, SourceError> {
+    Segment::open(Arc::clone(files), info).map_err(|error| failed(place(key), error))
+}
+
+/// Runs of chunks of at least [`GRANULE_BYTES`] each, but the last.
+fn granules(chunks: &ChunkTable) -> Result<Vec<Run>, LuceneError> {
+    let mut granules = Vec::new();
+    let mut open = Run { to: 0, bytes: 0 };
+    for chunk in chunks {
+        let chunk = chunk?;
+        open.to = chunk.first_doc + chunk.docs;
+        open.bytes += u64::from(chunk.length);
+        if open.bytes >= GRANULE_BYTES {
+            granules.push(open);
+            open.bytes = 0;
+        }
+    }
+    if open.bytes > 0 {
+        granules.push(open);
+    }
+    Ok(granules)
+}
+
+/// Joins runs to such of about `bytes` each, none of them much smaller than the others.
+fn cut(granules: &[Run], bytes: u64) -> Vec<Run> {
+    let total: u64 = granules.iter().map(|run| run.bytes).sum();
     let runs = total.div_ceil(bytes).max(1);
     let share = total.div_ceil(runs).max(1);
     let mut cut = Vec::new();
-    let mut start = 0;
-    let mut sum = 0;
-    for (number, chunk) in chunks.iter().enumerate() {
-        sum += u64::from(chunk.length);
-        if sum >= share {
-            cut.push(start..number + 1);
-            start = number + 1;
-            sum = 0;
+    let mut open = Run { to: 0, bytes: 0 };
+    for granule in granules {
+        open.to = granule.to;
+        open.bytes += granule.bytes;
+        if open.bytes >= share {
+            cut.push(open);
+            open.bytes = 0;
         }
     }
-    if start < chunks.len() {
-        cut.push(start..chunks.len());
+    if open.bytes > 0 {
+        cut.push(open);
     }
     cut
-}
-
-/// The chunk that begins with a document; the end of the chunks for the end of the documents.
-fn chunk_at(chunks: &[ChunkRef], doc: u32) -> Option<usize> {
-    let number = chunks.partition_point(|chunk| chunk.first_doc < doc);
-    let end = chunks.last().map_or(0, |last| last.first_doc + last.docs);
-    let begins = chunks.get(number).map_or(end, |chunk| chunk.first_doc);
-    (begins == doc).then_some(number)
 }
 
 impl DocumentSource for SnapshotSource {
     fn items(&self) -> Result<Vec<ItemSpec>, SourceError> {
         let mut items = Vec::new();
-        let sizes = self.item_bytes();
-        for (key, segment) in &self.segments {
-            let size = sizes
-                .get(&(key.index.as_str(), key.shard))
-                .copied()
-                .unwrap_or(self.item_bytes);
-            let counts = segment.counts();
-            if counts.live == 0 {
-                continue;
-            }
-            let chunks = segment.chunks();
-            let runs = cut(chunks, size);
-            let whole = runs.len() == 1;
-            for run in runs {
-                let (Some(first), Some(last)) = (chunks.get(run.start), chunks.get(run.end - 1))
-                else {
-                    continue;
-                };
+        for (key, held) in &self.segments {
+            let mut from = 0;
+            for run in &held.items {
                 items.push(ItemSpec {
                     key: ItemKey {
                         index: key.index.clone(),
                         shard: key.shard,
                         segment: key.segment.clone(),
-                        from: first.first_doc,
-                        to: last.first_doc + last.docs,
+                        from,
+                        to: run.to,
                     },
-                    bytes: chunks[run]
-                        .iter()
-                        .map(|chunk| u64::from(chunk.length))
-                        .sum(),
-                    expected: counts.roots_live.filter(|_| whole),
+                    bytes: run.bytes,
+                    expected: held.roots_live.filter(|_| held.items.len() == 1),
                 });
+                from = run.to;
             }
         }
         Ok(items)
     }
 
     fn expected(&self) -> Result<BTreeMap<SegmentKey, Option<u64>>, SourceError> {
-        let count = |segment: &Segment| {
-            let counts = segment.counts();
-            if counts.live == 0 {
+        let count = |held: &Held| {
+            if held.live == 0 {
                 Some(0)
             } else {
-                counts.roots_live
+                held.roots_live
             }
         };
-        Ok(self
-            .segments
-            .iter()
-            .map(|(key, segment)| (key.clone(), count(segment)))
+        let segments = self.segments.iter();
+        Ok(segments
+            .map(|(key, held)| (key.clone(), count(held)))
             .collect())
     }
 
     fn leaves_out(&self, index: &str) -> bool {
-        self.rule(index).choice == WithoutSource::Skip
+        self.rendering.get(index).is_some_and(Rendering::leaves_out)
     }
 
     fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError> {
         let segment = self.segment(&SegmentKey::of(item))?;
-        let chunks = segment.chunks();
-        let (Some(next), Some(end)) = (chunk_at(chunks, from), chunk_at(chunks, item.to)) else {
+        let rendering = self.rendering.get(&item.index);
+        let rendering = rendering.ok_or_else(|| failed(item, "the index is not read here"))?;
+        let chunk = |doc| {
+            let chunk = segment.chunks().beginning_with(doc);
+            chunk.map_err(|error| failed(item, error))
+        };
+        let (Some(next), Some(end)) = (chunk(from)?, chunk(item.to)?) else {
             return Err(failed(
                 item,
                 format!(
@@ -287,9 +327,9 @@ impl DocumentSource for SnapshotSource {
             ));
         };
         Ok(Box::new(ChunkReader {
+            renderer: rendering.of_segment(Arc::clone(&segment)),
             segment,
             item: item.clone(),
-            rule: self.rule(&item.index),
             next,
             end,
             scratch: Scratch::default(),
@@ -298,11 +338,12 @@ impl DocumentSource for SnapshotSource {
 
     fn fold(&self, item: &ItemKey, proofs: &mut Vec<Value>, proof: Value) {
         let span = |proof: &Value| serde_json::from_value::<ChecksumSpan>(proof.clone()).ok();
-        let joined = self
-            .segments
-            .get(&SegmentKey::of(item))
-            .zip(proofs.last().and_then(span).zip(span(&proof)))
-            .and_then(|(segment, (before, next))| segment.join_spans(before, next))
+        let joined = proofs
+            .last()
+            .and_then(span)
+            .zip(span(&proof))
+            .zip(self.segment(&SegmentKey::of(item)).ok())
+            .and_then(|((before, next), segment)| segment.join_spans(before, next))
             .and_then(|joined| serde_json::to_value(joined).ok());
         match (proofs.last_mut(), joined) {
             (Some(last), Some(joined)) => *last = joined,
@@ -325,10 +366,10 @@ impl DocumentSource for SnapshotSource {
 }
 
 /// Reads an item by runs of chunks.
-struct ChunkReader<'a> {
-    segment: &'a Segment,
+struct ChunkReader<'s> {
+    segment: Arc<Segment>,
+    renderer: Renderer<'s>,
     item: ItemKey,
-    rule: SourceRule,
     next: usize,
     end: usize,
     scratch: Scratch,
@@ -336,33 +377,46 @@ struct ChunkReader<'a> {
 
 impl ItemReader for ChunkReader<'_> {
     fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
-        let chunks = &self.segment.chunks()[self.next..self.end];
-        if chunks.is_empty() {
+        let mut run = self.next..self.next;
+        let (mut bytes, mut behind) = (0, 0);
+        for chunk in self.segment.chunks().range(self.next..self.end) {
+            let chunk = chunk.map_err(|error| StepError::Source(failed(&self.item, error)))?;
+            run.end += 1;
+            bytes += u64::from(chunk.length);
+            behind = chunk.first_doc + chunk.docs;
+            if bytes >= STEP_BYTES {
+                break;
+            }
+        }
+        if run.is_empty() {
             return Ok(None);
         }
-        let mut bytes = 0;
-        let within = chunks.iter().take_while(|chunk| {
-            let fits = bytes < STEP_BYTES;
-            bytes += u64::from(chunk.length);
-            fits
-        });
-        let run = self.next..self.next + within.count().max(1);
-        let rule = self.rule;
+        let renderer = &mut self.renderer;
+        let mut broken = None;
         let stats = self
             .segment
             .read_documents(run.clone(), &mut self.scratch, |document| {
-                give(&document, rule, visit)
-            })
-            .map_err(|error| match error {
-                ReadError::Lucene(error) => StepError::Source(failed(&self.item, error)),
-                ReadError::Visitor(VisitStopped) => StepError::Stopped,
-            })?;
+                let given = renderer.give(&document, visit);
+                given.map_err(|error| match error {
+                    GiveError::Stopped => VisitStopped,
+                    GiveError::Lucene(error) => {
+                        broken = Some(error);
+                        VisitStopped
+                    }
+                })
+            });
+        let stats = match (stats, broken) {
+            (_, Some(error)) | (Err(ReadError::Lucene(error)), None) => {
+                return Err(StepError::Source(failed(&self.item, error)));
+            }
+            (Err(ReadError::Visitor(VisitStopped)), None) => return Err(StepError::Stopped),
+            (Ok(stats), None) => stats,
+        };
         self.next = run.end;
-        let last = self.segment.chunks()[run.end - 1];
         let proof = serde_json::to_value(stats.span)
             .map_err(|error| StepError::Source(failed(&self.item, error)))?;
         Ok(Some(Step {
-            next: last.first_doc + last.docs,
+            next: behind,
             delivered: stats.live_roots,
             bytes: stats.compressed_bytes,
             proof: Some(proof),
@@ -370,175 +424,25 @@ impl ItemReader for ChunkReader<'_> {
     }
 }
 
-/// The bytes that a source is rendered from, or why there are none.
-fn stored<'a>(document: &Document<'a>, rule: SourceRule) -> Result<&'a [u8], Unusable<'a>> {
-    let whole = document.source.filter(|_| !rule.reduced);
-    if let Some(source) = whole {
-        return Ok(source);
-    }
-    let lacking = |class, reason, skip| Unusable {
-        class,
-        reason,
-        raw: document
-            .source
-            .or(document.recovery_source)
-            .unwrap_or_default(),
-        skip,
-    };
-    match (rule.choice, document.source) {
-        (WithoutSource::Skip, _) => Err(lacking("source-skipped", "the plan leaves it out", true)),
-        (WithoutSource::AsStored, Some(source)) => Ok(source),
-        // What the server keeps for a while to bring a copy of the shard up to date is the source as it was sent.
-        (WithoutSource::Reconstruct, _) if document.recovery_source.is_some() => {
-            Ok(document.recovery_source.unwrap_or_default())
-        }
-        (_, None) => Err(lacking(
-            "source-missing",
-            "its _source was not stored",
-            false,
-        )),
-        (_, Some(_)) => Err(lacking(
-            "source-reduced",
-            "its _source was stored without some fields, and nothing else has them",
-            false,
-        )),
-    }
-}
-
-fn give(
-    document: &Document<'_>,
-    rule: SourceRule,
-    visit: &mut Visit<'_>,
-) -> Result<(), VisitStopped> {
-    let give = |visit: &mut Visit<'_>, source| {
-        visit(SourceDocument {
-            doc: document.doc,
-            id: document.id,
-            routing: document.routing,
-            version: document.version,
-            source,
-        })
-    };
-    let raw = match stored(document, rule) {
-        Ok(raw) => raw,
-        Err(unusable) => return give(visit, Err(unusable)),
-    };
-    match source_format::to_json_line(raw) {
-        Ok(line) => give(visit, Ok(&line)),
-        Err(error) => give(
-            visit,
-            Err(Unusable {
-                class: "source-invalid",
-                reason: &error.to_string(),
-                raw,
-                skip: false,
-            }),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::lucene::StoredDocument;
 
-    fn chunks(lengths: &[u32]) -> Vec<ChunkRef> {
-        let mut first_doc = 0;
-        lengths
-            .iter()
-            .map(|length| {
-                let chunk = ChunkRef {
-                    pointer: 0,
-                    length: *length,
-                    first_doc,
-                    docs: 3,
-                };
-                first_doc += 3;
-                chunk
+    fn granules(count: u32) -> Vec<Run> {
+        (1..=count)
+            .map(|at| Run {
+                to: at * 3,
+                bytes: 10,
             })
             .collect()
     }
 
     #[test]
     fn cuts_into_runs_of_about_equal_bytes() {
-        let chunks = chunks(&[10; 25]);
-        let runs = cut(&chunks, 100);
-        assert_eq!(runs, [0..9, 9..18, 18..25]);
-        assert_eq!(cut(&chunks, 1 << 20), vec![Range { start: 0, end: 25 }]);
-        assert_eq!(cut(&[], 100), Vec::<Range<usize>>::new());
-    }
-
-    #[test]
-    fn finds_chunks_by_their_first_document() {
-        let chunks = chunks(&[10; 4]);
-        assert_eq!(chunk_at(&chunks, 0), Some(0));
-        assert_eq!(chunk_at(&chunks, 9), Some(3));
-        assert_eq!(chunk_at(&chunks, 12), Some(4));
-        assert_eq!(chunk_at(&chunks, 4), None);
-    }
-
-    #[test]
-    fn the_plan_says_what_becomes_of_documents_without_a_source() {
-        use WithoutSource::{AsStored, Reconstruct, Refuse, Skip};
-        let document = |source, recovery_source| Document {
-            doc: 0,
-            id: "1",
-            routing: None,
-            source,
-            recovery_source,
-            version: None,
-            seq_no: None,
-            primary_term: None,
-            legacy_type: None,
-            stored: StoredDocument::EMPTY,
-        };
-        let (all, part) = (Some(&b"{\"a\":1,\"b\":2}"[..]), Some(&b"{\"a\":1}"[..]));
-        let given = |document: &Document<'_>, choice, reduced| {
-            let kind = if reduced {
-                SourceGapKind::Reduced
-            } else {
-                SourceGapKind::Disabled
-            };
-            let gap = SourceGap {
-                kind,
-                by: String::new(),
-                lost: Vec::new(),
-            };
-            let mut told = String::new();
-            give(
-                document,
-                SourceRule::of(Some(&gap), choice),
-                &mut |document| {
-                    told = match document.source {
-                        Ok(source) => String::from_utf8(source.to_vec()).unwrap(),
-                        Err(unusable) => format!("{} {}", unusable.class, unusable.skip),
-                    };
-                    Ok(())
-                },
-            )
-            .unwrap();
-            told
-        };
-        for (source, recovery, reduced, choice, wanted) in [
-            (None, None, false, Refuse, "source-missing false"),
-            (None, None, false, Skip, "source-skipped true"),
-            (None, None, false, Reconstruct, "source-missing false"),
-            (None, all, false, Refuse, "source-missing false"),
-            (None, all, false, AsStored, "source-missing false"),
-            (None, all, false, Reconstruct, "{\"a\":1,\"b\":2}"),
-            (all, None, false, Skip, "{\"a\":1,\"b\":2}"),
-            (part, all, true, Refuse, "source-reduced false"),
-            (part, all, true, Skip, "source-skipped true"),
-            (part, all, true, AsStored, "{\"a\":1}"),
-            (part, all, true, Reconstruct, "{\"a\":1,\"b\":2}"),
-            (part, None, true, Reconstruct, "source-reduced false"),
-        ] {
-            let found = given(&document(source, recovery), choice, reduced);
-            assert_eq!(found, wanted, "{choice:?}, reduced: {reduced}");
-        }
-        // Without a gap no choice matters: a document without a source is damage.
-        let rule = SourceRule::of(None, Skip);
-        assert_eq!(rule, SourceRule::default());
-        assert!(stored(&document(None, all), rule).is_err_and(|unusable| !unusable.skip));
+        let runs = cut(&granules(25), 100);
+        let runs: Vec<(u32, u64)> = runs.iter().map(|run| (run.to, run.bytes)).collect();
+        assert_eq!(runs, [(27, 90), (54, 90), (75, 70)]);
+        assert_eq!(cut(&granules(25), 1 << 20).len(), 1);
+        assert_eq!(cut(&[], 100), []);
     }
 }

@@ -64,6 +64,11 @@ impl Bits {
         removed
     }
 
+    /// Bytes held.
+    pub(super) fn memory(&self) -> usize {
+        self.words.capacity() * 8
+    }
+
     /// All documents that are not in this set.
     pub(super) fn complement(mut self) -> Self {
         for word in &mut self.words {
@@ -109,6 +114,11 @@ impl RankedBits {
 
     pub(super) fn bits(&self) -> &Bits {
         &self.bits
+    }
+
+    /// Bytes held.
+    pub(super) fn memory(&self) -> usize {
+        self.bits.memory() + self.before.capacity() * 4
     }
 
     /// How many documents of the set are below `doc`; `doc` may be the bound itself.

@@ -187,6 +187,16 @@ pub(super) fn read_verified(file: &str, reader: &dyn ReadAt) -> Result<Bytes, Lu
     Ok(bytes.slice(..body))
 }
 
+/// How many bytes the footer of the file that begins with `head` takes.
+pub(super) fn footer_of(file: &str, head: &[u8]) -> Result<u64, LuceneError> {
+    let mut input = Input::new(file, head);
+    if input.clone().be_u32()? == BIT_VECTOR {
+        input.be_u32()?;
+    }
+    let (codec, version) = codec_header(&mut input)?;
+    Ok(footer_bytes(codec, version))
+}
+
 /// The bytes before the footer, verified; all bytes where the format has none.
 fn body<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a [u8], LuceneError> {
     let mut input = Input::new(file, bytes);

@@ -10,7 +10,11 @@ use bytes::Bytes;
 use super::codec::{self, Header};
 use super::compound::{self, Entries};
 use super::input::Input;
+use super::limits::HELD_FILE_BYTES;
 use super::{LuceneError, ReadAt, SegmentFiles};
+
+/// Enough for any header.
+const HEAD_BYTES: u64 = 512;
 
 /// Opens the files of one segment and holds them to its id.
 pub(super) struct Directory {
@@ -84,6 +88,30 @@ impl Directory {
         let (name, file) = self.open(middle, extension)?;
         let bytes = codec::read_verified(&name, file.as_ref())?;
         Ok((name, bytes))
+    }
+
+    /// A file of any size with its checksum verified, without its footer: in memory where it is small.
+    pub(super) fn open_verified(
+        &self,
+        middle: &str,
+        extension: &str,
+    ) -> Result<(String, Arc<dyn ReadAt>), LuceneError> {
+        let (name, file) = self.open(middle, extension)?;
+        if file.len() <= HELD_FILE_BYTES {
+            let bytes = codec::read_verified(&name, file.as_ref())?;
+            return Ok((name, Arc::new(bytes)));
+        }
+        let head = codec::read(&name, file.as_ref(), 0, HEAD_BYTES)?;
+        let footer = codec::footer_of(&name, &head)?;
+        if footer > 0 {
+            codec::verify_large(&name, file.as_ref())?;
+        }
+        let part = Part {
+            length: file.len() - footer,
+            whole: file,
+            offset: 0,
+        };
+        Ok((name, Arc::new(part)))
     }
 
     /// The header of one of this segment's files, its id and suffix checked.

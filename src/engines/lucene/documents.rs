@@ -12,7 +12,7 @@ use super::segment::{ChecksumSpan, Segment};
 use super::stored_fields::chunk::Chunk;
 use super::stored_fields::fields::StoredDocument;
 use super::stored_fields::{Bad, Decompressor, fields};
-use super::{ChunkRef, LuceneError, ReadError, codec, uid};
+use super::{ChunkRef, Chunks, LuceneError, ReadError, codec, uid};
 
 /// One live root document. Borrows from the reader's scratch: valid until the visitor returns.
 #[derive(Clone, Copy, Debug)]
@@ -106,10 +106,8 @@ impl Segment {
         let start = range.start.min(end);
         let mut stats = ReadStats::default();
         let mut crc = crc32fast::Hasher::new();
-        let mut rest = &self.chunks()[start..end];
-        while !rest.is_empty() {
-            let (window, behind) = rest.split_at(window_length(rest));
-            rest = behind;
+        let mut windows = Windows::new(self.chunks().range(start..end));
+        while let Some(window) = windows.next()? {
             let offset = window[0].pointer;
             let length = window.iter().map(|chunk| u64::from(chunk.length)).sum();
             let stored = &self.stored;
@@ -140,13 +138,10 @@ impl Segment {
         range: Range<usize>,
         scratch: &mut Scratch,
     ) -> Result<ReadStats, LuceneError> {
-        let end = range.end.min(self.chunks().len());
-        let mut rest = &self.chunks()[range.start.min(end)..end];
         let mut stats = ReadStats::default();
         let stored = &self.stored;
-        while !rest.is_empty() {
-            let (window, behind) = rest.split_at(window_length(rest));
-            rest = behind;
+        let mut windows = Windows::new(self.chunks().range(range));
+        while let Some(window) = windows.next()? {
             let offset = window[0].pointer;
             let length = window.iter().map(|chunk| u64::from(chunk.length)).sum();
             let bytes = codec::read(&stored.file, stored.data.as_ref(), offset, length)?;
@@ -288,11 +283,40 @@ impl Segment {
     }
 }
 
-/// How many chunks of `chunks`, which are not empty, one read asks for.
-fn window_length(chunks: &[ChunkRef]) -> usize {
-    let start = chunks[0].pointer;
-    let within = chunks
-        .iter()
-        .take_while(|chunk| chunk.pointer + u64::from(chunk.length) - start <= WINDOW_BYTES);
-    within.count().max(1)
+/// Chunks by what one read asks for: at least one, at most [`WINDOW_BYTES`].
+struct Windows<'a> {
+    chunks: Chunks<'a>,
+    window: Vec<ChunkRef>,
+    /// The first of the next window.
+    next: Option<ChunkRef>,
+}
+
+impl<'a> Windows<'a> {
+    fn new(chunks: Chunks<'a>) -> Self {
+        Self {
+            chunks,
+            window: Vec::new(),
+            next: None,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<&[ChunkRef]>, LuceneError> {
+        self.window.clear();
+        let first = match self.next.take() {
+            Some(first) => Some(first),
+            None => self.chunks.next().transpose()?,
+        };
+        let Some(first) = first else {
+            return Ok(None);
+        };
+        self.window.push(first);
+        while let Some(chunk) = self.chunks.next().transpose()? {
+            if chunk.pointer + u64::from(chunk.length) - first.pointer > WINDOW_BYTES {
+                self.next = Some(chunk);
+                break;
+            }
+            self.window.push(chunk);
+        }
+        Ok(Some(&self.window))
+    }
 }

@@ -358,8 +358,10 @@ pub fn seeds(files: &Arc<dyn SegmentFiles>, visit: &mut dyn FnMut(&str, &[u8])) 
             "Lucene87StoredFieldsHighData 3",
             "Lucene87StoredFieldsFastData 4",
         ];
-        if let (Some(chunk), Ok((_, file))) = (segment.chunks().first(), directory.open("", ".fdt"))
-            && let Ok(bytes) = file.read_at(chunk.pointer, chunk.length as usize)
+        if let (Some(chunk), Ok((_, file))) = (
+            segment.chunks().get(0).ok().flatten(),
+            directory.open("", ".fdt"),
+        ) && let Ok(bytes) = file.read_at(chunk.pointer, chunk.length as usize)
         {
             // Base and token are the target's own.
             let mut input = super::input::Input::new("", &bytes);

@@ -38,3 +38,18 @@ pub(super) const DEFLATE_RATIO: u64 = 1040;
 
 /// zstd gives at most 128 KiB for the four bytes of a block that repeats one.
 pub(super) const ZSTD_RATIO: u64 = 32 << 10;
+
+/// Chunks of a segment up to which its whole table is held, at four bytes a chunk; of more, pages are read again.
+pub(super) const RESIDENT_CHUNKS: usize = 1 << 20;
+
+/// Pages of 1024 chunks that a table keeps decoded, of 24 KiB each.
+pub(super) const CACHED_PAGES: usize = 8;
+
+/// An index file up to this size is held while it is read; a larger one is read by windows.
+pub(super) const HELD_FILE_BYTES: u64 = 4 << 20;
+
+/// Bytes of one read of an index file that is read from end to end.
+pub(super) const INDEX_WINDOW_BYTES: u64 = 512 << 10;
+
+/// Bytes of one read of an index file for a page of chunks: some pages more than was asked for.
+pub(super) const PAGE_WINDOW_BYTES: u64 = 32 << 10;

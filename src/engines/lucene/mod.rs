@@ -36,6 +36,7 @@ mod segments_n;
 mod stored_fields;
 mod uid;
 mod values;
+mod window;
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub use error::{LuceneError, ReadError};
 pub use field_infos::{DocValuesKind, FieldInfo, VectorEncoding, VectorInfo};
 pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
+pub use stored_fields::chunks::{ChunkTable, Chunks};
 pub use stored_fields::fields::{StoredDocument, StoredFieldsOf, StoredValue};
 pub use values::{DocValue, FieldFound, FieldValues};
 

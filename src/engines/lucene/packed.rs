@@ -2,8 +2,11 @@
 //! first in a little-endian one (Lucene 9 on). One rule covers the `PACKED` form of `PackedInts` and `DirectReader`;
 //! monotonic sequences are stored as deltas to a line.
 
+use std::ops::Range;
+
 use super::LuceneError;
 use super::input::{Input, Order};
+use super::window::Window;
 
 /// Value `index` of a stream of `bits` a value (0 to 64) in either order.
 #[inline]
@@ -170,6 +173,64 @@ impl Monotonic {
     /// How many values there are.
     pub(super) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Bytes held.
+    pub(super) fn memory(&self) -> usize {
+        self.blocks.capacity() * size_of::<Block>()
+    }
+
+    /// Values `range`, whose deltas stand in `place` of a file.
+    #[allow(clippy::cast_possible_truncation)] // truncation is how Lucene rounds the line
+    pub(super) fn values(
+        &self,
+        window: &mut Window,
+        place: Range<u64>,
+        range: Range<u64>,
+    ) -> Result<Vec<i64>, LuceneError> {
+        let range = range.start..range.end.min(self.count);
+        let mut values = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            let number = at >> self.shift;
+            let first = number << self.shift;
+            let stop = range.end.min(first + (1 << self.shift));
+            let behind = || LuceneError::Corrupt {
+                file: window.file().to_owned(),
+                offset: place.end,
+                expected: format!("value {at} of a monotonic sequence before this byte"),
+            };
+            let block = usize::try_from(number).ok();
+            let block = block.and_then(|number| self.blocks.get(number));
+            let block = block.ok_or_else(behind)?;
+            let bits = u64::from(block.bits);
+            // Eight values of any width end with a byte.
+            let aligned = (at - first) & !7;
+            let length = ((stop - first - aligned) * bits).div_ceil(8);
+            let start = place.start.checked_add(block.offset);
+            let start = start.and_then(|start| start.checked_add(aligned / 8 * bits));
+            let start = start
+                .filter(|start| {
+                    start
+                        .checked_add(length)
+                        .is_some_and(|end| end <= place.end)
+                })
+                .ok_or_else(behind)?;
+            let bytes = if bits > 0 {
+                window.get(start, length)?
+            } else {
+                &[]
+            };
+            for within in at - first..stop - first {
+                // Lucene computes the line in single precision; double precision gives other values.
+                let line = (block.slope * within as f32) as i64;
+                let index = (within - aligned) as usize;
+                let delta = value_in(self.order, bytes, block.bits, index) as i64;
+                values.push(block.min.wrapping_add(line).wrapping_add(delta));
+            }
+            at = stop;
+        }
+        Ok(values)
     }
 
     /// Value `index`; its deltas stand in `data`. `None` when they stand behind its end.

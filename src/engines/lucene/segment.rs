@@ -15,6 +15,7 @@ use super::directory::Directory;
 use super::doc_values::{DocValues, Numeric, Presence};
 use super::field_infos::{FieldInfo, FieldInfos};
 use super::stored_fields::StoredFields;
+use super::stored_fields::chunks::ChunkTable;
 use super::stored_fields::fields::Wanted;
 use super::{
     LuceneError, LuceneVersion, SegmentCommit, SegmentFiles, codec, live_docs, segment_info,
@@ -63,8 +64,8 @@ pub struct ChecksumSpan {
 
 /// One opened segment: metadata in memory, documents read by chunks. Shared by threads.
 ///
-/// Of a segment of 6 million documents it holds the chunk table (24 bytes a chunk), a bitmap of live documents if some
-/// are dead, and for each doc values field that not every document has another bitmap: some megabytes.
+/// It holds the chunk table (four bytes a chunk, at most some 5 MB), a bitmap of live documents if some are dead, and for
+/// each of three doc values fields that not every document has another bitmap: [`Segment::memory`] says how much.
 pub struct Segment {
     directory: Directory,
     lucene_version: LuceneVersion,
@@ -188,7 +189,7 @@ impl Segment {
     }
 
     /// The chunks in order of documents.
-    pub fn chunks(&self) -> &[ChunkRef] {
+    pub fn chunks(&self) -> &ChunkTable {
         &self.stored.chunks
     }
 
@@ -199,14 +200,7 @@ impl Segment {
 
     /// Two spans as one, where the second begins where the first ends.
     pub fn join_spans(&self, first: ChecksumSpan, next: ChecksumSpan) -> Option<ChecksumSpan> {
-        let pointer = |chunk: u64| {
-            let chunks = &self.stored.chunks;
-            let at = usize::try_from(chunk).ok()?;
-            match chunks.get(at) {
-                Some(chunk) => Some(chunk.pointer),
-                None => (at == chunks.len()).then(|| self.chunks_end()),
-            }
-        };
+        let pointer = |chunk| self.stored.chunks.pointer(chunk).ok().flatten();
         if first.end_chunk != next.first_chunk {
             return None;
         }
@@ -237,22 +231,16 @@ impl Segment {
             offset: chunk,
             expected: format!("spans that cover each chunk once, up to {}", chunks.len()),
         };
-        let pointer = |chunk: u64| {
-            let at = usize::try_from(chunk).ok()?;
-            match chunks.get(at) {
-                Some(chunk) => Some(chunk.pointer),
-                None if at == chunks.len() => Some(self.chunks_end()),
-                None => None,
-            }
-        };
         let mut spans: Vec<ChecksumSpan> = spans.to_vec();
         spans.retain(|span| span.first_chunk != span.end_chunk);
         spans.sort_unstable_by_key(|span| span.first_chunk);
-        let first = pointer(0).unwrap_or(0);
+        let first = chunks.pointer(0)?.unwrap_or(0);
         let mut hasher = codec::crc_of(file, data.as_ref(), 0, first)?;
         let mut next = 0;
         for span in &spans {
-            let ends = pointer(span.first_chunk).zip(pointer(span.end_chunk));
+            let ends = chunks
+                .pointer(span.first_chunk)?
+                .zip(chunks.pointer(span.end_chunk)?);
             let length = ends.and_then(|(start, end)| end.checked_sub(start));
             let length = length
                 .filter(|_| span.first_chunk == next)
@@ -267,18 +255,19 @@ impl Segment {
             return Ok(());
         }
         let covered = codec::covered(data.as_ref());
-        hasher.combine(&codec::crc_of(
-            file,
-            data.as_ref(),
-            self.chunks_end(),
-            covered,
-        )?);
+        let end = chunks.pointer(chunks.len() as u64)?.unwrap_or(0);
+        hasher.combine(&codec::crc_of(file, data.as_ref(), end, covered)?);
         codec::Footer::read(file, data.as_ref())?.compare(file, hasher.finalize())
     }
 
-    fn chunks_end(&self) -> u64 {
-        let last = self.stored.chunks.last();
-        last.map_or(0, |chunk| chunk.pointer + u64::from(chunk.length))
+    /// Bytes that the segment holds in memory, about.
+    pub fn memory(&self) -> usize {
+        let values = [&self.version, &self.seq_no, &self.primary_term];
+        let values: usize = values.into_iter().flatten().map(Numeric::memory).sum();
+        self.stored.chunks.memory()
+            + self.live.as_ref().map_or(0, Bits::memory)
+            + values
+            + self.fields.memory()
     }
 
     /// Reads the `.fdt` file from end to end and compares its CRC: one more read of the file, and about 0.12 ms of one

@@ -163,6 +163,7 @@ fn gather(
         all.bytes += facts.bytes;
         all.items.push(Item {
             note,
+            edits: findings::lost_by(spec, facts),
             docs: facts.docs,
             bytes: Some(facts.bytes),
             ..common::item(action, "index", name)

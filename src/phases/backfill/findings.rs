@@ -1,7 +1,7 @@
 //! What stands in the way of an index's documents: that it can't be read, or that they have no source. Pure.
 
 use super::super::common;
-use crate::diff::change::Item;
+use crate::diff::change::{Edit, Item};
 use crate::diff::observation::{SnapshotIndexFacts, SourceGap, SourceGapKind};
 use crate::plan::codes::planning::SOURCE_NOT_STORED;
 use crate::plan::model::{BackfillSpec, WithoutSource};
@@ -30,7 +30,7 @@ pub(super) fn questions(spec: &BackfillSpec, name: &str, facts: &SnapshotIndexFa
         })
         .collect();
     if let Some(gap) = undecided(spec.without_source, facts) {
-        items.push(common::question(
+        let question = common::question(
             "index",
             name,
             &SOURCE_NOT_STORED.to_string(),
@@ -40,7 +40,11 @@ pub(super) fn questions(spec: &BackfillSpec, name: &str, facts: &SnapshotIndexFa
                 gap.by
             ),
             answers(gap, without),
-        ));
+        );
+        items.push(Item {
+            edits: lost(gap),
+            ..question
+        });
     }
     items
 }
@@ -80,6 +84,30 @@ fn answers(gap: &SourceGap, without: String) -> Vec<String> {
     answers
 }
 
+/// What a source that is made again lacks, or has otherwise, by field; nothing where none is made.
+pub(super) fn lost_by(spec: &BackfillSpec, facts: &SnapshotIndexFacts) -> Vec<Edit> {
+    match &facts.source_gap {
+        Some(gap) if spec.without_source == WithoutSource::Reconstruct => lost(gap),
+        _ => Vec::new(),
+    }
+}
+
+/// Each field with its reason. A document that still has its source as it was sent loses none of them.
+fn lost(gap: &SourceGap) -> Vec<Edit> {
+    let each = gap.lost.iter().map(|entry| {
+        let (field, reason) = entry.split_once(": ").unwrap_or((entry, ""));
+        Edit {
+            path: field.to_owned(),
+            before: None,
+            after: None,
+            rule: Some(SOURCE_NOT_STORED.to_string()),
+            why: reason.to_owned(),
+            lossy: true,
+        }
+    });
+    each.collect()
+}
+
 /// What is said beside an index whose documents are not all of it, or not as they were sent.
 pub(super) fn note(spec: &BackfillSpec, facts: &SnapshotIndexFacts) -> Option<String> {
     let mut notes = Vec::new();
@@ -94,16 +122,7 @@ pub(super) fn note(spec: &BackfillSpec, facts: &SnapshotIndexFacts) -> Option<St
             WithoutSource::Refuse => None,
             WithoutSource::Skip => Some("documents without _source are left out".to_owned()),
             WithoutSource::AsStored => Some("the _source that lacks fields is taken".to_owned()),
-            WithoutSource::Reconstruct if gap.lost.is_empty() => {
-                Some("sources are made again".to_owned())
-            }
-            WithoutSource::Reconstruct => {
-                let lost: Vec<&str> = gap.lost.iter().map(String::as_str).collect();
-                Some(format!(
-                    "sources are made again, where only segments have them without {}",
-                    common::few(&lost)
-                ))
-            }
+            WithoutSource::Reconstruct => Some("sources are made again".to_owned()),
         };
         notes.extend(what.map(|what| format!("{what} ({})", gap.by)));
     }

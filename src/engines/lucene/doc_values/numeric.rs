@@ -172,6 +172,19 @@ impl Numeric {
         })
     }
 
+    /// Bytes held.
+    pub(in super::super) fn memory(&self) -> usize {
+        let presence = match &self.presence {
+            Presence::None | Presence::All => 0,
+            Presence::Some(ranked) => ranked.memory(),
+        };
+        let encoding = match &self.encoding {
+            Encoding::Blocks { offsets, .. } => offsets.capacity() * 8,
+            Encoding::Constant(_) | Encoding::Packed { .. } => 0,
+        };
+        presence + encoding
+    }
+
     pub(in super::super) fn presence(&self) -> &Presence {
         &self.presence
     }

@@ -113,6 +113,19 @@ impl FieldInfos {
         Ok(Self(fields))
     }
 
+    /// Bytes held, about.
+    pub(super) fn memory(&self) -> usize {
+        let texts = |field: &FieldInfo| {
+            let attributes = field.attributes.iter();
+            let attributes = attributes.map(|(key, value)| key.len() + value.len() + 48);
+            field.name.len() + attributes.sum::<usize>()
+        };
+        let fields = self.0.iter();
+        fields
+            .map(|field| size_of::<FieldInfo>() + texts(field))
+            .sum()
+    }
+
     pub(super) fn as_slice(&self) -> &[FieldInfo] {
         &self.0
     }

@@ -4,6 +4,7 @@
 //! what formats share is in the others. Deliberately absent: the uncompressed format of Lucene 4.0.
 
 pub(super) mod chunk;
+pub(super) mod chunks;
 mod compression;
 mod cursor;
 pub(super) mod fields;
@@ -23,8 +24,9 @@ use std::sync::Arc;
 use super::codec;
 use super::directory::Directory;
 use super::input::Input;
-use super::{ChunkRef, LuceneError, ReadAt};
+use super::{LuceneError, ReadAt};
 
+use chunks::ChunkTable;
 pub(super) use compression::{Compression, Decompressor};
 pub(super) use cursor::{Bad, Cursor, Decode};
 pub(super) use fields::Numbers;
@@ -94,7 +96,7 @@ pub(super) struct StoredFields {
     pub(super) format: Format,
     /// Whether there is a checksum: not in files of Lucene 4 before 4.8.
     pub(super) has_footer: bool,
-    pub(super) chunks: Vec<ChunkRef>,
+    pub(super) chunks: ChunkTable,
 }
 
 impl StoredFields {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::line;
 use super::stream::{lucene_error, segments, shards};
 use super::{ExportError, ExportReport, ExportRequest};
-use crate::engines::lucene::{ChecksumSpan, ChunkRef, LuceneError, ReadError, Scratch, Segment};
+use crate::engines::lucene::{ChecksumSpan, ChunkTable, LuceneError, ReadError, Scratch, Segment};
 use crate::engines::snapshot::{ShardSnapshot, Snapshot, keys};
 
 /// Compressed bytes of a run of chunks: enough to be worth handing over, small enough to share a segment.
@@ -164,7 +164,8 @@ impl Shared<'_> {
                         return Ok(());
                     }
                     let segment = segment.map_err(|error| lucene_error(&shard, error))?;
-                    let runs = runs(segment.chunks());
+                    let runs =
+                        runs(segment.chunks()).map_err(|error| lucene_error(&shard, error))?;
                     let open = Arc::new(OpenSegment {
                         shard: shard.clone(),
                         segment,
@@ -268,20 +269,26 @@ impl OpenSegment {
 }
 
 /// Chunks in runs of about [`RUN_BYTES`].
-fn runs(chunks: &[ChunkRef]) -> Vec<Range<usize>> {
+fn runs(chunks: &ChunkTable) -> Result<Vec<Range<usize>>, LuceneError> {
+    let lengths = chunks.iter().map(|chunk| chunk.map(|chunk| chunk.length));
+    runs_of(lengths)
+}
+
+fn runs_of<E>(lengths: impl Iterator<Item = Result<u32, E>>) -> Result<Vec<Range<usize>>, E> {
     let mut runs = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (at, chunk) in chunks.iter().enumerate() {
-        bytes += u64::from(chunk.length);
+    let (mut start, mut end, mut bytes) = (0, 0, 0);
+    for length in lengths {
+        end += 1;
+        bytes += u64::from(length?);
         if bytes >= RUN_BYTES {
-            runs.push(start..at + 1);
-            (start, bytes) = (at + 1, 0);
+            runs.push(start..end);
+            (start, bytes) = (end, 0);
         }
     }
-    if start < chunks.len() {
-        runs.push(start..chunks.len());
+    if start < end {
+        runs.push(start..end);
     }
-    runs
+    Ok(runs)
 }
 
 fn output_error(path: &Path, source: io::Error) -> ExportError {
@@ -302,23 +309,13 @@ mod tests {
 
     #[test]
     fn runs_cover_all_chunks_once() {
-        let chunk = |length| ChunkRef {
-            pointer: 0,
-            length,
-            first_doc: 0,
-            docs: 1,
+        let runs = |lengths: &[u32]| {
+            let lengths = lengths.iter().copied().map(Ok::<_, ()>);
+            runs_of(lengths).unwrap()
         };
         assert!(runs(&[]).is_empty());
-        assert_eq!(runs(&[chunk(1)]).first(), Some(&(0..1)));
-        assert_eq!(
-            runs(&[
-                chunk(1),
-                chunk(5 << 20),
-                chunk(3 << 20),
-                chunk(1 << 20),
-                chunk(7)
-            ]),
-            [0..2, 2..4, 4..5]
-        );
+        assert_eq!(runs(&[1]).first(), Some(&(0..1)));
+        let lengths = [1, 5 << 20, 3 << 20, 1 << 20, 7];
+        assert_eq!(runs(&lengths), [0..2, 2..4, 4..5]);
     }
 }
