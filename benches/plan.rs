@@ -199,7 +199,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 closed: false,
                 docs: Some(1_000 + number as u64),
                 bytes: 1 << 20,
-                snapshot: None,
+                ..SnapshotIndexFacts::default()
             };
             (name(number), facts)
         })

@@ -143,7 +143,7 @@ pub struct FurtherSnapshot {
 }
 
 /// One index of a snapshot.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotIndexFacts {
     /// The repository's id of the index.
     pub id: String,
@@ -160,6 +160,67 @@ pub struct SnapshotIndexFacts {
     /// The uuid of the snapshot that it stands in, where that is not the first of its phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
+    /// The data stream that it is a backing index of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_stream: Option<String>,
+    /// Why its documents have no `_source`, or not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_gap: Option<SourceGap>,
+    /// What of it can't be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Unreadable>,
+    /// Shards that the snapshot lacks, where the plan takes what is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_shards: Vec<MissingShard>,
+}
+
+/// Why documents have no `_source` as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceGapKind {
+    /// None is stored.
+    Disabled,
+    /// The server makes one up when it is asked for it.
+    Synthetic,
+    /// The same, as OpenSearch calls it.
+    Derived,
+    /// One is stored that lacks some fields.
+    Reduced,
+}
+
+/// That documents have no `_source` as it was sent, and by what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceGap {
+    /// What is lacking.
+    pub kind: SourceGapKind,
+    /// The setting or the part of the mapping that says so.
+    pub by: String,
+    /// Fields that can't be had again by rebuilding a source, or come back otherwise: `field: reason`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+}
+
+/// Something of an index that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// The code of the finding.
+    pub code: String,
+    /// The shard, where it is one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
+    /// What it is, as a sentence without its end.
+    pub what: String,
+    /// How to mend it, as a sentence without its end.
+    pub mend: String,
+}
+
+/// A shard that the snapshot lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingShard {
+    /// Its number.
+    pub shard: u32,
+    /// What the server said.
+    pub reason: String,
 }
 
 impl SnapshotIndexFacts {

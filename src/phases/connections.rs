@@ -121,18 +121,15 @@ impl Connections {
             message: format!("the plan has no store `{address}`"),
             help: None,
         })?;
-        let now = match self.opened_stores.peek(address) {
-            Some(opened) => match opened.moved() {
+        let now = if let Some(opened) = self.opened_stores.peek(address) {
+            match opened.moved() {
                 Ok(None) => return Ok(Ok(opened)),
                 Ok(Some(now)) => Ok(now),
                 Err(error) => Err(error),
-            },
-            None => {
-                let objects = self
-                    .opened_objects
-                    .get(address, || objects(address, store))?;
-                Repository::open(objects)
             }
+        } else {
+            let objects = || objects(address, store);
+            Repository::open(self.opened_objects.get(address, objects)?)
         };
         let now = now.map(Arc::new);
         self.opened_stores.set(address, now.as_ref().ok().cloned());
@@ -179,9 +176,14 @@ impl Connections {
 
     fn find_snapshot(&self, phase: &Address) -> Result<SnapshotView, PhaseError> {
         match self.snapshots.get(phase) {
-            Some(SnapshotSpec::Existing { store, name, .. }) => {
+            Some(SnapshotSpec::Existing {
+                store,
+                name,
+                partial,
+                ..
+            }) => {
                 let repository = self.open_store(&store.value)?;
-                SnapshotView::open(&store.value, &repository, name)
+                SnapshotView::open(&store.value, &repository, name, *partial)
             }
             Some(SnapshotSpec::Take { to, .. }) => {
                 let Some(repository) = self.repository(&to.value)? else {

@@ -1,28 +1,36 @@
 //! The snapshots of a phase that exist in a store, with the facts that plans are made of: one, or several where the
 //! phase was widened, each index in exactly one of them.
 //!
-//! Documents are counted by the segments' own bitmaps, not by reading documents. Relies on the `snapshot` and `lucene`
-//! engines. Deliberately absent: taking snapshots.
+//! Documents are counted by the segments' own bitmaps, not by reading documents: [`super::scan`]. Relies on the `snapshot`
+//! and `lucene` engines. Deliberately absent: taking snapshots.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kind::PhaseError;
+use super::scan::{ScanError, scan};
 use super::snapshot::series::Mark;
 use crate::base::Address;
-use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts};
-use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource};
-use crate::engines::lucene::{Commit, Segment, SegmentFiles};
+use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts, SourceGap};
+use crate::engines::bulk::SourceRule;
+use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, Wanted};
+use crate::engines::reconstruct::lost_fields;
 use crate::engines::snapshot::{
     GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
-    SnapshotState,
+    SnapshotState, source_gap,
 };
+use crate::plan::model::{Partial, WithoutSource};
 
-/// Shards that are looked at at once.
-const THREADS_MAX: usize = 8;
 /// Failed shards that are named one by one.
 const NAMED_FAILURES_MAX: usize = 5;
+
+/// What is done with shards that a snapshot says it lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The snapshot can't be used.
+    Refused,
+    /// They are told, and the others are used.
+    Told,
+}
 
 /// The opened snapshots of a phase.
 pub struct SnapshotView {
@@ -40,9 +48,18 @@ pub struct SnapshotView {
 
 impl SnapshotView {
     /// Looks for a snapshot; that there is none, or one that can't be used, is a problem and no error.
-    pub fn open(store: &Address, repository: &Repository, name: &str) -> Result<Self, PhaseError> {
+    pub fn open(
+        store: &Address,
+        repository: &Repository,
+        name: &str,
+        partial: Partial,
+    ) -> Result<Self, PhaseError> {
+        let missing = match partial {
+            Partial::Refuse => Missing::Refused,
+            Partial::Take => Missing::Told,
+        };
         match repository.snapshot(name) {
-            Ok(snapshot) => Self::of(store, vec![snapshot]),
+            Ok(snapshot) => Self::with(store, vec![snapshot], missing),
             Err(error @ SnapshotError::NoSnapshot { .. }) => {
                 Ok(Self::unusable(store, Vec::new(), error.to_string()))
             }
@@ -52,7 +69,16 @@ impl SnapshotView {
 
     /// With these snapshots, in the order in which they were taken. An index that several hold is read from the first.
     pub fn of(store: &Address, snapshots: Vec<Snapshot>) -> Result<Self, PhaseError> {
-        if let Some(text) = snapshots.iter().find_map(unusable) {
+        Self::with(store, snapshots, Missing::Refused)
+    }
+
+    fn with(
+        store: &Address,
+        snapshots: Vec<Snapshot>,
+        missing: Missing,
+    ) -> Result<Self, PhaseError> {
+        let problem = |snapshot: &Snapshot| unusable(snapshot, missing);
+        if let Some(text) = snapshots.iter().find_map(problem) {
             return Ok(Self::unusable(store, snapshots, text));
         }
         let mut view = Self {
@@ -63,7 +89,7 @@ impl SnapshotView {
             snapshots,
             owners: BTreeMap::new(),
         };
-        match view.look() {
+        match view.look(missing) {
             Ok(()) => Ok(view),
             Err(error) => Err(view.or_vanished(error)),
         }
@@ -80,7 +106,7 @@ impl SnapshotView {
         }
     }
 
-    fn look(&mut self) -> Result<(), PhaseError> {
+    fn look(&mut self, missing: Missing) -> Result<(), PhaseError> {
         let Some(first) = self.snapshots.first() else {
             self.problem = Some("there is no snapshot".to_owned());
             return Ok(());
@@ -91,23 +117,16 @@ impl SnapshotView {
             name: first.name().to_owned(),
             uuid: first.uuid().to_owned(),
             state: info.state.to_string(),
-            made_by: match info.version {
-                Some(IndexVersion::Release(version)) => Some(version),
-                _ => None,
-            },
+            made_by: info.version.map(IndexVersion::line),
             repository_generation: first.repository_generation(),
             indices: BTreeMap::new(),
             failures: Vec::new(),
             further: Vec::new(),
         };
         for (number, snapshot) in self.snapshots.iter().enumerate() {
-            let counted = count(snapshot).map_err(|error| PhaseError::Failed {
-                message: format!("store `{}`: {error}", self.store),
-                help: Some(
-                    "the snapshot can't be read in full: take another one, or leave the index out"
-                        .into(),
-                ),
-            })?;
+            let mut scanned =
+                scan(snapshot, missing).map_err(|error| scan_failed(&self.store, &error))?;
+            let streams = streams(snapshot).map_err(|error| failed(&self.store, &error))?;
             if number > 0 {
                 facts.further.push(FurtherSnapshot {
                     name: snapshot.name().to_owned(),
@@ -118,19 +137,38 @@ impl SnapshotView {
                 if self.owners.contains_key(&index.name) {
                     continue;
                 }
-                let metadata = snapshot
-                    .index_metadata(&index.name)
-                    .map_err(|error| failed(&self.store, &error))?;
-                let counted = counted.get(&index.name).copied().unwrap_or_default();
+                let Some(scanned) = scanned.remove(&index.name) else {
+                    continue;
+                };
+                let metadata = scanned.metadata;
+                // The defaults of 1.x to 5.x are a mapping of no documents.
+                let types = metadata.types.iter();
+                let types = types.filter(|it| it.type_name != "_default_");
+                let mappings = types.clone().map(|it| &it.mapping);
+                let gap = source_gap(&metadata.settings, mappings).map(|gap| SourceGap {
+                    lost: lost_fields(
+                        &metadata.settings,
+                        types.map(|it| (it.type_name.as_str(), &it.mapping)),
+                    ),
+                    ..gap
+                });
                 let found = SnapshotIndexFacts {
                     id: index.id.clone(),
                     uuid: metadata.uuid.clone().unwrap_or_else(|| index.id.clone()),
                     shards: index.shards,
                     closed: metadata.state == IndexState::Close,
-                    docs: counted.docs,
-                    bytes: counted.bytes,
+                    docs: scanned.docs,
+                    bytes: scanned.bytes,
                     snapshot: (number > 0).then(|| snapshot.uuid().to_owned()),
+                    data_stream: streams.get(&index.name).cloned(),
+                    source_gap: gap,
+                    unreadable: scanned.unreadable,
+                    missing_shards: scanned.missing,
                 };
+                for missing in &found.missing_shards {
+                    let place = format!("{}/{}: {}", index.name, missing.shard, missing.reason);
+                    facts.failures.push(place);
+                }
                 facts.indices.insert(index.name.clone(), found);
                 self.owners.insert(index.name.clone(), number);
                 self.metadata.insert(index.name.clone(), metadata);
@@ -150,14 +188,26 @@ impl SnapshotView {
         self.snapshots.get(*self.owners.get(index)?)
     }
 
-    /// The documents of these indices, each from the snapshot that it stands in.
-    pub fn source(&self, indices: &[String]) -> Result<SnapshotSource, PhaseError> {
+    /// The documents of these indices, each from the snapshot that it stands in. `choice` says by index what becomes of
+    /// documents whose source was not stored as it was sent.
+    pub fn source(
+        &self,
+        indices: &[String],
+        choice: &dyn Fn(&str) -> WithoutSource,
+    ) -> Result<SnapshotSource, PhaseError> {
         let mut each = Vec::with_capacity(indices.len());
         for index in indices {
             let snapshot = self.owner(index).ok_or_else(|| {
                 PhaseError::Stale(format!("index {index} is in no snapshot of {}", self.store))
             })?;
-            each.push((snapshot, index.as_str()));
+            let facts = self.facts.as_ref().and_then(|it| it.indices.get(index));
+            let gap = facts.and_then(|facts| facts.source_gap.as_ref());
+            each.push(Wanted {
+                snapshot,
+                index,
+                rule: SourceRule::of(gap, choice(index)),
+                without_shards: facts.map_or(&[], |facts| &facts.missing_shards),
+            });
         }
         SnapshotSource::open_each(each, ITEM_BYTES).map_err(|error| {
             self.or_vanished(PhaseError::Failed {
@@ -274,12 +324,39 @@ pub(super) fn where_to_look(store: &Address, error: &SnapshotError) -> String {
     }
 }
 
+fn scan_failed(store: &Address, error: &ScanError) -> PhaseError {
+    match error {
+        ScanError::Snapshot(error) => failed(store, error),
+        error => PhaseError::Failed {
+            message: format!("store `{store}`: {error}"),
+            help: Some(
+                "check that the store can be read in full, then run the same command again".into(),
+            ),
+        },
+    }
+}
+
+/// The data stream of each backing index.
+fn streams(snapshot: &Snapshot) -> Result<BTreeMap<String, String>, SnapshotError> {
+    if snapshot.info().data_streams.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut streams = BTreeMap::new();
+    for stream in snapshot.global_metadata()?.data_streams() {
+        for index in stream.indices {
+            streams.insert(index, stream.name.clone());
+        }
+    }
+    Ok(streams)
+}
+
 /// Why documents of a snapshot that exists can't be trusted to be all there.
-fn unusable(snapshot: &Snapshot) -> Option<String> {
+fn unusable(snapshot: &Snapshot, missing: Missing) -> Option<String> {
     let info = snapshot.info();
     let name = snapshot.name();
     match info.state {
         SnapshotState::Success if info.failures.is_empty() => None,
+        SnapshotState::Success | SnapshotState::Partial if missing == Missing::Told => None,
         SnapshotState::InProgress => Some(format!(
             "snapshot `{name}` is still being taken (IN_PROGRESS)"
         )),
@@ -310,67 +387,4 @@ fn unusable(snapshot: &Snapshot) -> Option<String> {
             ))
         }
     }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    docs: Option<u64>,
-    bytes: u64,
-}
-
-/// Documents and bytes of every index, by the metadata of its segments.
-fn count(snapshot: &Snapshot) -> Result<BTreeMap<String, Counted>, String> {
-    let shards: Vec<(&str, u32)> = snapshot
-        .indices()
-        .iter()
-        .flat_map(|index| (0..index.shards).map(|shard| (index.name.as_str(), shard)))
-        .collect();
-    let results = Mutex::new(BTreeMap::new());
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS_MAX.min(shards.len()) {
-            scope.spawn(|| {
-                while let Some((index, shard)) = shards.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let counted = count_shard(snapshot, index, *shard);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.insert((*index, *shard), counted);
-                }
-            });
-        }
-    });
-    let mut indices: BTreeMap<String, Counted> = BTreeMap::new();
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for ((index, _), counted) in results {
-        let counted = counted?;
-        indices
-            .entry(index.to_owned())
-            .and_modify(|sum| {
-                sum.docs = sum.docs.zip(counted.docs).map(|(a, b)| a + b);
-                sum.bytes += counted.bytes;
-            })
-            .or_insert(counted);
-    }
-    Ok(indices)
-}
-
-fn count_shard(snapshot: &Snapshot, index: &str, shard: u32) -> Result<Counted, String> {
-    let place = |error: &dyn std::fmt::Display| format!("{index}/{shard}: {error}");
-    let found = snapshot
-        .shard(index, shard)
-        .map_err(|error| place(&error))?;
-    let files: Arc<dyn SegmentFiles> = Arc::clone(found.files()) as Arc<dyn SegmentFiles>;
-    let commit = Commit::read(&*files).map_err(|error| place(&error))?;
-    let mut sum = Counted {
-        docs: Some(0),
-        bytes: 0,
-    };
-    for segment in &commit.segments {
-        let segment = Segment::open(Arc::clone(&files), segment).map_err(|error| place(&error))?;
-        sum.docs = sum
-            .docs
-            .zip(segment.counts().roots_live)
-            .map(|(a, b)| a + b);
-        sum.bytes += segment.chunks().bytes();
-    }
-    Ok(sum)
 }

@@ -14,7 +14,11 @@ use super::existing::SnapshotView;
 use super::metadata::source::template;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
-use crate::diff::observation::{LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts};
+use crate::diff::observation::{
+    LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap,
+};
+use crate::engines::reconstruct::lost_fields;
+use crate::engines::snapshot::source_gap;
 
 /// Indices that are counted with one request.
 const COUNTED_AT_ONCE: usize = 500;
@@ -135,7 +139,8 @@ impl LiveView {
                     closed: found.closed,
                     docs: found.docs,
                     bytes: found.bytes.unwrap_or(0),
-                    snapshot: None,
+                    source_gap: gap(&objects, &name),
+                    ..SnapshotIndexFacts::default()
                 };
                 (name, facts)
             })
@@ -146,6 +151,25 @@ impl LiveView {
             objects,
         })
     }
+}
+
+/// Why documents of an index will have no source, by its body among the objects.
+fn gap(objects: &[(ObjectKey, Value)], name: &str) -> Option<SourceGap> {
+    let is_it = |(key, _): &&(ObjectKey, Value)| key.kind == ObjectKind::Index && key.name == name;
+    let (_, body) = objects.iter().find(is_it)?;
+    let settings = body.get("settings")?.as_object()?;
+    let mapping = body.get("mappings");
+    // Before 7.0 the mapping stands below the name of its type.
+    let by_type = mapping.and_then(Value::as_object).into_iter().flatten();
+    let by_type = by_type.map(|(name, mapping)| (name.as_str(), mapping));
+    let types = mapping.map(|mapping| ("_doc", mapping)).into_iter();
+    let types = types.chain(by_type);
+    let gap = source_gap(settings, types.clone().map(|(_, mapping)| mapping))?;
+    let with_fields = types.filter(|(_, mapping)| mapping.get("properties").is_some());
+    Some(SourceGap {
+        lost: lost_fields(settings, with_fields),
+        ..gap
+    })
 }
 
 /// All indices of a cluster, closed and hidden ones too; documents are not counted.

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod kind;
 pub mod live;
 pub mod metadata;
+mod scan;
 pub mod snapshot;
 pub mod switchover;
 pub mod verify;

@@ -30,7 +30,7 @@ section! {
         r#use: Text = optional, redo, example "../templates/clusters.yaml";
         /// Values for the variables that the fragment declares.
         with: Named<Text> = optional, redo;
-        /// Where the state is kept: a directory, or `s3://bucket/prefix`, behind which `?endpoint=URL&region=NAME&path-style=true` may say what AWS_ENDPOINT_URL and AWS_REGION don't. Not given: `.mig/` and the plan's name.
+        /// Where the state is kept: a directory, or `s3://bucket/prefix`, behind which `?endpoint=URL&region=NAME&path-style=true` may say what `AWS_ENDPOINT_URL` and `AWS_REGION` don't. Not given: `.mig/` and the plan's name.
         state: Text = optional, never, example ".mig/logs";
         /// Clusters, and directories that stand in the place of one, by name.
         clusters: Named<Cluster> = default "{}", redo;
@@ -306,6 +306,8 @@ section! {
         name: Text = required, redo, example "nightly-1";
         /// The cluster that it was taken of, so that `verify` can tell whether that moved since.
         of: Reference = optional, live, example "es";
+        /// What is done where shards are missing (state PARTIAL): `take` uses those that are there and tells the others.
+        partial: Spanned<model::Partial> = default "refuse", redo;
     }
 }
 
@@ -368,6 +370,9 @@ section! {
         tune_target: TuneTarget = default "{}", live;
         /// How many documents may fail before the phase does.
         max_failed: Spanned<Whole<0, { u64::MAX }>> = default "0", live;
+        /// What becomes of documents whose `_source` was not stored as it was sent: `refuse` asks, `skip` leaves them out and
+        /// counts them, `reconstruct` makes one from what the segments hold, `as-stored` takes one that lacks fields as it is.
+        without_source: Spanned<model::WithoutSource> = default "refuse", redo;
         /// Phases to wait for, beyond those that references ask for.
         after: Vec<Reference> = default "[]", live, example "[\"accepted\"]";
         /// The longest that it may run in one apply.

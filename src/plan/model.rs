@@ -380,7 +380,21 @@ pub enum SnapshotSpec {
         name: String,
         /// The cluster it was taken of, where that is known.
         of: Option<Ref>,
+        /// What is done where shards are missing.
+        partial: Partial,
     },
+}
+
+/// What is done with a snapshot that lacks shards (state PARTIAL).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partial {
+    /// It is not used.
+    Refuse,
+    /// The shards that are there are used; the others are told.
+    Take,
 }
 
 /// `metadata:`
@@ -465,6 +479,25 @@ pub struct BackfillSpec {
     pub tune_target: TuneTarget,
     /// How many failed documents the phase tolerates.
     pub max_failed: u64,
+    /// What becomes of documents whose `_source` was not stored as it was sent.
+    pub without_source: WithoutSource,
+}
+
+/// What becomes of documents whose `_source` was not stored as it was sent.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithoutSource {
+    /// The plan asks.
+    #[default]
+    Refuse,
+    /// They are left out, and counted.
+    Skip,
+    /// A source is made again from what the segments hold.
+    Reconstruct,
+    /// A source that lacks fields is taken as it is.
+    AsStored,
 }
 
 /// Budgets of a backfill.

@@ -236,6 +236,13 @@ words!(model::TuneRefresh { "pause" => Self::Pause, "keep" => Self::Keep });
 words!(model::TuneReplicas { "none" => Self::None, "keep" => Self::Keep });
 words!(model::TuneTranslog { "async" => Self::Async, "keep" => Self::Keep });
 words!(model::Versions { "keep" => Self::Keep, "drop" => Self::Drop });
+words!(model::Partial { "refuse" => Self::Refuse, "take" => Self::Take });
+words!(model::WithoutSource {
+    "refuse" => Self::Refuse,
+    "skip" => Self::Skip,
+    "reconstruct" => Self::Reconstruct,
+    "as-stored" => Self::AsStored,
+});
 words!(model::OnDrift { "report" => Self::Report, "mend" => Self::Mend });
 words!(model::Content { "counts" => Self::Counts, "ids" => Self::Ids, "sample" => Self::Sample, "full" => Self::Full });
 words!(model::SourceWrites { "deny" => Self::Deny, "allow" => Self::Allow });

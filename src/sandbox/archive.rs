@@ -13,7 +13,7 @@ use super::catalogue::Server;
 use super::error::SandboxError;
 use super::node::Plugin;
 use super::user::RunAs;
-use super::{limits, places};
+use super::{limits, module, places};
 
 /// Begins the names of folders that are not complete.
 const PARTIAL: &str = ".partial-";
@@ -45,6 +45,10 @@ pub(super) fn home(
     unpack_fetched(&server.coordinates(), &partial, tell)?;
     let root = only_folder(&partial)?;
     for plugin in plugins {
+        if module::is_module(plugin) {
+            module::add(server, plugin, &root, tell)?;
+            continue;
+        }
         let into = root.join("plugins").join(&plugin.name);
         unpack_fetched(&plugin.coordinates, &into, tell)?;
     }
@@ -70,14 +74,17 @@ fn unpack_fetched(coordinates: &str, into: &Path, tell: Tell<'_>) -> Result<(), 
     }
 }
 
-/// The archive that Maven calls `group:artifact:version:zip`, from the cache or by `mvn`.
-fn fetched(coordinates: &str, tell: Tell<'_>) -> Result<PathBuf, SandboxError> {
+/// Lets everybody read a file that was made in a distribution, whatever this process's mask is.
+pub(super) fn readable(path: &Path) -> Result<(), SandboxError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+        .map_err(SandboxError::io("write", path))
+}
+
+/// The archive that Maven calls `group:artifact:version:zip`, or `…:jar`, from the cache or by `mvn`.
+pub(super) fn fetched(coordinates: &str, tell: Tell<'_>) -> Result<PathBuf, SandboxError> {
     let mut parts = coordinates.split(':').skip(1);
-    let name = format!(
-        "{}-{}.zip",
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default()
-    );
+    let mut part = || parts.next().unwrap_or_default();
+    let name = format!("{}-{}.{}", part(), part(), part());
     let directory = places::archives();
     let archive = directory.join(&name);
     if archive.is_file() {

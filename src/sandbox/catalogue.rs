@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::error::SandboxError;
+use super::node::Plugin;
 use crate::base::version::{Product, ProductVersion, Version};
 
 /// A server: one row of the catalogue.
@@ -180,6 +181,22 @@ impl Server {
         format!("{group}.distribution.{kind}:{word}:{}:zip", self.0.version)
     }
 
+    /// The modules that its distribution lacks and that can be added: `join` fields, and fields such as `scaled_float`.
+    /// Maven has them up to Elasticsearch 7, and of OpenSearch.
+    pub fn modules(self) -> Vec<Plugin> {
+        let since = |major, minor| !self.is_elasticsearch_before(major, minor);
+        let carried = self.0.product == Product::OpenSearch || self.is_elasticsearch_before(8, 0);
+        let word = self.product_word();
+        [("parent-join", since(6, 8)), ("mapper-extras", since(7, 0))]
+            .into_iter()
+            .filter(|(_, lacking)| carried && *lacking)
+            .map(|(name, _)| Plugin {
+                name: name.to_owned(),
+                coordinates: format!("org.{word}.plugin:{name}-client:{}:jar", self.0.version),
+            })
+            .collect()
+    }
+
     /// The Java versions that it runs on.
     pub(super) fn java(self) -> RangeInclusive<u32> {
         self.0.java_min..=self.0.java_max
@@ -248,6 +265,25 @@ mod tests {
         }
         let help = Server::parse("opensearch:2.19.2").unwrap_err().help();
         assert_eq!(help[0], "did you mean `opensearch:2.19.1`?");
+    }
+
+    #[test]
+    fn modules_are_those_that_maven_has() {
+        let of = |server| {
+            let modules = Server::parse(server).unwrap().modules();
+            let names: Vec<String> = modules.into_iter().map(|it| it.coordinates).collect();
+            names.join(" ")
+        };
+        assert_eq!(of("elasticsearch:5.6.16"), "");
+        assert_eq!(
+            of("elasticsearch:6.8.23"),
+            "org.elasticsearch.plugin:parent-join-client:6.8.23:jar"
+        );
+        assert_eq!(of("elasticsearch:8.17.0"), "");
+        assert!(
+            of("opensearch:3.3.0")
+                .ends_with("org.opensearch.plugin:mapper-extras-client:3.3.0:jar")
+        );
     }
 
     #[test]

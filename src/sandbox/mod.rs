@@ -12,6 +12,7 @@ pub mod catalogue;
 mod configuration;
 mod error;
 mod java;
+mod module;
 mod node;
 pub mod places;
 mod ports;

@@ -36,7 +36,7 @@ pub struct NodeSpec {
     pub heap_mib: u32,
     /// Settings beyond those that every node has.
     pub settings: BTreeMap<String, Value>,
-    /// What is put into its `plugins` folder.
+    /// What is put into its `plugins` folder, or `modules` where it is a jar.
     pub plugins: Vec<Plugin>,
 }
 
@@ -53,12 +53,12 @@ impl NodeSpec {
     }
 }
 
-/// A plugin that Maven carries as a zip archive.
+/// A plugin that Maven carries as a zip archive, or a module that it carries as a jar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
     /// Its folder's name.
     pub name: String,
-    /// `group:artifact:version:zip`.
+    /// `group:artifact:version:zip`, or `…:jar`.
     pub coordinates: String,
 }
 
@@ -304,11 +304,11 @@ impl Node {
             settings: &spec.settings,
         };
         configuration::write(home, &self.directory, &wanted)?;
-        for folder in ["data", "logs", "tmp"] {
+        for folder in ["data", "logs", "tmp", "plugins"] {
             places::make(&self.directory.join(folder))?;
         }
         if let Some(user) = user {
-            for folder in ["config", "data", "logs", "tmp"] {
+            for folder in ["config", "data", "logs", "tmp", "plugins"] {
                 user.give(&self.directory.join(folder))?;
             }
             // What is in there belongs to whoever made it.
@@ -392,6 +392,8 @@ impl Node {
                     .arg(named("-Djava.io.tmpdir=", &self.directory.join("tmp")))
                     .arg(named("-Des.path.home=", home))
                     .arg(named("-Des.path.conf=", &configuration))
+                    // Its distribution has none, and it would make one there.
+                    .arg(named("-Des.path.plugins=", &self.directory.join("plugins")))
                     .arg("-cp")
                     .arg(named("", &home.join("lib/*")))
                     .args(["org.elasticsearch.bootstrap.Elasticsearch", "start"]);

@@ -22,6 +22,7 @@ mod objects;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
+mod s3;
 mod sandbox;
 mod secured;
 mod smoke;

@@ -176,6 +176,7 @@ impl ItemReader for Reader<'_> {
                 class: "source-invalid",
                 reason: "a test",
                 raw: b"\xff\x00",
+                skip: false,
             };
             let source = match (&doc.source, mutation) {
                 (_, Some(Mutation::Alter)) => Ok(altered),

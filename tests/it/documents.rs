@@ -56,6 +56,8 @@ pub(crate) enum Kept {
     Logsdb,
     /// The same.
     TimeSeries,
+    /// Made up likewise, by OpenSearch.
+    Derived,
 }
 
 impl Kept {

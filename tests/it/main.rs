@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod altered_shop;
 mod apply;
 mod architecture;
 mod bulk;
@@ -40,6 +41,7 @@ mod support;
 mod target_directory;
 mod verify;
 mod versions;
+mod without_source;
 
 /// A file that nobody lists would never run.
 #[test]

@@ -1,11 +1,13 @@
 //! Repositories of versions before 5.0, which have another list at their root and names in the place of uuids: a real one of
 //! Elasticsearch 1.7.6, and what an upgrade leaves of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mig::clients::objects::{DirectoryStore, Fault, FaultyStore, MemoryStore, ObjectStore};
 use mig::engines::lucene::SegmentFiles as _;
+use mig::engines::snapshot::export::{ExportRequest, to_writer};
 use mig::engines::snapshot::{IndexState, Repository, SnapshotState};
 use serde_json::{Value, json};
 
@@ -84,7 +86,8 @@ fn every_file_of_1_7_has_its_checksum() {
             assert_eq!(commits.count(), 1, "{index:?}");
             for file in shard.files().iter() {
                 // Lucene 4.10 writes these two without the footer that holds a checksum.
-                if !file.name.ends_with(".del") && !file.name.ends_with(".si") {
+                let extension = Path::new(&file.name).extension();
+                if !extension.is_some_and(|it| it == "del" || it == "si") {
                     shard.files().verify(&file.name).unwrap();
                 }
                 files += 1;
@@ -171,4 +174,47 @@ fn flipped_bits_in_old_metadata_never_panic() {
         }
     }
     assert!(told > 500, "{told} of {} were told", keys.len() * 440);
+}
+
+#[test]
+fn every_document_of_1_7_is_what_the_server_answered() {
+    let expected = fixture().parent().unwrap().join("expected.json");
+    let expected: BTreeMap<String, Vec<Value>> =
+        serde_json::from_slice(&std::fs::read(expected).unwrap()).unwrap();
+    let snapshot = Repository::open(store()).unwrap().snapshot("snap-2014");
+    let snapshot = snapshot.unwrap();
+    let identity = |document: &Value| {
+        ["_type", "_id", "_routing"].map(|key| document[key].as_str().map(str::to_owned))
+    };
+    for (index, answers) in &expected {
+        let request = ExportRequest {
+            indices: vec![index.clone()],
+            ..ExportRequest::default()
+        };
+        let mut text = Vec::new();
+        let report = to_writer(&snapshot, &request, &mut text).unwrap();
+        assert_eq!((report.failed, report.without_source), (0, 0), "{report:?}");
+        let mut found = BTreeMap::new();
+        for line in std::str::from_utf8(&text).unwrap().lines() {
+            let document: Value = serde_json::from_str(line).unwrap();
+            let source = document["_source"].clone();
+            let before = found.insert(identity(&document), source);
+            assert!(before.is_none(), "twice: {line}");
+        }
+        assert_eq!(found.len(), answers.len(), "{index}");
+        for answer in answers {
+            let mut wanted = answer.clone();
+            // The search gave the routing only where it is no parent's id and not where the source is compressed.
+            if wanted["_routing"].is_null() && !wanted["_parent"].is_null() {
+                wanted["_routing"] = wanted["_parent"].clone();
+            }
+            assert_eq!(
+                found.get(&identity(&wanted)),
+                Some(&answer["_source"]),
+                "{answer}"
+            );
+        }
+    }
+    let documents: usize = expected.values().map(Vec::len).sum();
+    assert_eq!(documents, 479);
 }

@@ -8,7 +8,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use mig::plan::codes;
+use serde_json::json;
 
+use super::altered_shop::AlteredShop;
 use super::support::{Place, Ran, fixture};
 
 const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
@@ -35,6 +37,15 @@ fn write_plan(place: &Place, phases: &str) {
     let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
     let long = fixture("shop").display().to_string();
     fs::write(place.path("plan.yaml"), plan.replace(&long, "snapshots")).unwrap();
+}
+
+/// A plan over a repository of the shop in which something can't be read.
+fn altered(change: impl FnOnce(&AlteredShop)) -> Ran {
+    let phases = phases(DOCS);
+    let place = Place::with(&phases);
+    change(&AlteredShop::at(&place.path("snapshots")));
+    write_plan(&place, &phases);
+    place.mig(&["plan"])
 }
 
 /// The index of the shop that has no documents, which makes it quick to work with.
@@ -194,6 +205,15 @@ fn scene(code: &str) -> Ran {
             fs::write(place.path("plan.yaml"), plan).unwrap();
             place.mig(&["plan"])
         }
+        "MIG090" => altered(AlteredShop::shallow),
+        "MIG091" => altered(AlteredShop::mounted),
+        "MIG092" => altered(AlteredShop::masked),
+        "MIG093" => altered(AlteredShop::of_another_codec),
+        "MIG094" => altered(AlteredShop::without_list),
+        "MIG095" => altered(|shop| {
+            shop.metadata(&json!({}), &json!({"_source": {"enabled": false}}));
+        }),
+        "MIG096" => altered(AlteredShop::damaged),
         other => panic!("{other} has no scene"),
     }
 }

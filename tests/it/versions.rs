@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::documents::{Answer, Compared, Kept, compare};
 
 /// Every server that is to be there.
-const SERVERS: [&str; 13] = [
+pub(crate) const SERVERS: [&str; 13] = [
     "elasticsearch-2.4.6",
     "elasticsearch-5.6.16",
     "elasticsearch-6.8.23",
@@ -34,28 +34,28 @@ const SERVERS: [&str; 13] = [
 
 /// What a server answered.
 #[derive(Deserialize)]
-struct Expected {
-    product: String,
-    version: String,
-    snapshots: Vec<Taken>,
+pub(crate) struct Expected {
+    pub(crate) product: String,
+    pub(crate) version: String,
+    pub(crate) snapshots: Vec<Taken>,
 }
 
 #[derive(Deserialize)]
-struct Taken {
-    repository: String,
-    snapshot: String,
+pub(crate) struct Taken {
+    pub(crate) repository: String,
+    pub(crate) snapshot: String,
     answer: Value,
-    indices: BTreeMap<String, Index>,
+    pub(crate) indices: BTreeMap<String, Index>,
 }
 
 #[derive(Deserialize)]
-struct Index {
+pub(crate) struct Index {
     state: String,
-    source: Kept,
+    pub(crate) source: Kept,
     shards: u32,
     docs: u64,
     segments: Vec<Value>,
-    documents: Vec<Answer>,
+    pub(crate) documents: Vec<Answer>,
 }
 
 fn folder(server: &str) -> PathBuf {
@@ -64,7 +64,7 @@ fn folder(server: &str) -> PathBuf {
     all.join(server)
 }
 
-fn expected(server: &str) -> Expected {
+pub(crate) fn expected(server: &str) -> Expected {
     let folder = folder(server);
     let text = std::fs::read(folder.join("expected.json")).unwrap_or_else(|_| {
         let packed = std::fs::read(folder.join("expected.json.gz")).unwrap();
@@ -77,7 +77,7 @@ fn expected(server: &str) -> Expected {
     serde_json::from_slice(&text).unwrap()
 }
 
-fn snapshot(server: &str, taken: &Taken) -> Snapshot {
+pub(crate) fn snapshot(server: &str, taken: &Taken) -> Snapshot {
     let store = DirectoryStore::new(folder(server).join(&taken.repository));
     let repository = Repository::open(Arc::new(store))
         .unwrap_or_else(|error| panic!("{server} {}: {error}", taken.repository));

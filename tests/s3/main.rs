@@ -8,6 +8,7 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod credentials;
 mod faults;
 mod gateway;
 /// A place to run the binary in: the same as for the tests without network.
@@ -16,6 +17,7 @@ mod gateway;
 mod place;
 mod proxy;
 mod reading;
+mod state;
 
 /// A file that nobody lists would never run.
 #[test]

@@ -28,6 +28,8 @@ struct Rule {
     part: String,
     skip: u64,
     times: u64,
+    /// Skipped again after each time.
+    between: u64,
     fault: Fault,
 }
 
@@ -106,6 +108,26 @@ impl Proxy {
             part: part.to_owned(),
             skip,
             times,
+            between: 0,
+            fault,
+        });
+    }
+
+    /// A fault for one in `every` requests of this kind, to the end.
+    pub(crate) fn fault_every(
+        &self,
+        method: &'static str,
+        part: &str,
+        every: u64,
+        first: u64,
+        fault: Fault,
+    ) {
+        self.shared.rules.lock().unwrap().push(Rule {
+            method,
+            part: part.to_owned(),
+            skip: first,
+            times: u64::MAX,
+            between: every - 1,
             fault,
         });
     }
@@ -149,6 +171,7 @@ impl Shared {
                 continue;
             }
             rule.times -= 1;
+            rule.skip = rule.between;
             self.met.fetch_add(1, Ordering::SeqCst);
             return Some(rule.fault.clone());
         }

@@ -146,6 +146,10 @@ impl<'a> ItemRun<'a> {
         let key = &self.lease.item.key;
         let source = match document.source {
             Ok(source) => source,
+            Err(unusable) if unusable.skip => {
+                self.ahead.skipped += 1;
+                return Ok(());
+            }
             Err(unusable) => {
                 let failure = (unusable.class, unusable.reason, unusable.raw);
                 return self.refuse(&document, failure);

@@ -103,7 +103,7 @@ impl Options {
 /// How far a load is. Counts what earlier runs did too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BulkProgress {
-    /// Documents done (written, newer present, dropped by a rule, or failed).
+    /// Documents done (written, newer present, dropped by a rule, left out without a source, or failed).
     pub docs_done: u64,
     /// Documents in all, by the second path where there is one.
     pub docs_total: u64,
@@ -152,6 +152,9 @@ pub struct IndexOutcome {
     pub newer_present: u64,
     /// Left out by a rule.
     pub dropped: u64,
+    /// Left out because their source was not stored and the plan says so.
+    #[serde(default)]
+    pub skipped: u64,
     /// Failed.
     pub failed: u64,
     /// Items in all.
@@ -208,7 +211,7 @@ pub enum BulkError {
         item: String,
         /// Read.
         delivered: u64,
-        /// Written, newer present, dropped or failed.
+        /// Written, newer present, dropped, left out or failed.
         accounted: u64,
     },
     /// A worker thread ended without a result.

@@ -86,6 +86,7 @@ fn outcome(
         index.written += state.progress.written;
         index.newer_present += state.progress.newer_present;
         index.dropped += state.progress.dropped;
+        index.skipped += state.progress.skipped;
         index.failed += state.progress.failed;
     }
     let failed_by_class = if indices.values().any(|index| index.failed > 0) {

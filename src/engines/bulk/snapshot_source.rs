@@ -3,8 +3,7 @@
 //!
 //! Every segment of the chosen indices is opened once to count and to divide it: items are runs of chunks of about equal
 //! bytes. What is held of a segment are its counts and where its items end; it is opened again for its items, and shared by
-//! the workers on it. A source is rendered as one line of JSON here, so that a load and a verification see the same bytes.
-//! Deliberately absent: rebuilding a source that was not stored (such a document fails by name).
+//! the workers on it. Sources are rendered by [`super::rendering`], so that a load and a verification see the same bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,16 +11,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::open_segments::OpenSegments;
+use super::rendering::{GiveError, Renderer, Rendering, SourceRule};
 use super::source::{
-    DocumentSource, ItemReader, SegmentKey, SourceDocument, SourceError, Step, StepError, Unusable,
-    Visit, VisitStopped,
+    DocumentSource, ItemReader, SegmentKey, SourceError, Step, StepError, Visit, VisitStopped,
 };
 use super::work_store::{ItemKey, ItemSpec};
+use crate::diff::observation::MissingShard;
 use crate::engines::lucene::{
-    ChecksumSpan, ChunkTable, Commit, Document, LuceneError, ReadError, Scratch, Segment,
-    SegmentCommit, SegmentFiles,
+    ChecksumSpan, ChunkTable, Commit, LuceneError, ReadError, Scratch, Segment, SegmentCommit,
+    SegmentFiles,
 };
-use crate::engines::snapshot::{Snapshot, source_format};
+use crate::engines::snapshot::Snapshot;
 
 /// Compressed bytes of one work item at the most, where nothing else is asked for.
 pub const ITEM_BYTES: u64 = 32 << 20;
@@ -34,9 +34,23 @@ const STEP_BYTES: u64 = 1 << 20;
 /// Compressed bytes by which a segment is looked at to divide it: items are equal within so much.
 const GRANULE_BYTES: u64 = 512 << 10;
 
+/// One index that is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The snapshot that it is read from.
+    pub snapshot: &'a Snapshot,
+    /// Its name.
+    pub index: &'a str,
+    /// What becomes of documents without a source.
+    pub rule: SourceRule,
+    /// Shards that are left out since the snapshot has no copy of them.
+    pub without_shards: &'a [MissingShard],
+}
+
 /// See the module.
 pub struct SnapshotSource {
     segments: BTreeMap<SegmentKey, Held>,
+    rendering: BTreeMap<String, Rendering>,
     snapshots: Vec<Snapshot>,
     open: OpenSegments,
 }
@@ -82,21 +96,33 @@ impl SnapshotSource {
         indices: &[String],
         item_bytes: u64,
     ) -> Result<Self, SourceError> {
-        let each = indices.iter().map(|index| (snapshot, index.as_str()));
+        let each = indices.iter().map(|index| Wanted {
+            snapshot,
+            index,
+            rule: SourceRule::default(),
+            without_shards: &[],
+        });
         Self::open_each(each, item_bytes)
     }
 
     /// As [`Self::open`], for indices that stand in several snapshots: each with the one that it is read from.
     pub fn open_each<'a>(
-        indices: impl IntoIterator<Item = (&'a Snapshot, &'a str)>,
+        indices: impl IntoIterator<Item = Wanted<'a>>,
         item_bytes: u64,
     ) -> Result<Self, SourceError> {
         let mut source = Self {
             segments: BTreeMap::new(),
+            rendering: BTreeMap::new(),
             snapshots: Vec::new(),
             open: OpenSegments::default(),
         };
-        for (snapshot, index) in indices {
+        for wanted in indices {
+            let Wanted {
+                snapshot, index, ..
+            } = wanted;
+            let rendering = Rendering::of(snapshot, index, wanted.rule)
+                .map_err(|error| failed(index, error))?;
+            source.rendering.insert(index.to_owned(), rendering);
             let listed = snapshot
                 .index(index)
                 .map_err(|error| failed(index, error))?;
@@ -109,6 +135,9 @@ impl SnapshotSource {
                 source.snapshots.push(snapshot.clone());
             }
             for shard in 0..listed.shards {
+                if wanted.without_shards.iter().any(|it| it.shard == shard) {
+                    continue;
+                }
                 source.add_shard(index, shard, item_bytes.max(1))?;
             }
         }
@@ -276,8 +305,14 @@ impl DocumentSource for SnapshotSource {
             .collect())
     }
 
+    fn leaves_out(&self, index: &str) -> bool {
+        self.rendering.get(index).is_some_and(Rendering::leaves_out)
+    }
+
     fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError> {
         let segment = self.segment(&SegmentKey::of(item))?;
+        let rendering = self.rendering.get(&item.index);
+        let rendering = rendering.ok_or_else(|| failed(item, "the index is not read here"))?;
         let chunk = |doc| {
             let chunk = segment.chunks().beginning_with(doc);
             chunk.map_err(|error| failed(item, error))
@@ -292,6 +327,7 @@ impl DocumentSource for SnapshotSource {
             ));
         };
         Ok(Box::new(ChunkReader {
+            renderer: rendering.of_segment(Arc::clone(&segment)),
             segment,
             item: item.clone(),
             next,
@@ -330,15 +366,16 @@ impl DocumentSource for SnapshotSource {
 }
 
 /// Reads an item by runs of chunks.
-struct ChunkReader {
+struct ChunkReader<'s> {
     segment: Arc<Segment>,
+    renderer: Renderer<'s>,
     item: ItemKey,
     next: usize,
     end: usize,
     scratch: Scratch,
 }
 
-impl ItemReader for ChunkReader {
+impl ItemReader for ChunkReader<'_> {
     fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
         let mut run = self.next..self.next;
         let (mut bytes, mut behind) = (0, 0);
@@ -354,15 +391,27 @@ impl ItemReader for ChunkReader {
         if run.is_empty() {
             return Ok(None);
         }
+        let renderer = &mut self.renderer;
+        let mut broken = None;
         let stats = self
             .segment
             .read_documents(run.clone(), &mut self.scratch, |document| {
-                give(&document, visit)
-            })
-            .map_err(|error| match error {
-                ReadError::Lucene(error) => StepError::Source(failed(&self.item, error)),
-                ReadError::Visitor(VisitStopped) => StepError::Stopped,
-            })?;
+                let given = renderer.give(&document, visit);
+                given.map_err(|error| match error {
+                    GiveError::Stopped => VisitStopped,
+                    GiveError::Lucene(error) => {
+                        broken = Some(error);
+                        VisitStopped
+                    }
+                })
+            });
+        let stats = match (stats, broken) {
+            (_, Some(error)) | (Err(ReadError::Lucene(error)), None) => {
+                return Err(StepError::Source(failed(&self.item, error)));
+            }
+            (Err(ReadError::Visitor(VisitStopped)), None) => return Err(StepError::Stopped),
+            (Ok(stats), None) => stats,
+        };
         self.next = run.end;
         let proof = serde_json::to_value(stats.span)
             .map_err(|error| StepError::Source(failed(&self.item, error)))?;
@@ -372,40 +421,6 @@ impl ItemReader for ChunkReader {
             bytes: stats.compressed_bytes,
             proof: Some(proof),
         }))
-    }
-}
-
-fn give(document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), VisitStopped> {
-    let give = |visit: &mut Visit<'_>, source| {
-        visit(SourceDocument {
-            doc: document.doc,
-            id: document.id,
-            routing: document.routing,
-            version: document.version,
-            source,
-        })
-    };
-    let Some(raw) = document.source else {
-        let raw = document.recovery_source.unwrap_or_default();
-        return give(
-            visit,
-            Err(Unusable {
-                class: "source-missing",
-                reason: "its _source was not stored",
-                raw,
-            }),
-        );
-    };
-    match source_format::to_json_line(raw) {
-        Ok(line) => give(visit, Ok(&line)),
-        Err(error) => give(
-            visit,
-            Err(Unusable {
-                class: "source-invalid",
-                reason: &error.to_string(),
-                raw,
-            }),
-        ),
     }
 }
 

@@ -215,7 +215,11 @@ impl<'a> Shared<'a> {
 
 /// Documents whose fate is known.
 pub(super) fn accounted(progress: &ItemProgress) -> u64 {
-    progress.written + progress.newer_present + progress.dropped + progress.failed
+    progress.written
+        + progress.newer_present
+        + progress.dropped
+        + progress.skipped
+        + progress.failed
 }
 
 /// How long a lease holds.

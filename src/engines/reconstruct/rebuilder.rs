@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::merge;
 use super::recipe::{Place, Recipe};
 use super::render::{Builder, RenderError};
 use super::values::FieldValue;
@@ -57,6 +58,7 @@ pub struct Rebuilder<'r> {
     ignored: Option<FieldValues>,
     /// A field that can't be read in this segment.
     unread: Option<(String, String)>,
+    merged: String,
 }
 
 impl<'r> Rebuilder<'r> {
@@ -102,11 +104,31 @@ impl<'r> Rebuilder<'r> {
             stored,
             ignored,
             unread,
+            merged: String::new(),
         })
     }
 
     /// The source of a document of the segment as one line of JSON.
     pub fn rebuild(&mut self, document: &Document<'_>) -> Result<&str, RebuildError> {
+        self.gather(document)?;
+        Ok(self.builder.finish())
+    }
+
+    /// The source that is stored, a line of JSON, with the fields that it lacks.
+    pub fn complete(
+        &mut self,
+        document: &Document<'_>,
+        stored: &[u8],
+    ) -> Result<&str, RebuildError> {
+        self.gather(document)?;
+        let added = self.builder.finish_with(|path| !merge::has(stored, path));
+        merge::merge(stored, added, &mut self.merged)
+            .map_err(|merge::Entangled| RenderError::Entangled)?;
+        Ok(&self.merged)
+    }
+
+    /// Reads the values of a document.
+    fn gather(&mut self, document: &Document<'_>) -> Result<(), RebuildError> {
         if let Some((field, reason)) = &self.unread {
             return Err(RebuildError::Unread {
                 field: field.clone(),
@@ -149,7 +171,7 @@ impl<'r> Rebuilder<'r> {
                     .map_err(RebuildError::from)
             })?;
         }
-        Ok(self.builder.finish())
+        Ok(())
     }
 }
 

@@ -171,13 +171,18 @@ impl Walk<'_> {
         };
         let analysed = is_analysed(kind, field);
         let doc_values = flag(field, "doc_values").unwrap_or(kind != "binary") && !analysed;
-        let stored = is_stored(field) || (kind == "text" && self.origin.texts_stored);
-        let place = if stored {
+        let place = if is_stored(field) {
             Some(Place::Stored(dotted.clone()))
         } else if doc_values && self.origin.doc_values {
             Some(Place::DocValues(dotted.clone()))
         } else if analysed {
-            self.sub_field(field, path)
+            // Where a server makes sources up, a text is stored unless a keyword below it has its value.
+            let implied = || {
+                self.origin
+                    .texts_stored
+                    .then(|| Place::Stored(dotted.clone()))
+            };
+            self.sub_field(field, path).or_else(implied)
         } else {
             None
         };

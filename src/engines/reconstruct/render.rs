@@ -12,6 +12,11 @@ pub enum RenderError {
         /// Dotted path.
         field: String,
     },
+    /// The source that is stored has a list of objects where the field was taken out of them.
+    #[error(
+        "what its stored source lacks belongs into lists of objects, and nothing says into which of them"
+    )]
+    Entangled,
     /// The document had a value that was not indexed.
     #[error("its value of {field} was not indexed (too long or malformed), so it is nowhere")]
     Ignored {
@@ -90,13 +95,18 @@ impl<'r> Builder<'r> {
 
     /// The document as one line of JSON.
     pub fn finish(&mut self) -> &str {
+        self.finish_with(|_| true)
+    }
+
+    /// The same of the fields alone whose path `wanted` takes.
+    pub(super) fn finish_with(&mut self, wanted: impl Fn(&[String]) -> bool) -> &str {
         let out = &mut self.out;
         out.clear();
         out.push('{');
         let mut open: &[String] = &[];
         let mut first = true;
         for (field, (text, count)) in self.recipe.fields.iter().zip(&self.values) {
-            if *count == 0 {
+            if *count == 0 || !wanted(&field.path) {
                 continue;
             }
             let Some((name, parents)) = field.path.split_last() else {

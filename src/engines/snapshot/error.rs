@@ -106,12 +106,16 @@ pub enum SnapshotError {
     },
     /// OpenSearch: the segments stand in a remote store and not in the repository.
     #[error(
-        "snapshot `{snapshot}` is a shallow copy, whose segments stand in a remote store and not in the repository, and \
-         can't be read: take a full copy with remote_store_index_shallow_copy: false"
+        "snapshot `{snapshot}` holds shard {shard} of `{index}` as a shallow copy, whose segments stand in a remote store \
+         and not in the repository; a repository with remote_store_index_shallow_copy: false holds full ones"
     )]
     Shallow {
         /// The snapshot.
         snapshot: String,
+        /// The index.
+        index: String,
+        /// The shard.
+        shard: u32,
     },
     /// The shard's file list does not have this file.
     #[error("`{blob}` lists no file `{file}`")]

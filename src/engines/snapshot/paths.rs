@@ -321,7 +321,11 @@ mod tests {
         )
     }
 
-    fn placed(store: Arc<dyn ObjectStore>, path_type: i64) -> Result<(String, String), String> {
+    fn placed(
+        store: impl ObjectStore + 'static,
+        path_type: i64,
+    ) -> Result<(String, String), String> {
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
         Companions::default()
             .place(&store, index(path_type), 0)
             .map(|place| (place.store.location(), place.directory))
@@ -336,7 +340,7 @@ mod tests {
     #[test]
     fn a_companion_file_comes_before_the_computed_path() {
         let memory = |store: MemoryStore, path_type| {
-            placed(Arc::new(store), path_type).map(|(_, directory)| directory)
+            placed(store, path_type).map(|(_, directory)| directory)
         };
         let fixed = format!("indices/{ID}/0");
         assert_eq!(memory(MemoryStore::default(), 0).unwrap(), fixed);
@@ -360,16 +364,12 @@ mod tests {
         let fixed = format!("indices/{ID}/0");
         let (key, text) = companion(HASHED_PREFIX, &format!("op-{HASH}/a/b/{fixed}/"));
         let bucket = MemoryStore::default().with(&format!("a/b/{key}"), text.clone());
-        let found = placed(Arc::new(Within(bucket, "a/b")), HASHED_PREFIX).unwrap();
+        let found = placed(Within(bucket, "a/b"), HASHED_PREFIX).unwrap();
         assert_eq!(found, ("memory".into(), format!("op-{HASH}/a/b/{fixed}")));
         let none = Within(MemoryStore::default(), "a/b");
-        let found = placed(Arc::new(none), HASHED_PREFIX).unwrap();
+        let found = placed(none, HASHED_PREFIX).unwrap();
         assert_eq!(found, ("memory".into(), format!("{HASH}/a/b/{fixed}")));
-        let error = placed(
-            Arc::new(MemoryStore::default().with(&key, text)),
-            HASHED_PREFIX,
-        )
-        .unwrap_err();
+        let error = placed(MemoryStore::default().with(&key, text), HASHED_PREFIX).unwrap_err();
         assert!(
             error.contains("above the repository's own base path"),
             "{error}"
@@ -389,13 +389,10 @@ mod tests {
         ] {
             let (key, text) = companion(HASHED_PREFIX, &path);
             let store = MemoryStore::default().with(&key, text);
-            assert!(placed(Arc::new(store), HASHED_PREFIX).is_err(), "{path}");
+            assert!(placed(store, HASHED_PREFIX).is_err(), "{path}");
         }
         let (key, text) = companion(HASHED_INFIX, &format!("{HASH}/{fixed}/"));
         let store = MemoryStore::default().with(&key, text);
-        assert!(
-            placed(Arc::new(store), HASHED_PREFIX).is_err(),
-            "another type"
-        );
+        assert!(placed(store, HASHED_PREFIX).is_err(), "another type");
     }
 }

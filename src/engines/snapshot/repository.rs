@@ -73,23 +73,20 @@ impl Repository {
             Some(generation) => Some(generation),
             None => latest(&*store)?,
         };
-        let (root, data) = match generation {
-            Some(generation) => {
-                let blob = format!("index-{generation}");
-                let bytes = store
-                    .get(&blob, MAX_REPOSITORY_INDEX_BYTES)
-                    .map_err(|source| store_error(&*store, &blob, source))?;
-                let data = RepositoryData::parse(&blob, &bytes)?;
-                (RootIndex::Numbered(generation), data)
-            }
-            None => {
-                let Some(bytes) = bare_index(&*store)? else {
-                    return Err(no_repository(&*store, listed));
-                };
-                let crc32 = crc32fast::hash(&bytes);
-                let data = RepositoryData::parse_bare(BARE_INDEX, &bytes)?;
-                (RootIndex::Bare { crc32 }, data)
-            }
+        let (root, data) = if let Some(generation) = generation {
+            let blob = format!("index-{generation}");
+            let bytes = store
+                .get(&blob, MAX_REPOSITORY_INDEX_BYTES)
+                .map_err(|source| store_error(&*store, &blob, source))?;
+            let data = RepositoryData::parse(&blob, &bytes)?;
+            (RootIndex::Numbered(generation), data)
+        } else {
+            let Some(bytes) = bare_index(&*store)? else {
+                return Err(no_repository(&*store, listed));
+            };
+            let crc32 = crc32fast::hash(&bytes);
+            let data = RepositoryData::parse_bare(BARE_INDEX, &bytes)?;
+            (RootIndex::Bare { crc32 }, data)
         };
         Ok(Self {
             shared: Arc::new(Shared {

@@ -12,6 +12,7 @@ use super::index_metadata::IndexMetadata;
 use super::info::SnapshotInfo;
 use super::keys;
 use super::layout::{Layout, is_not_found};
+use super::parallel;
 use super::paths::{IndexPaths, Place};
 use super::repository::{Repository, Shared};
 use super::repository_data::SnapshotEntry;
@@ -34,8 +35,8 @@ pub struct SnapshotIndex {
     pub name: String,
     /// Its id in the repository's keys.
     pub id: String,
-    /// Number of primary shards. From the repository's index where it is there (7.6 and later), else from the
-    /// metadata of the index; [`Snapshot::index_metadata`] checks that the two agree.
+    /// Number of primary shards. From the repository's index where it is there (7.6 and later) and agrees with the
+    /// snapshot's sum, else from the metadata of the index; [`Snapshot::index_metadata`] checks that the two agree.
     pub shards: u32,
 }
 
@@ -104,17 +105,46 @@ impl Snapshot {
                     reason: format!("lacks `{name}`, which the repository gives to it"),
                 });
             }
-            let shards = match index.shards {
-                Some(shards) => shards,
-                None => self.read_index_metadata(name, &index.id)?.number_of_shards,
-            };
-            found.push(SnapshotIndex {
-                name: name.clone(),
-                id: index.id.clone(),
-                shards,
-            });
+            found.push((name.as_str(), index.id.as_str(), index.shards));
         }
-        Ok(found)
+        self.with_shards(&found)
+    }
+
+    /// The numbers of shards. The repository's index has them by id (7.6 and later), of the newest index of that name: one
+    /// that was made anew with another number had another one in earlier snapshots. It is believed where all of them are
+    /// as many as the snapshot counts; else the metadata of each index is read.
+    fn with_shards(
+        &self,
+        found: &[(&str, &str, Option<u32>)],
+    ) -> Result<Vec<SnapshotIndex>, SnapshotError> {
+        let listed: Option<u64> = found
+            .iter()
+            .map(|(_, _, shards)| shards.map(u64::from))
+            .sum();
+        let believed = listed.is_some() && listed == self.info.total_shards;
+        let shards: Vec<Option<Result<u32, SnapshotError>>> = if believed {
+            found.iter().map(|(_, _, shards)| shards.map(Ok)).collect()
+        } else {
+            parallel::map(found, |(name, id, _)| {
+                self.read_index_metadata(name, id)
+                    .map(|metadata| metadata.number_of_shards)
+            })
+        };
+        found
+            .iter()
+            .zip(shards)
+            .map(|((name, id, _), shards)| {
+                let shards = match shards {
+                    Some(shards) => shards?,
+                    None => self.read_index_metadata(name, id)?.number_of_shards,
+                };
+                Ok(SnapshotIndex {
+                    name: (*name).to_owned(),
+                    id: (*id).to_owned(),
+                    shards,
+                })
+            })
+            .collect()
     }
 
     /// Before 5.0 the snapshot alone says which indices are in it, and their folders have their names.
@@ -126,16 +156,8 @@ impl Snapshot {
         }
         names.sort_unstable();
         names.dedup();
-        names
-            .into_iter()
-            .map(|name| {
-                Ok(SnapshotIndex {
-                    name: name.to_owned(),
-                    id: name.to_owned(),
-                    shards: self.read_index_metadata(name, name)?.number_of_shards,
-                })
-            })
-            .collect()
+        let found: Vec<_> = names.into_iter().map(|name| (name, name, None)).collect();
+        self.with_shards(&found)
     }
 
     /// What the snapshot says of itself.
@@ -248,9 +270,6 @@ impl Snapshot {
                 reason: failure.reason.clone(),
             });
         }
-        if self.info.remote_store_shallow_copy {
-            return Err(self.shallow());
-        }
         let paths = IndexPaths {
             name: index,
             id: &listed.id,
@@ -279,8 +298,13 @@ impl Snapshot {
     /// Why a shard has no list of files.
     fn without_list(&self, index: &str, shard: u32, blob: String, place: &Place) -> SnapshotError {
         let shallow = format!("{}/shallow-snap-{}.dat", place.directory, self.entry.uuid);
-        if place.store.open(&shallow).is_ok() {
-            return self.shallow();
+        // Beside shallow copies a snapshot can hold full ones, of indices that no remote store has.
+        if self.info.remote_store_shallow_copy || place.store.open(&shallow).is_ok() {
+            return SnapshotError::Shallow {
+                snapshot: self.entry.name.clone(),
+                index: index.to_owned(),
+                shard,
+            };
         }
         SnapshotError::ShardMissing {
             snapshot: self.entry.name.clone(),
@@ -288,13 +312,6 @@ impl Snapshot {
             index: index.to_owned(),
             shard,
             blob,
-        }
-    }
-
-    /// Segments of a remote store are no part of the repository, so that none of them may look like an empty shard.
-    fn shallow(&self) -> SnapshotError {
-        SnapshotError::Shallow {
-            snapshot: self.entry.name.clone(),
         }
     }
 }

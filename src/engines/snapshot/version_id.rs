@@ -25,6 +25,23 @@ pub enum IndexVersion {
     },
 }
 
+impl IndexVersion {
+    /// The version as far as its id tells: of one that names no release, its major version.
+    pub fn line(self) -> ProductVersion {
+        match self {
+            Self::Release(version) => version,
+            Self::Opaque { id } => ProductVersion {
+                product: Product::Elasticsearch,
+                version: Version {
+                    major: u16::try_from(id / 1_000_000).unwrap_or(u16::MAX),
+                    minor: None,
+                    patch: None,
+                },
+            },
+        }
+    }
+}
+
 impl fmt::Display for IndexVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,6 +84,10 @@ mod tests {
         assert_eq!(text(136_407_927).unwrap(), "OpenSearch 2.19.1");
         assert_eq!(text(135_249_827).unwrap(), "OpenSearch 1.3.20");
         assert_eq!(text(8_500_003).unwrap(), "Elasticsearch (id 8500003)");
+        let line = |id| decode_version_id(id).unwrap().line().to_string();
+        assert_eq!(line(8_521_000), "Elasticsearch 8");
+        assert_eq!(line(9_009_000), "Elasticsearch 9");
+        assert_eq!(line(7_100_299), "Elasticsearch 7.10.2");
         assert_eq!(text(0), None);
         assert_eq!(text(u64::MAX), None);
     }

@@ -157,6 +157,9 @@ impl DocumentSide for SourceSide<'_> {
     }
 
     fn count(&self, index: &str) -> Result<Option<u64>, SideError> {
+        if self.source.leaves_out(index) {
+            return Ok(None);
+        }
         let expected = self.source.expected().map_err(side_error)?;
         Ok(expected
             .iter()
@@ -182,6 +185,10 @@ impl DocumentSide for SourceSide<'_> {
             .map_err(side_error)?;
         loop {
             let step = reader.step(&mut |document| {
+                // What the plan leaves out is on neither side.
+                if document.source.is_err_and(|unusable| unusable.skip) {
+                    return Ok(());
+                }
                 let side = SideDocument {
                     id: document.id,
                     routing: document.routing,

@@ -4,6 +4,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::fate::{Fate, fate};
+use super::findings;
 use super::spec;
 use crate::base::units::{human_bytes, human_count, plural};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
@@ -152,17 +153,32 @@ fn gather(
 ) {
     let to = &spec.to.value;
     let work = |all: &mut Gathered, action: Action, note: String| {
+        let note = match findings::note(spec, facts) {
+            Some(more) if note.is_empty() => more,
+            Some(more) => format!("{note}; {more}"),
+            None => note,
+        };
         all.docs += facts.docs.unwrap_or(0);
         all.docs_known &= facts.docs.is_some();
         all.bytes += facts.bytes;
         all.items.push(Item {
             note,
+            edits: findings::lost_by(spec, facts),
             docs: facts.docs,
             bytes: Some(facts.bytes),
             ..common::item(action, "index", name)
         });
     };
-    match fate(cx, spec, observed, name, facts) {
+    let fate = fate(cx, spec, observed, name, facts);
+    let works = matches!(fate, Fate::Write | Fate::Resume | Fate::Again(_));
+    if works && (cx.redo || !all.live) {
+        let questions = findings::questions(spec, name, facts);
+        if !questions.is_empty() {
+            all.items.extend(questions);
+            return;
+        }
+    }
+    match fate {
         // Its users change it now: that is no drift.
         Fate::Again(_) | Fate::Drifted(_) if all.live && !cx.redo => all.moved_on += 1,
         Fate::Foreign(_) if observed.other_work.is_some() => {} // one question for all of them

@@ -163,7 +163,11 @@ pub(super) fn fate(
     // What was recorded of another index says nothing of this one.
     let recorded = recorded
         .filter(|it| common::text(it, "/target-uuid").is_none_or(|uuid| uuid == found.uuid));
+    // Items that are open again (a redo began and was killed) make what was proved before them void, also where the target
+    // can't tell the content: a closed index of a directory.
+    let reopened = work == Some(false);
     let proof = proof(cx, to, snapshot, index)
+        .filter(|_| !reopened)
         .filter(|proof| !(proof.moved(found) && at_work(cx, to, index, (proof, found))));
     if found.foreign_docs > 0 && proof.is_none() {
         return Fate::Foreign(found.foreign_docs);

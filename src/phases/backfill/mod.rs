@@ -7,6 +7,7 @@
 mod cluster;
 mod decide;
 mod fate;
+mod findings;
 mod perform;
 mod store;
 mod undo;
@@ -21,7 +22,7 @@ use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{BackfillObservation, Observation, WorkFacts};
 use crate::engines::bulk::work_store::WorkIdentity;
-use crate::plan::model::{BackfillSpec, Phase, PhaseSpec, Plan};
+use crate::plan::model::{BackfillSpec, Phase, PhaseSpec, Plan, WithoutSource};
 use crate::state::model::PhaseRecord;
 pub use cluster::{TunedIndex, restore_tuned, tuned};
 
@@ -124,6 +125,9 @@ fn work_identity(
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: Fingerprint::of(&(&spec.to, spec.versions)),
+        digest: match spec.without_source {
+            WithoutSource::Refuse => Fingerprint::of(&(&spec.to, spec.versions)),
+            choice => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+        },
     }
 }

@@ -15,7 +15,7 @@ use crate::base::units::plural;
 use crate::base::{Address, failpoint};
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
-use crate::diff::observation::Observation;
+use crate::diff::observation::{BackfillObservation, Observation};
 use crate::engines::bulk::work_store::WorkStore;
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
@@ -71,7 +71,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         indices.insert(name.clone(), Some(uuid));
     }
     let names: Vec<String> = chosen.keys().cloned().collect();
-    let source = view.source(&names)?;
+    let source = view.source(&names, &|_| spec.without_source)?;
     let failed_folder = failed_folder(cx, &*target)?;
     cluster::tune(cx, spec, &*target, &indices)?;
     let watch = cluster::Watch::new(&*target, &indices);
@@ -138,10 +138,9 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     if !outcome.finished {
         return Ok(Performed::Interrupted);
     }
-    Ok(Performed::Done {
-        evidence: vec![statement(on.as_str(), &outcome)],
-        outputs,
-    })
+    let mut evidence = vec![statement(on.as_str(), &outcome)];
+    evidence.extend(without_shards(observed, names.iter().map(String::as_str)));
+    Ok(Performed::Done { evidence, outputs })
 }
 
 /// ` (3 of mapper_parsing_exception)`: what refused documents, the most frequent first.
@@ -170,12 +169,36 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
     let written = sum(|index| index.written);
     let delivered = sum(|index| index.delivered);
     let failed = sum(|index| index.failed);
+    let skipped = match sum(|index| index.skipped) {
+        0 => String::new(),
+        skipped => format!(
+            ", {} left out without a _source as the plan says",
+            crate::base::units::human_count(skipped)
+        ),
+    };
     format!(
-        "{} of {} of {} written to {on}, {failed} failed; as many as the snapshot's own bitmaps count",
+        "{} of {} of {} written to {on}, {failed} failed{skipped}; as many as the snapshot's own bitmaps count",
         crate::base::units::human_count(written),
         plural(delivered, "document"),
         common::indices(outcome.indices.len()),
     )
+}
+
+/// What the snapshot lacks of the indices, a statement a shard.
+fn without_shards<'a>(
+    observed: &'a BackfillObservation,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    names
+        .filter_map(|name| Some((name, observed.source.get(name)?)))
+        .flat_map(|(name, facts)| facts.missing_shards.iter().map(move |it| (name, it)))
+        .map(|(name, missing)| {
+            format!(
+                "shard {} of {name} is not in the snapshot and its documents are not moved: {}",
+                missing.shard, missing.reason
+            )
+        })
+        .collect()
 }
 
 /// What an earlier run recorded.
@@ -219,6 +242,7 @@ fn outputs(
                 "written": index.written,
                 "newer-present": index.newer_present,
                 "dropped": index.dropped,
+                "without-source": index.skipped,
                 "failed": index.failed,
                 // A cluster is its users' too: what they write later stands, so nothing is held against it.
                 "content": facts.filter(|_| exact).and_then(|facts| facts.content),

@@ -133,7 +133,7 @@ fn recorded(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> PhaseChan
         .map(|(name, facts)| Item {
             docs: facts.docs,
             bytes: Some(facts.bytes),
-            note: found::shards(facts.shards, facts.closed),
+            note: found::note(facts),
             ..common::item(Action::Run, "index", name.clone())
         })
         .collect();

@@ -8,7 +8,9 @@ use super::super::common;
 use super::super::kind::{DecideContext, PerformContext, Performed, PhaseError};
 use crate::base::units::{human_bytes, plural};
 use crate::diff::change::{Action, Effect, Item, PhaseChange, Undo};
-use crate::diff::observation::{LiveIndexFacts, SnapshotFacts, SnapshotObservation};
+use crate::diff::observation::{
+    LiveIndexFacts, SnapshotFacts, SnapshotIndexFacts, SnapshotObservation,
+};
 use crate::plan::model::{PhaseSpec, SnapshotSpec};
 
 /// A snapshot that can't be used.
@@ -56,7 +58,7 @@ pub(super) fn decide(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> 
         .map(|(name, facts)| Item {
             docs: facts.docs,
             bytes: Some(facts.bytes),
-            note: shards(facts.shards, facts.closed),
+            note: note(facts),
             ..common::item(action, "index", name.clone())
         })
         .collect();
@@ -236,6 +238,24 @@ pub(super) fn title(found: &SnapshotFacts, existing: &str) -> String {
         found.store,
         common::indices(found.indices.len())
     )
+}
+
+/// What is said beside an index of a snapshot.
+pub(super) fn note(facts: &SnapshotIndexFacts) -> String {
+    let mut note = shards(facts.shards, facts.closed);
+    if let Some(stream) = &facts.data_stream {
+        note.push_str(&format!(", of data stream {stream}"));
+    }
+    for missing in &facts.missing_shards {
+        note.push_str(&format!(", shard {} is missing", missing.shard));
+    }
+    let mut codes: Vec<&str> = facts.unreadable.iter().map(|it| it.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    if !codes.is_empty() {
+        note.push_str(&format!(", can't be read ({})", codes.join(", ")));
+    }
+    note
 }
 
 pub(super) fn shards(shards: u32, closed: bool) -> String {

@@ -12,7 +12,7 @@ use crate::diff::observation::{
     ObjectKey, ObjectKind, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
 };
 use crate::plan::model::{
-    Closed, Content, PhaseKindName, PhaseSpec, Plan, SnapshotSpec, VerifySpec,
+    BackfillSpec, Closed, Content, PhaseKindName, PhaseSpec, Plan, SnapshotSpec, VerifySpec,
 };
 
 /// Bytes a second on one side, at the least and at best, where nothing was measured.
@@ -25,20 +25,7 @@ pub(super) fn selected<'a>(
     spec: &VerifySpec,
     observed: &'a VerifyObservation,
 ) -> (Vec<(&'a str, &'a SnapshotIndexFacts)>, Vec<LeftOut>) {
-    let moved: Vec<_> = plan
-        .phases
-        .values()
-        .filter_map(|phase| match &phase.spec {
-            PhaseSpec::Backfill(backfill)
-                if backfill.to.value == spec.target.value
-                    && (backfill.from.value == spec.source.value
-                        || taken_of(plan, &backfill.from.value) == Some(&spec.source.value)) =>
-            {
-                Some(backfill)
-            }
-            _ => None,
-        })
-        .collect();
+    let moved = backfills(plan, spec);
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
@@ -55,7 +42,7 @@ pub(super) fn selected<'a>(
             continue;
         }
         let is_moved = moved.is_empty()
-            || moved.iter().any(|backfill| {
+            || moved.iter().any(|(_, backfill)| {
                 backfill.indices.matches(name) && !(facts.closed && backfill.closed == Closed::Skip)
             });
         if is_moved {
@@ -69,6 +56,36 @@ pub(super) fn selected<'a>(
         }
     }
     (chosen, left_out)
+}
+
+/// The backfills that write what is verified.
+pub(super) fn backfills<'a>(
+    plan: &'a Plan,
+    spec: &VerifySpec,
+) -> Vec<(&'a Address, &'a BackfillSpec)> {
+    plan.phases
+        .values()
+        .filter_map(|phase| match &phase.spec {
+            PhaseSpec::Backfill(backfill)
+                if backfill.to.value == spec.target.value
+                    && (backfill.from.value == spec.source.value
+                        || taken_of(plan, &backfill.from.value) == Some(&spec.source.value)) =>
+            {
+                Some((&phase.address, backfill))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The backfill that writes an index, where there is one.
+pub(super) fn backfill_of<'a>(
+    plan: &'a Plan,
+    spec: &VerifySpec,
+    index: &str,
+) -> Option<(&'a Address, &'a BackfillSpec)> {
+    let all = backfills(plan, spec);
+    all.into_iter().find(|(_, it)| it.indices.matches(index))
 }
 
 /// The cluster that the snapshot of a phase is of.

@@ -48,13 +48,13 @@ pub(super) fn observe(
         facts.insert(
             name,
             SnapshotIndexFacts {
-                snapshot: None,
                 id: index.uuid.clone(),
                 uuid: index.uuid,
                 shards: index.shards,
                 closed: index.closed,
                 docs,
                 bytes: index.bytes,
+                ..SnapshotIndexFacts::default()
             },
         );
     }

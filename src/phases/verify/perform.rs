@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use super::super::common;
 use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{identity, selected, waiting};
+use super::decide::{backfill_of, identity, selected, waiting};
 use super::source_writes::SourceWrites;
 use super::{evidence, held_back, live, spec};
+use crate::base::units::plural;
 use crate::clients::target::Target;
 use crate::diff::observation::{
     Observation, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
@@ -20,7 +21,7 @@ use crate::engines::verify::{
     self, Comparison, Content as Depth, DocumentSide, Fault, Report, SourceSide, TargetSide,
     Verdict, VerifyError, VerifyOptions, VerifyProgress,
 };
-use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions};
+use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions, WithoutSource};
 
 /// Of a sample, one in so many documents is compared whole.
 const SAMPLE_ONE_IN: u64 = 20;
@@ -137,11 +138,56 @@ impl Work<'_> {
         })
     }
 
+    /// What becomes of documents without a source: as the backfill of the index has it, since both sides have to be
+    /// rendered alike.
+    fn without_source(&self, index: &str) -> WithoutSource {
+        backfill_of(self.cx.plan, self.spec, index)
+            .map_or(WithoutSource::Refuse, |(_, backfill)| {
+                backfill.without_source
+            })
+    }
+
+    /// What is not on the target by the plan's own word, so that nobody takes the proof for more than it is.
+    fn left_out(&self) -> Vec<String> {
+        let mut statements = Vec::new();
+        for (name, facts) in &self.chosen {
+            for missing in &facts.missing_shards {
+                statements.push(format!(
+                    "shard {} of {name} is not in the snapshot and was not compared: {}",
+                    missing.shard, missing.reason
+                ));
+            }
+            let Some(gap) = &facts.source_gap else {
+                continue;
+            };
+            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, name) else {
+                continue;
+            };
+            let recorded = common::record(self.cx.state, by);
+            let skipped = recorded
+                .and_then(|record| {
+                    let index = record.outputs.get("indices")?.get(*name)?;
+                    index.get("without-source")?.as_u64()
+                })
+                .unwrap_or_default();
+            let what = match backfill.without_source {
+                WithoutSource::Skip => {
+                    format!("{} left out", plural(skipped, "document"))
+                }
+                WithoutSource::Reconstruct => "sources made again".to_owned(),
+                WithoutSource::AsStored => "sources that lack fields taken as they are".to_owned(),
+                WithoutSource::Refuse => continue,
+            };
+            statements.push(format!("{name}: {what} by `{by}` ({})", gap.by));
+        }
+        statements
+    }
+
     fn compare_snapshot(
         &self,
         view: &SnapshotView,
     ) -> Result<Result<Report, Performed>, PhaseError> {
-        let source = view.source(&self.names)?;
+        let source = view.source(&self.names, &|index| self.without_source(index))?;
         let side = SourceSide::new(&source, view.label());
         self.compare(&side).map_err(|error| view.or_vanished(error))
     }
@@ -248,6 +294,7 @@ impl Work<'_> {
         let in_force = held_back::put_in_force(cx, &*self.target, on, &objects, &closing)?;
         let digest = evidence::digest(report);
         let mut statements = vec![evidence::statement(spec, report, &digest)];
+        statements.extend(self.left_out());
         statements.extend(writes.into_iter().flat_map(SourceWrites::statements));
         statements.extend(in_force);
         let mut outputs = json!({

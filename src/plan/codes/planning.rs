@@ -43,4 +43,40 @@ codes! {
         "Asked beforehand, the target said that it can't hold this index or template as it is wanted: its words are given. A type of field \
          that comes with a plugin is a common cause. Install what is missing there, change the object at the source, or leave it out."
         "mappings: { metadata: { from: base, to: os } }" => "mappings: { metadata: { from: base, to: os, include: { indices: [\"*\", \"!logs\"] } } }";
+    SHALLOW_COPY = 90 Error "the segments of a shard stand in a remote store"
+        "OpenSearch took this snapshot as a shallow copy (`remote_store_index_shallow_copy: true`): the repository holds references into \
+         the remote store of the cluster and no documents. Take a full copy into a repository with `remote_store_index_shallow_copy: false`, \
+         or leave the index out."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!logs\"] } }";
+    MOUNTED_SNAPSHOT = 91 Error "an index is mounted from another snapshot"
+        "A searchable snapshot (`index.store.type: snapshot`, the cold and frozen tiers) has no files of its own in a snapshot: its \
+         documents stand in the snapshot that it was mounted from. That one is named; where it is in the same repository, read the index \
+         from there by a snapshot phase of its own."
+        "base: { snapshot: { existing: { store: snapshots, name: nightly } } }" => "frozen: { snapshot: { existing: { store: snapshots, name: 2019-archive } } }";
+    MASKED_VECTORS = 92 Error "vectors are masked in the source"
+        "The server took vectors out of `_source` to save space and puts them back when it answers: OpenSearch k-NN writes 1 in their \
+         place, Elasticsearch 9.2 and later leaves them out. Documents that are moved as they are stored would lose them in silence. Write the \
+         index anew at the source with `index.knn.derived_source.enabled: false` (`index.mapping.exclude_source_vectors: false`) and take \
+         the snapshot again, or leave the index out."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!vectors\"] } }";
+    UNKNOWN_FORMAT = 93 Error "a segment has an unknown format"
+        "A file of a segment says in its header that it has a format, or a version of one, that this `mig` does not know: a codec of a \
+         plugin, or a server newer than `mig`. Nothing is guessed. Take a newer `mig`, write the index anew at the source with a codec of the \
+         distribution, or leave it out."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!logs\"] } }";
+    SHARD_MISSING = 94 Error "a shard is not in the snapshot"
+        "The snapshot has no list of files of this shard, an empty one, or one without a commit, though a shard without documents has all \
+         three. Its documents are not there to be moved, and nothing could prove that they arrived. Take the snapshot again, or leave the \
+         index out; of a PARTIAL snapshot, `partial: take` moves the shards that are there."
+        "base: { snapshot: { existing: { store: snapshots, name: nightly } } }" => "base: { snapshot: { existing: { store: snapshots, name: nightly, partial: take } } }";
+    SOURCE_NOT_STORED = 95 Error "documents have no source as it was sent"
+        "By its mapping or settings this index keeps no `_source` (disabled, synthetic, derived), or one that lacks fields (`includes`, \
+         `excludes`). `without-source` of the backfill decides: `reconstruct` makes one from what the segments hold (`_recovery_source` first, \
+         which is whole), `skip` leaves such documents out and counts them, `as-stored` takes a source that lacks fields as it is."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, without-source: reconstruct } }";
+    SHARD_DAMAGED = 96 Error "a shard is damaged"
+        "Bytes of this shard are not what was written: a checksum, a length or a structure does not hold, or a file that is listed is not \
+         there. What can be read of it is no proof of anything. Restore the repository from a copy, take the snapshot again, or leave the \
+         index out."
+        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!logs\"] } }";
 }

@@ -374,6 +374,7 @@ fn snapshot(
             store: store?,
             name: existing.name.as_ref()?.value.clone(),
             of: resolved_of,
+            partial: existing.partial.as_ref()?.value,
         });
     }
     for (key, missing) in [
@@ -499,6 +500,7 @@ fn backfill(
             translog: tune.translog.as_ref()?.value,
         },
         max_failed: body.max_failed.as_ref()?.value.0,
+        without_source: body.without_source.as_ref()?.value,
     })
 }
 

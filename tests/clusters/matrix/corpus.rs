@@ -215,11 +215,23 @@ impl<'a> Corpus<'a> {
         self.sorted();
         self.deletes();
         self.types();
+        self.join();
         self.modes();
         self.data_stream();
         self.create("empty", json!({}), Value::Null);
         self.create("sparse", json!({"index.number_of_shards": 3}), Value::Null);
         self.bulk("sparse", vec![put("alone", r#"{"n":1}"#)]);
+        self.create(
+            "reshaped",
+            json!({"index.number_of_shards": 3}),
+            Value::Null,
+        );
+        self.bulk(
+            "reshaped",
+            (0..9)
+                .map(|n| put(n.to_string(), json!({"life": 1})))
+                .collect(),
+        );
         let actions = json!({"actions": [{"add": {"index": "segments", "alias": "all", "filter": {"term": {"n": 7}}}}]});
         self.send(Request::post("/_aliases").json(&actions))
             .unwrap();
@@ -246,9 +258,21 @@ impl<'a> Corpus<'a> {
             "merged",
             vec![put("k-001", r#"{"n":1,"again":true}"#), put("k-999", "{}")],
         );
-        // The same name for another index, of more shards.
-        self.send(Request::delete("/empty")).unwrap();
-        self.create("empty", json!({"index.number_of_shards": 2}), Value::Null);
+        // The same name for another index, of more shards and of fewer.
+        for (index, shards) in [("empty", 2), ("reshaped", 1)] {
+            self.send(Request::delete(format!("/{index}"))).unwrap();
+            self.create(
+                index,
+                json!({"index.number_of_shards": shards}),
+                Value::Null,
+            );
+        }
+        self.bulk(
+            "reshaped",
+            (0..9)
+                .map(|n| put(n.to_string(), json!({"life": 2})))
+                .collect(),
+        );
     }
 
     /// Every document of every index as the server answers now.
@@ -699,6 +723,26 @@ impl<'a> Corpus<'a> {
             self.try_bulk("types", Some(kind), actions).unwrap();
             self.flush("types");
         }
+    }
+
+    /// Parents and children in one index, from 6 on.
+    fn join(&mut self) {
+        let settings = json!({"index.number_of_shards": 2});
+        let relation = json!({"type": "join", "relations": {"question": "answer"}});
+        let mapping = json!({"properties": {"relation": relation}});
+        let done = self.try_create("join", Kept::Stored, settings, &mapping);
+        if !self.attempt("join", done) {
+            return;
+        }
+        let questions = (0..9).map(|n| put(format!("q{n}"), json!({"relation": "question"})));
+        let answers = (0..30).map(|n| {
+            let parent = format!("q{}", n % 9);
+            let relation = json!({"name": "answer", "parent": parent});
+            put(format!("a{n}"), json!({ "relation": relation })).with("routing", parent)
+        });
+        self.bulk("join", questions.chain(answers).collect());
+        let gone = remove("a3").with("routing", "q3");
+        self.bulk("join", vec![gone]);
     }
 
     /// Sources that the server makes up when asked.

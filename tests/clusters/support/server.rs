@@ -32,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) settings: Vec<(&'static str, Value)>,
     /// 512 where nothing is said.
     pub(crate) heap_mib: Option<u32>,
+    /// Whether the modules are added that its distribution lacks.
+    pub(crate) with_modules: bool,
 }
 
 /// The shared Elasticsearch 7.10.2.
@@ -84,7 +86,11 @@ impl Server {
     fn of_node(name: &str, what: &str, options: &Options, own: bool) -> Self {
         let sandbox = sandbox();
         let node = sandbox.node(name);
-        let mut spec = NodeSpec::new(mig::sandbox::Server::parse(what).unwrap());
+        let which = mig::sandbox::Server::parse(what).unwrap();
+        let mut spec = NodeSpec::new(which);
+        if options.with_modules {
+            spec.plugins = which.modules();
+        }
         if let Some(heap_mib) = options.heap_mib {
             spec.heap_mib = heap_mib;
         }

@@ -145,7 +145,7 @@ impl Problem {
             }
             Self::Refused | Self::Conflict => "another process writes there",
             Self::Busy(_) | Self::Connection(_) | Self::Silent(_) | Self::Cut { .. } => {
-                "check the `endpoint:` and the network, then run it again: it goes on where it stopped"
+                "check the `endpoint:` and the network, then run it again"
             }
             Self::TooLarge { .. } => "nothing real is this large: check what was uploaded",
             Self::Odd(_) => {
@@ -221,7 +221,7 @@ impl Problem {
         };
         match (status, code) {
             (_, "NoSuchBucket") => Self::NoBucket,
-            (_, "NoSuchKey") => Self::NoKey,
+            (_, "NoSuchKey") | (404, "" | "NotFound") => Self::NoKey,
             (_, "RequestTimeTooSkewed") => Self::Clock,
             (_, "ExpiredToken" | "TokenRefreshRequired") => Self::Expired(told),
             (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken") => {
@@ -241,7 +241,6 @@ impl Problem {
             (412, _) => Self::Refused,
             // The object became shorter, or was never as long.
             (416, _) => Self::Changed,
-            (404, "" | "NotFound") => Self::NoKey,
             (401 | 403, _) => Self::Denied(told),
             _ => Self::Other(told),
         }

@@ -24,7 +24,7 @@ impl Slow {
 
     fn bytes(offset: u64, length: usize) -> Bytes {
         (offset..offset + length as u64)
-            .map(|at| (at / 251 + at) as u8)
+            .map(|at| u8::try_from((at / 251 + at) % 256).unwrap())
             .collect()
     }
 
@@ -72,7 +72,7 @@ fn one_who_reads_on_gets_the_bytes_and_finds_them_fetched() {
     let (mut at, mut step) = (3, 0);
     while at < from.length {
         step += 1;
-        let length = (MIB + step * 1001).min((from.length - at) as usize);
+        let length = (MIB + step * 1001).min(usize::try_from(from.length - at).unwrap());
         let bytes = ahead.read(&from, at, length).unwrap();
         assert!(bytes == Slow::bytes(at, length), "at {at}");
         at += length as u64;

@@ -1,6 +1,6 @@
 //! A bucket, or what is below a prefix of it, as a store of objects: what Elasticsearch's `s3` repositories are.
 //!
-//! An object that is open is one version of it: every range is asked for by the ETag that it was opened with, so bytes of
+//! An object that is open is one version of it: every range is asked for by the `ETag` that it was opened with, so bytes of
 //! two versions never mix.
 
 use std::io;
@@ -209,15 +209,16 @@ impl S3Object {
         Ok(page)
     }
 
-    fn from_pages(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+    fn by_pages(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let end = offset + length as u64;
         let mut joined = BytesMut::new();
         let mut at = offset;
         while at < end {
             let number = at / limits::PAGE_BYTES;
             let page = self.page(number)?;
-            let start = (at - number * limits::PAGE_BYTES) as usize;
-            let stop = page.len().min(start + (end - at) as usize);
+            let start = usize::try_from(at % limits::PAGE_BYTES).unwrap_or(usize::MAX);
+            let rest = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let stop = page.len().min(start.saturating_add(rest));
             let piece = page.get(start..stop).unwrap_or_default();
             if piece.len() == length {
                 return Ok(page.slice(start..stop));
@@ -267,7 +268,7 @@ impl ReadAt for S3Object {
         }
         let ahead = &self.shared.ahead;
         if (length as u64) < limits::PAGE_BYTES && !ahead.holds(self.id, offset, length) {
-            return self.from_pages(offset, length);
+            return self.by_pages(offset, length);
         }
         ahead.read(self, offset, length)
     }

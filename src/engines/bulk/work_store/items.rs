@@ -68,6 +68,8 @@ pub struct ItemProgress {
     pub newer_present: u64,
     /// Documents that a transform left out.
     pub dropped: u64,
+    /// Documents without a source that the plan leaves out.
+    pub skipped: u64,
     /// Documents that failed.
     pub failed: u64,
     /// Bytes read from the store.

@@ -1,0 +1,112 @@
+//! Modules that the minimal distributions lack: a jar from Maven, put into the `modules` folder with the description that
+//! servers look for.
+//!
+//! Deliberately absent: jars that need others beside them, and policies for what a module may do.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use super::archive::{self, Tell};
+use super::catalogue::Server;
+use super::error::SandboxError;
+use super::node::Plugin;
+use super::places;
+
+/// Ends the coordinates of what is a module and no plugin.
+const JAR: &str = ":jar";
+
+/// Whether it is a module.
+pub(super) fn is_module(plugin: &Plugin) -> bool {
+    plugin.coordinates.ends_with(JAR)
+}
+
+/// Puts a module into the distribution that stands in `home`.
+pub(super) fn add(
+    server: Server,
+    module: &Plugin,
+    home: &Path,
+    tell: Tell<'_>,
+) -> Result<(), SandboxError> {
+    let jar = archive::fetched(&module.coordinates, tell)?;
+    let into = home.join("modules").join(&module.name);
+    places::make(&into)?;
+    let copy = into.join("module.jar");
+    fs::copy(&jar, &copy).map_err(SandboxError::io("write", &copy))?;
+    let class = class_of(&jar)?;
+    let path = into.join("plugin-descriptor.properties");
+    fs::write(&path, descriptor(server, &module.name, &class))
+        .map_err(SandboxError::io("write", &path))?;
+    archive::readable(&copy)?;
+    archive::readable(&path)
+}
+
+/// The class that a server loads: of several the first, which is the one for modules where OpenSearch has two.
+fn class_of(jar: &Path) -> Result<String, SandboxError> {
+    let wrong = |reason: String| SandboxError::Archive {
+        path: jar.to_owned(),
+        reason,
+    };
+    let file = File::open(jar).map_err(SandboxError::io("open", jar))?;
+    let packed = zip::ZipArchive::new(file).map_err(|error| wrong(error.to_string()))?;
+    let classes = packed.file_names().filter_map(|name| {
+        let name = name.ok()?;
+        let class = name.strip_suffix(".class")?;
+        class.ends_with("Plugin").then(|| class.replace('/', "."))
+    });
+    classes
+        .min()
+        .ok_or_else(|| wrong("holds no class of a plugin".to_owned()))
+}
+
+fn descriptor(server: Server, name: &str, class: &str) -> String {
+    let version = server.version().version;
+    let lines = [
+        ("name", name),
+        ("description", name),
+        ("version", &version.to_string()),
+        (
+            &format!("{}.version", server.product_word()),
+            &version.to_string(),
+        ),
+        // The least that any of these servers runs on.
+        ("java.version", "1.8"),
+        ("classname", class),
+        ("extended.plugins", ""),
+        ("has.native.controller", "false"),
+    ];
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|(key, value)| format!("{key}={value}\n"))
+        .collect();
+    lines.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn the_class_for_modules_goes_first() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.jar");
+        let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
+        for name in [
+            "a/JoinPlugin.class",
+            "a/JoinModulePlugin.class",
+            "a/B.class",
+        ] {
+            writer
+                .start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            writer.write_all(b"x").unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(class_of(&path).unwrap(), "a.JoinModulePlugin");
+        let server = Server::parse("opensearch:2.19.1").unwrap();
+        let text = descriptor(server, "join", "a.JoinModulePlugin");
+        assert!(text.contains("opensearch.version=2.19.1\n"), "{text}");
+        assert!(text.contains("classname=a.JoinModulePlugin\n"), "{text}");
+    }
+}

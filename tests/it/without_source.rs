@@ -1,0 +1,111 @@
+//! What can't be read, and documents without a source: what the plan shows of the rest, and what an apply does of it. With a
+//! repository that was changed by hand; real servers' are read in `tests/clusters/without_source.rs`.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::altered_shop::{AlteredShop, INDEX};
+use super::support::Place;
+
+const PHASES: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+  meta: { metadata: { from: base, to: os } }
+  docs: { backfill: { from: base, to: os } }
+  same: { verify: { source: base, target: os } }
+";
+
+fn place(phases: &str, change: impl FnOnce(&AlteredShop)) -> Place {
+    let place = Place::with(phases);
+    change(&AlteredShop::at(&place.path("snapshots")));
+    write(&place, phases);
+    place
+}
+
+fn write(place: &Place, phases: &str) {
+    place.write_plan(phases);
+    let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let shop = super::support::fixture("shop").display().to_string();
+    fs::write(place.path("plan.yaml"), plan.replace(&shop, "snapshots")).unwrap();
+}
+
+#[test]
+fn what_can_not_be_read_is_in_the_way_of_nothing_else() {
+    let place = place(PHASES, AlteredShop::damaged);
+    let said = "can't be read (MIG096)";
+    place.mig(&["plan"]).ends_with(4).says(said);
+    place.apply().ends_with(4);
+    let only = PHASES.replace(
+        "os } }\n  same",
+        &format!("os, indices: [\"*\", \"!{INDEX}\"] }} }}\n  same"),
+    );
+    write(&place, &only);
+    place.mig(&["plan"]).ends_with(0).says(said);
+    place.apply().ends_with(0).says("7 550 of 7 550 documents");
+}
+
+#[test]
+fn a_partial_snapshot_is_refused_unless_its_other_shards_are_asked_for() {
+    let place = place(PHASES, AlteredShop::partial);
+    let reason = "primary shard is not allocated";
+    place
+        .mig(&["plan"])
+        .ends_with(4)
+        .says("MIG080")
+        .says(reason);
+    let take = PHASES.replace("name: nightly-1", "name: nightly-1, partial: take");
+    write(&place, &take);
+    place.mig(&["plan"]).ends_with(0).says("shard 0 is missing");
+    place
+        .apply()
+        .ends_with(0)
+        .says("7 550 of 7 550 documents")
+        .says("shard 0 of catalog-attachments is not in the snapshot")
+        .says(reason);
+    let state = fs::read_to_string(place.path("state/state.json")).unwrap();
+    assert!(state.contains("was not compared"), "{state}");
+}
+
+#[test]
+fn a_choice_that_does_not_fit_is_no_choice() {
+    let disabled = |shop: &AlteredShop| {
+        shop.metadata(&json!({}), &json!({"_source": {"enabled": false}}));
+    };
+    for (choice, code) in [
+        ("refuse", 4),
+        ("as-stored", 4),
+        ("skip", 0),
+        ("reconstruct", 0),
+    ] {
+        let phases = PHASES.replace(
+            "os } }\n  same",
+            &format!("os, without-source: {choice} }} }}\n  same"),
+        );
+        place(&phases, disabled).mig(&["plan"]).ends_with(code);
+    }
+    let reduced = |shop: &AlteredShop| {
+        shop.metadata(&json!({}), &json!({"_source": {"excludes": ["body"]}}));
+    };
+    // Its documents have a source all the same: taken as it is, all of it arrives.
+    let phases = PHASES.replace(
+        "os } }\n  same",
+        "os, without-source: as-stored } }\n  same",
+    );
+    let taken = place(&phases, reduced);
+    taken
+        .mig(&["plan"])
+        .ends_with(0)
+        .says("the _source that lacks fields is taken");
+    taken.apply().ends_with(0).says("7 560 of 7 560 documents");
+    // Left out, they are counted, and the proof says so.
+    let phases = phases.replace("as-stored", "skip");
+    let skipped = place(&phases, reduced);
+    let ran = skipped.apply().ends_with(0);
+    ran.says("7 550 of 7 560 documents of 10 indices written to os, 0 failed, 10 left out");
+    let state = fs::read_to_string(skipped.path("state/state.json")).unwrap();
+    assert!(state.contains("10 documents left out by `docs`"), "{state}");
+    skipped.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
+    // Rebuilt, they fail by name, since nothing else has their fields.
+    let phases = phases.replace("skip", "reconstruct");
+    let failed = place(&phases, reduced);
+    failed.apply().ends_with(9).says("of source-reduced");
+}
