@@ -22,6 +22,8 @@ use crate::clients::cluster::runtime;
 
 /// A budget is counted in these.
 const PERMIT_BYTES: u64 = 1 << 10;
+/// One reader's share is at least so many parts, so that as many connections carry it.
+const PARTS_OF_SHARE: u64 = 8;
 /// Parts that are fetched ahead of a reader at first.
 const PARTS_AHEAD: u64 = 2;
 /// A reader that read nothing for so long has no claim on the budget.
@@ -226,7 +228,10 @@ impl ReadAhead {
             .iter()
             .filter(|stream| now.duration_since(stream.used) < ACTIVE_FOR);
         let share = limits::AHEAD_BYTES_MAX / (active.count() as u64 + 1);
-        let part_bytes = from.part_bytes().min(share / 4).max(limits::PART_BYTES_MIN);
+        let part_bytes = from
+            .part_bytes()
+            .min(share / PARTS_OF_SHARE)
+            .max(limits::PART_BYTES_MIN);
         stream.pass(offset);
         if stream.parts.is_empty() {
             stream.end = offset;

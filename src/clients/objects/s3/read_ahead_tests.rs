@@ -1,3 +1,5 @@
+//! Reading ahead of what answers late: every byte right, nothing twice, nothing beyond the budget.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
