@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::kind::PhaseError;
 use super::scan::{ScanError, scan};
 use super::snapshot::series::Mark;
+use super::source_gap::source_gap;
 use crate::base::Address;
 use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts, SourceGap};
 use crate::engines::bulk::SourceRule;
@@ -16,7 +17,7 @@ use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, Wanted};
 use crate::engines::reconstruct::lost_fields;
 use crate::engines::snapshot::{
     GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
-    SnapshotState, source_gap,
+    SnapshotState,
 };
 use crate::plan::model::{Partial, WithoutSource};
 

@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::existing::SnapshotView;
 use super::metadata::source::template;
+use super::source_gap::source_gap;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::observation::{
     LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap,
 };
 use crate::engines::reconstruct::lost_fields;
-use crate::engines::snapshot::source_gap;
 
 /// Indices that are counted with one request.
 const COUNTED_AT_ONCE: usize = 500;

@@ -15,6 +15,7 @@ pub mod live;
 pub mod metadata;
 mod scan;
 pub mod snapshot;
+mod source_gap;
 pub mod switchover;
 pub mod verify;
 

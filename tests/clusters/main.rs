@@ -31,6 +31,7 @@ mod snapshot;
 mod support;
 mod verify;
 mod whole;
+mod without_source;
 
 /// A file that nobody lists would never run.
 #[test]

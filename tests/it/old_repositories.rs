@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mig::clients::objects::{DirectoryStore, Fault, FaultyStore, MemoryStore, ObjectStore};
 use mig::engines::lucene::SegmentFiles as _;
 use mig::engines::snapshot::export::{ExportRequest, to_writer};
+use mig::engines::snapshot::inspect::inspect;
 use mig::engines::snapshot::{IndexState, Repository, SnapshotState};
 use serde_json::{Value, json};
 
@@ -67,6 +68,11 @@ fn a_snapshot_of_1_7_is_opened_with_its_metadata() {
     assert_eq!(blog.created.unwrap().to_string(), "Elasticsearch 1.7.6");
     let squeezed = snapshot.index_metadata("squeezed").unwrap();
     assert_eq!(squeezed.types[0].mapping["_source"]["compress"], true);
+    // The list has names alone; the snapshot itself has its state.
+    assert_eq!(repository.snapshots()[0].state, SnapshotState::Unknown);
+    let listed = inspect(&repository, None).unwrap().snapshots;
+    assert_eq!(listed[0].state, SnapshotState::Success);
+    assert_eq!(listed[0].version.as_deref(), Some("1.7.6"));
     let global = snapshot.global_metadata().unwrap();
     assert_eq!(global.templates["logs"]["template"], "logs-*");
     assert!(global.data_streams().is_empty());

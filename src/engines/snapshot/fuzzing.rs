@@ -13,9 +13,12 @@ use super::content::Content;
 use super::export::{ExportForm, ExportRequest, to_writer};
 use super::info::SnapshotInfo;
 use super::inspect::inspect;
+use super::paths::{self, Companions, IndexPaths};
 use super::repository_data::RepositoryData;
 use super::source_format::to_json_line;
-use super::{GlobalMetadata, IndexMetadata, Repository, ShardSnapshot, Snapshot, cbor, smile};
+use super::{
+    GlobalMetadata, IndexMetadata, Repository, ShardSnapshot, Snapshot, cbor, lzf, smile, yaml,
+};
 use crate::base::json::canonical;
 use crate::clients::objects::{DirectoryStore, MemoryStore, ObjectStore};
 use crate::engines::lucene::{Commit, SegmentFiles, fuzzing as lucene};
@@ -47,6 +50,78 @@ pub fn cbor(data: &[u8]) {
         written(&content);
     }
     let _ = to_json_line(data);
+}
+
+/// A YAML document, and the same bytes as a `_source`.
+pub fn yaml(data: &[u8]) {
+    if let Ok(content) = yaml::decode(data) {
+        written(&content);
+    }
+    let _ = to_json_line(&[b"---\n", data].concat());
+}
+
+/// A stream of LZF, and the same bytes as a `_source`.
+pub fn lzf(data: &[u8]) {
+    const LIMIT_BYTES: u64 = 16 << 20;
+    if let Ok(plain) = lzf::decode(data, LIMIT_BYTES) {
+        assert!(plain.len() as u64 <= LIMIT_BYTES);
+    }
+    let _ = to_json_line(data);
+}
+
+/// Blobs of a repository of Elasticsearch 1.x by a first byte; then the same bytes as the list of one that is opened.
+pub fn old_repository(data: &[u8]) {
+    let Some((kind, data)) = data.split_first() else {
+        return;
+    };
+    if let Ok(content) = codec::decode_bare("blob", data) {
+        match kind % 3 {
+            0 => drop(SnapshotInfo::from_content("blob", &content)),
+            1 => drop(GlobalMetadata::from_content("blob", &content)),
+            _ => {
+                for (name, _) in content.as_object().unwrap_or_default().iter().take(4) {
+                    let _ = IndexMetadata::from_content("blob", name, &content);
+                }
+                let store = Arc::new(MemoryStore::default());
+                let (directory, list) = ("shard".to_owned(), "blob".to_owned());
+                let shard = ShardSnapshot::new(store, "i", 0, directory, list, &content);
+                if let Ok(shard) = shard {
+                    let _ = Commit::read(&**shard.files());
+                }
+            }
+        }
+    }
+    let store = MemoryStore::default().with("index", data.to_vec());
+    if let Ok(repository) = Repository::open(Arc::new(store.clone())) {
+        for entry in repository.snapshots().iter().take(4) {
+            let blob = format!("snapshot-{}", entry.name);
+            let store = store.clone().with(&blob, data.to_vec());
+            if let Ok(repository) = Repository::open(Arc::new(store)) {
+                let _ = repository.snapshot(&entry.name);
+            }
+        }
+    }
+}
+
+/// A companion file with the paths of shards; its type is a first byte.
+pub fn shard_paths(data: &[u8]) {
+    let Some((path_type, data)) = data.split_first() else {
+        return;
+    };
+    let index = IndexPaths {
+        name: "i",
+        id: "2CS94Ld6S8q4ooRUD8hj9w",
+        path_type: i64::from(path_type % 4),
+    };
+    let _ = paths::parse("blob", data, index);
+    let blob = format!("snapshot_shard_paths/snapshot_path_{}.i.1.1.1", index.id);
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::default().with(&blob, data.to_vec()));
+    let companions = Companions::default();
+    for shard in [0, 1, u32::MAX] {
+        if let Ok(place) = companions.place(&store, index, shard) {
+            assert!(!place.directory.split('/').any(|part| part == ".."));
+        }
+    }
 }
 
 /// `index-N`, and the lookups that opening a snapshot makes in it.
@@ -190,7 +265,11 @@ static REPOSITORY: LazyLock<Vec<(String, Bytes)>> = LazyLock::new(|| {
 });
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/es-7.10.2")
+    all_fixtures().join("es-7.10.2")
+}
+
+fn all_fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 fn listed(directory: &Path) -> Vec<PathBuf> {
@@ -285,6 +364,49 @@ fn read_index(snapshot: &Snapshot, index: &str) {
     }
 }
 
+/// The blobs of a real repository of 1.7.6, companion files of a real OpenSearch 3.3, and sources in YAML.
+fn old_seeds(visit: &mut dyn FnMut(&str, &[u8])) {
+    let root = all_fixtures().join("es-1.7.6/repository");
+    let mut open = vec![root];
+    while let Some(directory) = open.pop() {
+        for path in listed(&directory) {
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("__") || bytes.len() > SEED_BYTES {
+                continue;
+            }
+            for kind in 0..3 {
+                visit("old_repository", &[&[kind], &bytes[..]].concat());
+            }
+            visit("lzf", &bytes);
+        }
+    }
+    let paths = all_fixtures().join("versions/opensearch-3.3.0/repository/snapshot_shard_paths");
+    for path in listed(&paths).iter().take(4) {
+        if let Ok(bytes) = std::fs::read(path) {
+            visit("shard_paths", &[&[1], &bytes[..]].concat());
+        }
+    }
+    for path in listed(&all_fixtures().join("../../plans")) {
+        if let Ok(bytes) = std::fs::read(path) {
+            visit("yaml", &[b"---\n", &bytes[..]].concat());
+        }
+    }
+    for text in [
+        "---\na: &x [1, 2.50, 1e3, 007, 0x1f, ~, yes, 'q', \"\\u00e9\"]\nb: *x\n<<: *x\n",
+        "--- {a: !!str 1, ? b : |\n  text\n}",
+        "---\nt: >-\n  folded\n  text\nn: -12345678901234567890123.5\n...\n---\n",
+    ] {
+        visit("yaml", text.as_bytes());
+    }
+}
+
 /// What the targets begin with: the parts of the real repositories, as `visit(target, bytes)`.
 pub fn seeds(visit: &mut dyn FnMut(&str, &[u8])) {
     for (number, (key, bytes)) in (0_u16..).zip(&*REPOSITORY) {
@@ -321,6 +443,7 @@ pub fn seeds(visit: &mut dyn FnMut(&str, &[u8])) {
             }
         }
     }
+    old_seeds(visit);
     for cbor in [
         &[0xd9, 0xd9, 0xf7, 0xa1, 0x61, b'a', 0x82, 0x18, 0x20, 0xf6][..],
         &[
@@ -333,12 +456,18 @@ pub fn seeds(visit: &mut dyn FnMut(&str, &[u8])) {
     ] {
         visit("cbor", cbor);
     }
-    for name in ["edge", "shop"] {
-        let store = DirectoryStore::new(fixtures().join(name));
+    let mut roots = vec![fixtures().join("edge"), fixtures().join("shop")];
+    let all = fixtures().join("..");
+    roots.push(all.join("es-1.7.6/repository"));
+    let versions = std::fs::read_dir(all.join("versions"));
+    let versions = versions.into_iter().flatten().flatten();
+    roots.extend(versions.map(|version| version.path().join("repository")));
+    for root in roots.iter().filter(|root| root.is_dir()) {
+        let store = DirectoryStore::new(root);
         let Ok(repository) = Repository::open(Arc::new(store)) else {
             continue;
         };
-        for blob in listed(&fixtures().join(name)) {
+        for blob in listed(root) {
             let index = blob
                 .file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with("index-"));

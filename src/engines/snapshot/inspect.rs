@@ -14,12 +14,17 @@ use super::error::SnapshotError;
 use super::global_metadata::DataStream;
 use super::index_metadata::IndexState;
 use super::info::SnapshotInfo;
+use super::parallel;
 use super::repository::Repository;
 use super::repository_data::SnapshotEntry;
 use super::shard::ShardSnapshot;
 use super::snapshot::Snapshot;
+use super::state::SnapshotState;
 use super::version_id::IndexVersion;
 use crate::engines::lucene::{Commit, LuceneError, Segment, SegmentCommit, SegmentFiles};
+
+/// Snapshots that are asked for their state where the repository does not list it.
+const ASKED_MAX: usize = 200;
 
 /// A repository, and one of its snapshots in detail.
 #[derive(Clone, Debug, Serialize)]
@@ -211,9 +216,32 @@ pub fn inspect(
         location: repository.location(),
         generation: repository.generation(),
         index_blob: repository.index_blob(),
-        snapshots: repository.snapshots().to_vec(),
+        snapshots: listed(repository),
         detail,
     })
+}
+
+/// The snapshots with their states: repositories of Elasticsearch 1.x and 2.x list names alone, so that there each of the
+/// newest is asked.
+fn listed(repository: &Repository) -> Vec<SnapshotEntry> {
+    let mut entries = repository.snapshots().to_vec();
+    let unknown = |entry: &&mut SnapshotEntry| entry.state == SnapshotState::Unknown;
+    let asked: Vec<&mut SnapshotEntry> = entries
+        .iter_mut()
+        .rev()
+        .filter(unknown)
+        .take(ASKED_MAX)
+        .collect();
+    let infos = parallel::map(&asked, |entry| repository.info(entry).ok());
+    for (entry, info) in asked.into_iter().zip(infos) {
+        if let Some(info) = info.flatten() {
+            entry.state = info.state;
+            entry.version = info
+                .version
+                .map(|version| version.line().version.to_string());
+        }
+    }
+    entries
 }
 
 fn detail(snapshot: &Snapshot) -> SnapshotReport {

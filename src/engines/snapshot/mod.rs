@@ -43,7 +43,6 @@ pub mod smile;
 #[allow(clippy::module_inception, reason = "the thing itself")]
 mod snapshot;
 pub mod source_format;
-mod source_gap;
 mod state;
 mod version_id;
 pub mod yaml;
@@ -57,6 +56,5 @@ pub use repository_data::SnapshotEntry;
 pub use shard::{ShardFile, ShardSnapshot};
 pub use shard_files::ShardFiles;
 pub use snapshot::{Snapshot, SnapshotIndex};
-pub use source_gap::source_gap;
 pub use state::SnapshotState;
 pub use version_id::{IndexVersion, decode_version_id};

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::{SnapshotError, suggestion};
+use super::info::SnapshotInfo;
+use super::layout::Layout;
 use super::limits::MAX_REPOSITORY_INDEX_BYTES;
 use super::paths::Companions;
 use super::repository_data::{RepositoryData, SnapshotEntry};
@@ -137,6 +139,12 @@ impl Repository {
     /// All snapshots in the order of the repository's list, whatever their state.
     pub fn snapshots(&self) -> &[SnapshotEntry] {
         &self.shared.data.snapshots
+    }
+
+    /// What a snapshot says of itself. One request, or two for one of Elasticsearch 1.x.
+    pub fn info(&self, entry: &SnapshotEntry) -> Result<SnapshotInfo, SnapshotError> {
+        let (_, blob, content) = Layout::find(&self.shared, &entry.uuid)?;
+        SnapshotInfo::from_content(&blob, &content)
     }
 
     /// Opens the snapshot of this name, whatever its state: see [`Snapshot::info`].

@@ -1,8 +1,9 @@
 //! `_source` as it is stored is what the client sent: JSON, or SMILE, CBOR or YAML; before 5.0 perhaps compressed, by LZF or
 //! DEFLATE. This makes one line of JSON of it.
 //!
-//! JSON is passed through byte for byte but for line breaks, which in JSON stand between tokens only, and comments that end
-//! with their line: each becomes spaces, so that a document stays one line of a bulk request. It is not parsed. Numbers of the other encodings keep their digits, keys their order and doubles.
+//! JSON is passed through byte for byte but for line breaks, which in JSON stand between tokens only, and comments, which
+//! are no JSON and which servers take all the same: each becomes spaces, so that a document stays one line of a bulk
+//! request. It is not parsed. Numbers of the other encodings keep their digits, keys their order and doubles.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -159,19 +160,27 @@ fn inflate(source: &[u8]) -> Result<Vec<u8>, SourceError> {
     Ok(plain)
 }
 
-/// JSON with line feeds and carriage returns as spaces: in strict JSON both stand between tokens only.
+/// JSON with line feeds and carriage returns as spaces (in strict JSON both stand between tokens only), and without
+/// comments, which Elasticsearch takes and stores: one that ends with its line would swallow the rest without its break.
 ///
-/// Servers also take comments, and store and return them as they are. One that ends with its line would swallow the rest of
-/// the document without its line break, so in a document of several lines these are blanked; `/* … */` stays.
+/// A document on one line is looked through for comments only where it can have some: `/*` stands in it, or something
+/// follows its last brace.
 pub fn one_line(json: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr2(b'\n', b'\r', json) else {
-        return Cow::Borrowed(json);
+    let first = memchr::memchr2(b'\n', b'\r', json);
+    let closed = json.trim_ascii_end().last() == Some(&b'}');
+    let commented = if first.is_some() {
+        memchr::memchr(b'/', json).is_some()
+    } else {
+        !closed || memchr::memmem::find(json, b"/*").is_some()
     };
-    let mut line = json.to_vec();
-    if memchr::memchr(b'/', json).is_some() {
-        blank_line_comments(&mut line);
+    if first.is_none() && !commented {
+        return Cow::Borrowed(json);
     }
-    for byte in &mut line[first..] {
+    let mut line = json.to_vec();
+    if commented {
+        blank_comments(&mut line);
+    }
+    for byte in &mut line[first.unwrap_or(json.len())..] {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';
         }
@@ -179,8 +188,8 @@ pub fn one_line(json: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(line)
 }
 
-/// Spaces over each `// …` up to its line break. Strings and `/* … */` are stepped over.
-fn blank_line_comments(json: &mut [u8]) {
+/// Spaces over each `// …` up to its line break and over each `/* … */`. Strings are stepped over.
+fn blank_comments(json: &mut [u8]) {
     let mut at = 0;
     while let Some(&byte) = json.get(at) {
         match (byte, json.get(at + 1)) {
@@ -192,7 +201,10 @@ fn blank_line_comments(json: &mut [u8]) {
             }
             (b'/', Some(b'*')) => {
                 let end = memchr::memmem::find(&json[at + 2..], b"*/");
-                at = end.map_or(json.len(), |end| at + 2 + end + 1);
+                let end = end.map_or(json.len(), |end| at + 2 + end + 2);
+                json[at..end].fill(b' ');
+                at = end;
+                continue;
             }
             (b'/', Some(b'/')) => {
                 let end = memchr::memchr2(b'\n', b'\r', &json[at..]);
@@ -244,7 +256,7 @@ mod tests {
         let lines = one_line(b"{ // first\n\"a//b\": \"\\\"//\", /* // */ \"c\": 1 // last\r\n}");
         assert_eq!(
             std::str::from_utf8(&lines).unwrap(),
-            "{          \"a//b\": \"\\\"//\", /* // */ \"c\": 1          }"
+            "{          \"a//b\": \"\\\"//\",          \"c\": 1          }"
         );
         for cut in [&b"\n//"[..], b"\n/*", b"\n\"", b"\n\"\\", b"\n/"] {
             assert_eq!(one_line(cut).len(), cut.len());
@@ -265,6 +277,19 @@ mod tests {
             to_json_line(b":)\n\x00\xfa"),
             Err(SourceError::Malformed { .. })
         ));
+    }
+
+    #[test]
+    fn comments_of_a_document_on_one_line_are_blanked_too() {
+        for (json, line) in [
+            (&b"{\"a\": /* b */ 1}"[..], &b"{\"a\":         1}"[..]),
+            (b"/**/{}", b"    {}"),
+            (b"{} // end", b"{}       "),
+            (b"{\"a\":\"/*\"}", b"{\"a\":\"/*\"}"),
+            (b"{\"a\":\"http://b\"}", b"{\"a\":\"http://b\"}"),
+        ] {
+            assert_eq!(&one_line(json)[..], line);
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn selected<'a>(
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = common::left_out(&spec.indices, "index", name) {
+        if let Some(reason) = common::index_left_out(&spec.indices, name, facts) {
             left_out.push(reason);
             continue;
         }

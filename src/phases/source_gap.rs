@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::diff::observation::{SourceGap, SourceGapKind};
 
 /// What the mappings (one for each type) and the settings (by dotted key) of an index say. What lacks most comes first.
-pub fn source_gap<'a>(
+pub(super) fn source_gap<'a>(
     settings: &Map<String, Value>,
     mappings: impl Iterator<Item = &'a Value>,
 ) -> Option<SourceGap> {

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mig_fuzz::engines::snapshot::fuzzing::shard_paths(data));
