@@ -192,6 +192,13 @@ fn load(args: &LoadArgs, printer: Printer) -> CliResult {
         }
         .into());
     }
+    let server = source.server()?;
+    if !server.takes_sample() {
+        return Err(SandboxError::NoSample {
+            server: server.to_string(),
+        }
+        .into());
+    }
     let loaded = sample::load(&source.client()?, args.docs).map_err(SandboxError::from)?;
     let mut text = String::new();
     for index in &loaded {

@@ -31,7 +31,8 @@ pub(super) fn home(
     let directory = places::unpacked(user);
     let mut name = server.to_string().replace(':', "-");
     for plugin in plugins {
-        name.push_str(&format!("+{}", plugin.name));
+        // No `+`: OpenSearch 3 takes it for a space in its own paths.
+        name.push_str(&format!("_{}", plugin.name));
     }
     let home = directory.join(name);
     if home.join("bin").is_dir() {

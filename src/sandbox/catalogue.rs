@@ -181,6 +181,11 @@ impl Server {
         format!("{group}.distribution.{kind}:{word}:{}:zip", self.0.version)
     }
 
+    /// Whether it takes the sample data, which has composable templates.
+    pub fn takes_sample(self) -> bool {
+        !self.is_elasticsearch_before(7, 8)
+    }
+
     /// The modules that its distribution lacks and that can be added: `join` fields, and fields such as `scaled_float`.
     /// Maven has them up to Elasticsearch 7, and of OpenSearch.
     pub fn modules(self) -> Vec<Plugin> {

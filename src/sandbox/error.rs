@@ -119,6 +119,12 @@ pub enum SandboxError {
         /// The sandbox.
         directory: PathBuf,
     },
+    /// A server that is too old for the sample data.
+    #[error("the sample data has composable templates, which {server} does not know")]
+    NoSample {
+        /// What it is.
+        server: String,
+    },
     /// A record that can't be read.
     #[error("{}: can't be read: {reason}", path.display())]
     Record {
@@ -202,6 +208,11 @@ impl SandboxError {
                 one("look what it waits for (a dead disk?), then run it again")
             }
             Self::NoNode { .. } | Self::NotRunning { .. } => one("`mig sandbox up` starts it"),
+            Self::NoSample { .. } => vec![
+                "load data of your own".to_owned(),
+                "or take a source that knows them: `mig sandbox down --delete`, then `mig sandbox up --source elasticsearch:7`"
+                    .to_owned(),
+            ],
             Self::Record { path, .. } => vec![format!(
                 "stop its server by hand if it runs, delete {}, and run the same command again",
                 path.parent().unwrap_or(path).display()

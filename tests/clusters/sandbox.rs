@@ -131,6 +131,37 @@ fn a_sandbox_starts_loads_heals_and_leaves_nothing() {
 }
 
 #[test]
+fn a_source_without_templates_of_components_runs_and_is_not_given_the_sample() {
+    let sandbox = Sandbox::new();
+    let up = [
+        "up",
+        "--source",
+        "elasticsearch:2.4",
+        "--target",
+        "elasticsearch:8.11",
+        "--heap",
+        "400",
+        "--source-port",
+        "0",
+        "--target-port",
+        "0",
+    ];
+    sandbox
+        .mig(&up)
+        .ends_with(0)
+        .says("elasticsearch:2.4.6")
+        .says("elasticsearch:8.11.0");
+    sandbox
+        .mig(&["load"])
+        .ends_with(1)
+        .says("composable templates, which elasticsearch:2.4.6 does not know")
+        .says("--source elasticsearch:7");
+    let processes = [sandbox.process(0), sandbox.process(1)];
+    sandbox.mig(&["down", "--delete"]).ends_with(0);
+    assert!(!processes.iter().any(ProcessId::is_alive));
+}
+
+#[test]
 fn what_stands_in_the_way_is_named_with_a_way_around() {
     let sandbox = Sandbox::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -240,11 +240,13 @@ fn a_second_lock_is_refused_and_names_the_first() {
 }
 
 #[test]
-fn a_bucket_is_not_in_this_version() {
-    let error = open(&StateLocation::S3("s3://bucket/x".into()))
-        .err()
-        .unwrap();
-    assert!(error.to_string().contains("not in this version"), "{error}");
+fn what_is_no_place_in_a_bucket_is_told_without_what_may_be_secret() {
+    let location = StateLocation::S3("s3://bucket/x?token=hush".into());
+    let error = open(&location).err().unwrap();
+    assert!(matches!(error, StateError::BadLocation { .. }));
+    let words = error.to_string();
+    assert!(words.contains("`s3://bucket/x` is no place"), "{words}");
+    assert!(!words.contains("hush"), "{words}");
 }
 
 #[test]

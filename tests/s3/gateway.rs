@@ -166,7 +166,8 @@ impl Gateway {
     }
 }
 
-fn client(endpoint: &str) -> Client {
+/// A client of the server's own maker's kind, for what is not under test.
+pub(crate) fn client(endpoint: &str) -> Client {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();

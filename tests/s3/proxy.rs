@@ -56,6 +56,8 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
     met: AtomicU64,
+    /// Requests that are under way, and the most there were since it was asked.
+    under_way: (AtomicU64, AtomicU64),
     over: AtomicBool,
 }
 
@@ -79,6 +81,7 @@ impl Proxy {
             rules: Mutex::default(),
             seen: Mutex::default(),
             met: AtomicU64::new(0),
+            under_way: (AtomicU64::new(0), AtomicU64::new(0)),
             over: AtomicBool::new(false),
         });
         let all = Arc::clone(&shared);
@@ -137,6 +140,11 @@ impl Proxy {
         self.shared.met.load(Ordering::SeqCst)
     }
 
+    /// The most requests that were under way at once since this was asked last.
+    pub(crate) fn most_at_once(&self) -> u64 {
+        self.shared.under_way.1.swap(0, Ordering::SeqCst)
+    }
+
     /// What came by so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
@@ -156,6 +164,21 @@ impl Drop for Proxy {
         self.shared.over.store(true, Ordering::SeqCst);
         // Wakes the listener.
         drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+struct UnderWay<'a>(&'a AtomicU64);
+
+impl<'a> UnderWay<'a> {
+    fn begin((now, most): &'a (AtomicU64, AtomicU64)) -> Self {
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Self(now)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -217,6 +240,7 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
             range: header(&lines, "range").map(str::to_owned),
         };
         shared.seen.lock().unwrap().push(seen.clone());
+        let _under_way = UnderWay::begin(&shared.under_way);
         if header(&lines, "expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             lines.retain(|line| !line.to_ascii_lowercase().starts_with("expect:"));

@@ -116,6 +116,7 @@ fn ranges_of_a_large_object_come_in_parts_and_ahead_of_who_reads_on() {
             }
             assert_eq!(proxy.seen().len() - before, 3);
             // One after the other.
+            proxy.most_at_once();
             let (mut at, began) = (48, std::time::Instant::now());
             while at < bytes.len() {
                 let length = (8 << 20).min(bytes.len() - at);
@@ -123,6 +124,8 @@ fn ranges_of_a_large_object_come_in_parts_and_ahead_of_who_reads_on() {
                 assert!(read == bytes[at..at + length], "at {at}");
                 at += length;
             }
+            let at_once = proxy.most_at_once();
+            assert!((8..=16).contains(&at_once), "{at_once}");
             // One connection alone would take 1.4 s and more.
             assert!(
                 began.elapsed() < Duration::from_millis(1100),

@@ -195,7 +195,7 @@ fn until(what: &str, mut there: impl FnMut() -> bool) {
     let began = Instant::now();
     while !there() {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_mins(1),
             "{what} never came"
         );
         std::thread::sleep(Duration::from_millis(5));

@@ -4,8 +4,15 @@
 
 use super::bits::Bits;
 use super::directory::{Directory, base36};
-use super::input::Input;
+use super::input::{Input, Order};
+use super::limits::INDEX_WINDOW_BYTES;
+use super::window::Window;
 use super::{LuceneError, SegmentCommit, codec};
+
+/// Enough for any header.
+const HEADER_BYTES: u64 = 512;
+/// Bytes that are decoded at a time: whole words.
+const STEP_BYTES: u64 = 64 << 10;
 
 /// Reads the generation that the commit names and holds it to the commit's count. `None` when nothing is deleted.
 pub(super) fn read(
@@ -23,43 +30,62 @@ pub(super) fn read(
     };
     let suffix = base36(generation);
     let middle = format!("_{suffix}");
-    let mut before_header = None;
-    let read = match directory.read(&middle, ".liv") {
+    match directory.open_verified(&middle, ".liv") {
+        Ok((name, data)) => {
+            let mut window = Window::new(&name, data, INDEX_WINDOW_BYTES);
+            let head = window.up_to(0, HEADER_BYTES)?.to_vec();
+            let mut input = Input::new(&name, &head);
+            let header = directory.header(&mut input, &suffix)?;
+            match (header.codec, header.version) {
+                ("Lucene50LiveDocs" | "Lucene90LiveDocs", 0) => {}
+                _ => return Err(header.unsupported(&input)),
+            }
+            words(&mut window, &input, max_doc, commit.del_count).map(Some)
+        }
         // The form of Lucene 4, also where a later Lucene opened the index.
         Err(LuceneError::Missing { file }) => match directory.read(&middle, ".del") {
-            Err(LuceneError::Missing { .. }) => Err(LuceneError::Missing { file }),
-            result => {
-                before_header = Some(codec::BIT_VECTOR);
-                result
+            Ok((name, bytes)) => {
+                let mut input = Input::new(&name, &bytes);
+                if input.be_u32()? != codec::BIT_VECTOR {
+                    return Err(input.corrupt("-2 before the header"));
+                }
+                let header = directory.header(&mut input, &suffix)?;
+                match (header.codec, header.version) {
+                    ("BitVector", 1 | 2) => {}
+                    _ => return Err(header.unsupported(&input)),
+                }
+                bytes_of(&mut input, max_doc, commit.del_count).map(Some)
             }
+            Err(LuceneError::Missing { .. }) => Err(LuceneError::Missing { file }),
+            Err(error) => Err(error),
         },
-        result => result,
-    };
-    let (name, bytes) = read?;
-    let mut input = Input::new(&name, &bytes);
-    if let Some(expected) = before_header
-        && input.be_u32()? != expected
-    {
-        return Err(input.corrupt("-2 before the header"));
-    }
-    let header = directory.header(&mut input, &suffix)?;
-    match (header.codec, header.version) {
-        ("Lucene50LiveDocs" | "Lucene90LiveDocs", 0) => {
-            words(&mut input, max_doc, commit.del_count).map(Some)
-        }
-        ("BitVector", 1 | 2) => bytes_of(&mut input, max_doc, commit.del_count).map(Some),
-        _ => Err(header.unsupported(&input)),
+        Err(error) => Err(error),
     }
 }
 
-fn words(input: &mut Input<'_>, max_doc: u32, del_count: u32) -> Result<Bits, LuceneError> {
+/// The set as words from where `input` stands, in its order.
+fn words(
+    window: &mut Window,
+    input: &Input<'_>,
+    max_doc: u32,
+    del_count: u32,
+) -> Result<Bits, LuceneError> {
     let words = max_doc.div_ceil(64) as usize;
-    if input.remaining() != words * 8 {
+    let mut at = input.offset();
+    if window.end().saturating_sub(at) != words as u64 * 8 {
         return Err(input.corrupt(format!("{words} words, for {max_doc} documents")));
     }
     let mut list = Vec::with_capacity(words);
-    for _ in 0..words {
-        list.push(input.i64()? as u64);
+    while list.len() < words {
+        let bytes = window.up_to(at, STEP_BYTES)?;
+        at += bytes.len() as u64;
+        list.extend(bytes.chunks_exact(8).map(|word| {
+            let join = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+            match input.order() {
+                Order::Big => word.iter().fold(0, join),
+                Order::Little => word.iter().rev().fold(0, join),
+            }
+        }));
     }
     counted(input, list, max_doc, del_count)
 }
@@ -131,24 +157,43 @@ fn counted(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
     use super::*;
+
+    fn words_of(order: Order, bytes: &[u8], docs: u32, deleted: u32) -> Result<Bits, LuceneError> {
+        let data = Arc::new(Bytes::copy_from_slice(bytes));
+        let mut window = Window::new("_0_1.liv", data, 24);
+        let mut input = Input::new("_0_1.liv", bytes);
+        input.set_order(order);
+        words(&mut window, &input, docs, deleted)
+    }
 
     #[test]
     fn bits_are_held_to_the_count_of_the_commit() {
         let bytes = [0, 0, 0, 0, 0, 0, 0, 0b1_0111];
-        let read = |docs, deleted| words(&mut Input::new("_0_1.liv", &bytes), docs, deleted);
+        let read = |docs, deleted| words_of(Order::Big, &bytes, docs, deleted);
         let live = read(5, 1).unwrap();
         assert!(live.contains(0) && live.contains(4) && !live.contains(3));
         assert!(read(5, 2).is_err());
         assert!(read(4, 1).is_err());
         assert!(read(65, 61).is_err());
     }
+
     #[test]
     fn words_of_lucene_9_are_little_endian() {
-        let mut input = Input::new("_0_1.liv", &[0b1_0111, 0, 0, 0, 0, 0, 0, 0]);
-        input.set_order(super::super::input::Order::Little);
-        let live = words(&mut input, 5, 1).unwrap();
+        let live = words_of(Order::Little, &[0b1_0111, 0, 0, 0, 0, 0, 0, 0], 5, 1).unwrap();
         assert!(live.contains(4) && !live.contains(3));
+    }
+
+    #[test]
+    fn many_words_are_read_in_steps() {
+        let bytes = vec![0xff; 200 << 10];
+        let docs = bytes.len() as u32 * 8;
+        let live = words_of(Order::Little, &bytes, docs, 0).unwrap();
+        assert_eq!(live.count(), docs);
     }
 
     #[test]

@@ -25,16 +25,74 @@ pub fn lost_fields<'a>(
     settings: &Map<String, Value>,
     types: impl Iterator<Item = (&'a str, &'a Value)>,
 ) -> Vec<String> {
-    let recipes = recipes_of(settings, types);
-    let entries = recipes
-        .iter()
-        .flat_map(|(_, recipe)| recipe.unavailable().iter().chain(recipe.altered()));
-    let mut lost: Vec<String> = entries
-        .map(|entry| format!("{}: {}", entry.field, entry.reason))
-        .collect();
+    let origin = origin(settings);
+    let mut lost = Vec::new();
+    for (_, mapping) in types {
+        let recipe = Recipe::of(mapping, origin);
+        let kept = Kept::of(mapping);
+        let entries = recipe.unavailable().iter().chain(recipe.altered());
+        let entries = entries.filter(|entry| !kept.has(&entry.field));
+        lost.extend(entries.map(|entry| format!("{}: {}", entry.field, entry.reason)));
+    }
     lost.sort_unstable();
     lost.dedup();
     lost
+}
+
+/// Which fields a source that lacks some still has.
+struct Kept<'a> {
+    /// Whether there is a source.
+    some: bool,
+    includes: Vec<&'a str>,
+    excludes: Vec<&'a str>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(mapping: &'a Value) -> Self {
+        let source = mapping.get("_source");
+        let patterns = |keys: [&str; 2]| -> Vec<&'a str> {
+            let lists = keys.iter().filter_map(|key| source?.get(key));
+            let texts = lists.flat_map(|list| match list {
+                Value::Array(texts) => texts.iter().collect(),
+                text => vec![text],
+            });
+            texts.filter_map(Value::as_str).collect()
+        };
+        let includes = patterns(["includes", "include"]);
+        let excludes = patterns(["excludes", "exclude"]);
+        Self {
+            some: !includes.is_empty() || !excludes.is_empty(),
+            includes,
+            excludes,
+        }
+    }
+
+    fn has(&self, field: &str) -> bool {
+        // A pattern that names an object means all below it.
+        let any = |patterns: &[&str]| {
+            let ends = field.match_indices('.').map(|(at, _)| at);
+            let mut names = ends.chain([field.len()]).filter_map(|end| field.get(..end));
+            names.any(|name| patterns.iter().any(|pattern| matches(pattern, name)))
+        };
+        let included = self.includes.is_empty() || any(&self.includes);
+        self.some && included && !any(&self.excludes)
+    }
+}
+
+/// A pattern of `_source`: `*` stands for anything, dots too.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => {
+            let Some(rest) = name.strip_prefix(head) else {
+                return false;
+            };
+            let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+            starts
+                .filter_map(|at| rest.get(at..))
+                .any(|rest| matches(tail, rest))
+        }
+    }
 }
 
 fn origin(settings: &Map<String, Value>) -> Origin {
@@ -52,5 +110,34 @@ fn origin(settings: &Map<String, Value>) -> Origin {
             .is_some_and(|created| !elasticsearch || created.version.major >= DOC_VALUES_SINCE),
         shifts_unsigned: elasticsearch,
         texts_stored: synthetic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_source_that_lacks_fields_loses_only_these() {
+        let settings = json!({ "index.version.created": "7100299" });
+        let mut mapping = json!({ "properties": {
+            "text": { "type": "text" },
+            "kept": { "type": "text" },
+            "o": { "properties": { "x": { "type": "text" }, "y": { "type": "text" } } },
+        } });
+        let lost = |mapping: &Value| -> Vec<String> {
+            let types = [("_doc", mapping)].into_iter();
+            let lost = lost_fields(settings.as_object().unwrap(), types);
+            lost.iter()
+                .map(|entry| entry.split(':').next().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(lost(&mapping), ["kept", "o.x", "o.y", "text"]);
+        mapping["_source"] = json!({ "excludes": ["t*t", "o.x"] });
+        assert_eq!(lost(&mapping), ["o.x", "text"]);
+        mapping["_source"] = json!({ "includes": ["kept", "o"], "excludes": ["*.y"] });
+        assert_eq!(lost(&mapping), ["o.y", "text"]);
     }
 }

@@ -416,7 +416,10 @@ mod tests {
                 ("when", "its date format can't be written"),
             ]
         );
-        assert!(recipe.altered().is_empty());
+        assert_eq!(
+            reasons(recipe.altered()),
+            [("title", "values of more than 256 characters are not there")]
+        );
     }
 
     #[test]

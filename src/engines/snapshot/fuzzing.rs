@@ -456,12 +456,18 @@ pub fn seeds(visit: &mut dyn FnMut(&str, &[u8])) {
     ] {
         visit("cbor", cbor);
     }
-    for name in ["edge", "shop"] {
-        let store = DirectoryStore::new(fixtures().join(name));
+    let mut roots = vec![fixtures().join("edge"), fixtures().join("shop")];
+    let all = fixtures().join("..");
+    roots.push(all.join("es-1.7.6/repository"));
+    let versions = std::fs::read_dir(all.join("versions"));
+    let versions = versions.into_iter().flatten().flatten();
+    roots.extend(versions.map(|version| version.path().join("repository")));
+    for root in roots.iter().filter(|root| root.is_dir()) {
+        let store = DirectoryStore::new(root);
         let Ok(repository) = Repository::open(Arc::new(store)) else {
             continue;
         };
-        for blob in listed(&fixtures().join(name)) {
+        for blob in listed(root) {
             let index = blob
                 .file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with("index-"));

@@ -1,3 +1,5 @@
+//! What a place is registered as, and how it is known again.
+
 use super::*;
 
 fn bucket() -> Place {

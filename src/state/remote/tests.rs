@@ -1,3 +1,5 @@
+//! A state in a bucket over objects in memory: sleepers, races, damage, long journals. On a real server: `tests/s3`.
+
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -2,6 +2,11 @@
 //! parts of files to their limits. `tests/fixtures/versions/corpus.py` makes a small one of the same kinds, from the same
 //! `material.json`.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "documents are written where they are sent"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -83,21 +83,23 @@ fn snapshots_of_each_version_are_read_as_its_server_answers() {
                     };
                     let began = Instant::now();
                     // A server that does not start is no reason to leave the others.
-                    let proved = catch_unwind(AssertUnwindSafe(|| prove(server)));
+                    let outcome = catch_unwind(AssertUnwindSafe(|| prove(server)));
                     let took = began.elapsed().as_secs();
                     let mut failed = failed.lock().unwrap();
-                    match proved {
-                        Ok((proved, wrong)) if wrong.is_empty() => {
-                            println!("{server}: {proved:?}, {took} s");
-                            if bless {
-                                write_down(server, proved);
-                            }
-                        }
-                        Ok((_, wrong)) => {
-                            println!("{server}: {} wrong, {took} s", wrong.len());
-                            failed.extend(wrong.into_iter().map(|why| format!("{server} {why}")));
-                        }
-                        Err(_) => failed.push(format!("{server}: see above")),
+                    let Ok(outcome) = outcome else {
+                        failed.push(format!("{server}: see above"));
+                        continue;
+                    };
+                    let wrong = outcome.wrong.len();
+                    println!("{server}: {:?}, {wrong} wrong, {took} s", outcome.compared);
+                    for (what, why) in &outcome.left_out {
+                        let why: String = why.chars().take(160).collect();
+                        println!("  it has no {what}: {why}");
+                    }
+                    let told = outcome.wrong.into_iter();
+                    failed.extend(told.map(|why| format!("{server} {why}")));
+                    if bless && wrong == 0 {
+                        write_down(server, outcome.proved);
                     }
                 }
             });
@@ -124,8 +126,18 @@ fn lucene(server: &Server) -> String {
     segment.unwrap()["version"].as_str().unwrap().to_owned()
 }
 
+/// What came of one server.
+struct Outcome {
+    proved: Proved,
+    compared: Compared,
+    /// What the server refused, and why.
+    left_out: BTreeMap<String, String>,
+    /// Every difference.
+    wrong: Vec<String>,
+}
+
 /// Boots a server, loads it, takes three snapshots in two repositories, and reads them.
-fn prove(which: mig::sandbox::Server) -> (Proved, Vec<String>) {
+fn prove(which: mig::sandbox::Server) -> Outcome {
     let mut wrong = Vec::new();
     let options = Options {
         heap_mib: Some(1024),
@@ -172,14 +184,7 @@ fn prove(which: mig::sandbox::Server) -> (Proved, Vec<String>) {
             &mut wrong,
         );
     }
-    for (what, why) in &corpus.left_out {
-        println!(
-            "  {which} has no {what}: {}",
-            why.chars().take(160).collect::<String>()
-        );
-    }
     whole_program(&plain, &corpus.indices, &mut wrong);
-    println!("  {which}: {all:?}");
     let proved = Proved {
         date: jiff::Zoned::now().date().to_string(),
         lucene: lucene(&server),
@@ -188,7 +193,12 @@ fn prove(which: mig::sandbox::Server) -> (Proved, Vec<String>) {
     };
     drop(std::fs::remove_dir_all(&plain));
     drop(std::fs::remove_dir_all(&parts));
-    (proved, wrong)
+    Outcome {
+        proved,
+        compared: all,
+        left_out: corpus.left_out,
+        wrong,
+    }
 }
 
 fn take(server: &Server, repository: &str, snapshot: &str, indices: &BTreeMap<String, Kept>) {

@@ -1,7 +1,8 @@
 //! Every bound of the S3 client, in one place.
 //!
 //! Memory in all: [`AHEAD_BYTES_MAX`] and [`PAGES_MAX`] × [`PAGE_BYTES`] (64 MiB together) for each opened store, and for
-//! each range that is being read at the moment twice its length (the parts as they came, and their join).
+//! each range that is being read at the moment twice its length (the parts as they came, and their join) and at most two
+//! parts of [`PART_BYTES_MAX`] at its ends.
 
 use std::time::Duration;
 
@@ -47,8 +48,8 @@ pub(super) const PART_BYTES_MAX: u64 = 8 << 20;
 /// Sequential readers that are told apart.
 pub(super) const STREAMS_MAX: usize = 128;
 
-/// A first read of this size is taken for the beginning of a sequential one.
-pub(super) const SPECULATE_BYTES: u64 = 4 << 20;
+/// A first read of this size is taken for the beginning of a sequential one: nothing else asks for as much at once.
+pub(super) const SPECULATE_BYTES: u64 = 6 << 20;
 
 /// Names in one folder.
 pub(super) const NAMES_MAX: usize = 1_000_000;

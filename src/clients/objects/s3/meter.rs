@@ -9,8 +9,8 @@ use super::limits;
 const NEWEST: f64 = 0.2;
 /// Shorter bodies say nothing about speed.
 const TELLING_BYTES: u64 = 128 << 10;
-/// A part takes so many times as long to come as to begin, so that waiting is a fifth of it.
-const PARTS_OF_LATENCY: f64 = 4.0;
+/// A part takes so many times as long to come as to begin, so that a connection waits for a seventeenth of its time.
+const PARTS_OF_LATENCY: f64 = 16.0;
 const BEFORE_ANY: Measured = Measured {
     latency: 0.02,
     bytes_per_second: 60e6,
@@ -72,16 +72,16 @@ mod tests {
         for _ in 0..100 {
             meter.add(
                 Duration::from_millis(20),
-                Duration::from_millis(40),
+                Duration::from_millis(200),
                 2_000_000,
             );
         }
-        // 20 ms × 50 MB/s × 4
+        // 20 ms × 10 MB/s × 16
         let part = meter.part_bytes();
-        assert!((3_500_000..4_600_000).contains(&part), "{part}");
+        assert!((3_000_000..3_700_000).contains(&part), "{part}");
         let near = Meter::default();
         for _ in 0..100 {
-            near.add(Duration::from_micros(50), Duration::from_millis(1), 1 << 20);
+            near.add(Duration::from_micros(50), Duration::from_millis(2), 1 << 20);
         }
         assert_eq!(near.part_bytes(), limits::PART_BYTES_MIN);
         let far = Meter::default();

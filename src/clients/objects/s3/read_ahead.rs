@@ -1,10 +1,10 @@
 //! Large reads, in parts that come at once; and for those who read one range after the other, what comes next before it is
 //! asked for.
 //!
-//! A reader is known by where its last read ended, so that many may read one object from different places. How far ahead
-//! is fetched begins with a few parts (their size follows latency × speed as they are measured) and doubles whenever a
-//! reader had to wait, up to its share of one budget of the whole store. Who reads at random is never read ahead for.
-//! Deliberately absent: what a part is fetched with.
+//! A reader is known by where its last read ended, so that many may read one object from different places. What is fetched
+//! ahead of it is its share of one budget of the whole store, so that all connections are busy at any time, in parts whose
+//! size follows latency × speed as they are measured. Who reads at random is not read ahead for. Deliberately absent: what
+//! a part is fetched with.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -22,8 +22,10 @@ use crate::clients::cluster::runtime;
 
 /// A budget is counted in these.
 const PERMIT_BYTES: u64 = 1 << 10;
-/// Parts that are fetched ahead of a reader at first.
-const PARTS_AHEAD: u64 = 2;
+/// One reader's share is at least so many parts, so that as many connections carry it.
+const PARTS_OF_SHARE: u64 = limits::REQUESTS_MAX as u64;
+/// What a reader waits for comes in so many parts, if it is large.
+const PARTS_OF_READ: u64 = 8;
 /// A reader that read nothing for so long has no claim on the budget.
 const ACTIVE_FOR: Duration = Duration::from_secs(5);
 /// What was fetched for a reader that read nothing for so long makes room for others.
@@ -58,8 +60,6 @@ struct Stream {
     /// Where the parts end.
     end: u64,
     parts: VecDeque<Arc<Part>>,
-    /// Bytes to be fetched ahead.
-    ahead: u64,
     used: Instant,
 }
 
@@ -86,7 +86,7 @@ struct Part {
     length: usize,
     arrival: Arc<Arrival>,
     task: AbortHandle,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 #[derive(Default)]
@@ -100,12 +100,10 @@ impl Part {
         self.offset + self.length as u64
     }
 
-    fn is_there(&self) -> bool {
-        let bytes = &self.arrival.bytes;
-        bytes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+    /// It was asked for by now, and makes room for another one ahead.
+    fn claim(&self) {
+        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(permit.take());
     }
 
     fn wait(&self) -> io::Result<Bytes> {
@@ -218,7 +216,6 @@ impl ReadAhead {
                 next: offset,
                 end: offset,
                 parts: VecDeque::new(),
-                ahead: 0,
                 used: now,
             },
         };
@@ -226,34 +223,27 @@ impl ReadAhead {
             .iter()
             .filter(|stream| now.duration_since(stream.used) < ACTIVE_FOR);
         let share = limits::AHEAD_BYTES_MAX / (active.count() as u64 + 1);
-        let part_bytes = from.part_bytes().min(share / 4).max(limits::PART_BYTES_MIN);
+        let part_bytes = from
+            .part_bytes()
+            .min(share / PARTS_OF_SHARE)
+            .max(limits::PART_BYTES_MIN);
         stream.pass(offset);
         if stream.parts.is_empty() {
             stream.end = offset;
         }
-        let waits = stream
-            .parts
-            .iter()
-            .take_while(|part| part.offset < end)
-            .any(|part| !part.is_there())
-            || stream.end < end;
+        // One who reads at random gets what was asked for and no more.
+        let bound = if goes_on { from.length() } else { end };
+        let asked = part_bytes.min((length as u64 / PARTS_OF_READ).max(limits::PART_BYTES_MIN));
         while stream.end < end {
-            // One who reads at random gets what was asked for and no more.
-            let bound = if goes_on { from.length() } else { end };
-            let length = part_bytes.min(bound - stream.end);
-            let part = start(from, stream.end, length, None)?;
+            let part = start(from, stream.end, asked.min(bound - stream.end), None)?;
             stream.end = part.end();
             stream.parts.push_back(part);
         }
+        for part in stream.parts.iter().take_while(|part| part.offset < end) {
+            part.claim();
+        }
         if goes_on || length as u64 >= limits::SPECULATE_BYTES {
-            let least = part_bytes * PARTS_AHEAD;
-            let doubled = if goes_on && waits {
-                stream.ahead * 2
-            } else {
-                stream.ahead
-            };
-            stream.ahead = doubled.max(least).min(share);
-            let bound = from.length().min(end.saturating_add(stream.ahead));
+            let bound = from.length().min(end.saturating_add(share));
             while stream.end < bound {
                 let length = part_bytes.min(from.length() - stream.end);
                 let Some(permit) = self.room(&mut streams, length, now) else {
@@ -337,7 +327,7 @@ fn start(
         length,
         arrival,
         task: task.abort_handle(),
-        _permit: permit,
+        permit: Mutex::new(permit),
     }))
 }
 

@@ -1,13 +1,19 @@
 //! Sets of documents in `.dvd` (`IndexedDISI`): blocks of 65,536 documents, each a list, a bitset, or full.
 
+use std::sync::Arc;
+
 use super::super::bits::{Bits, RankedBits};
 use super::super::input::{Input, Order};
-use super::super::{LuceneError, ReadAt, codec};
+use super::super::limits::INDEX_WINDOW_BYTES;
+use super::super::window::Window;
+use super::super::{LuceneError, ReadAt};
 use super::entries::DocSet;
 
 /// The block number that ends a set.
 const END: u16 = 0x7fff;
 const BLOCK_DOCS: u32 = 1 << 16;
+/// The most bytes of one block: its number and count, ranks and a bitset.
+const BLOCK_BYTES: u64 = 4 + 1024 + 8192;
 /// A block of more documents than this is a bitset.
 const MAX_LIST: u32 = 4095;
 
@@ -25,7 +31,7 @@ pub(in super::super) enum Presence {
 impl Presence {
     pub(super) fn read(
         file: &str,
-        data: &dyn ReadAt,
+        data: &Arc<dyn ReadAt>,
         docs: DocSet,
         order: Order,
         max_doc: u32,
@@ -47,10 +53,19 @@ impl Presence {
                 limit,
             });
         }
-        let bytes = codec::read(file, data, offset, docs.length)?;
-        let mut input = Input::at_offset(file, offset, &bytes);
-        input.set_order(order);
-        parse(&mut input, docs.rank_power, max_doc).map(|bits| Self::Some(RankedBits::new(bits)))
+        let end = offset.saturating_add(docs.length);
+        let mut window = Window::new(file, Arc::clone(data), INDEX_WINDOW_BYTES);
+        let mut set = Set::new(docs.rank_power, max_doc);
+        let mut at = offset;
+        loop {
+            let bytes = window.get(at, BLOCK_BYTES.min(end.saturating_sub(at)))?;
+            let mut input = Input::at_offset(file, at, bytes);
+            input.set_order(order);
+            if !set.block(&mut input)? {
+                return Ok(Self::Some(RankedBits::new(set.bits)));
+            }
+            at = input.offset();
+        }
     }
 
     /// How many documents have a value.
@@ -63,20 +78,38 @@ impl Presence {
     }
 }
 
-fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, LuceneError> {
-    let mut bits = Bits::new(max_doc);
-    let mut next_block = 0;
-    loop {
+/// A set being read.
+struct Set {
+    bits: Bits,
+    rank: Option<u8>,
+    max_doc: u32,
+    next_block: u16,
+}
+
+impl Set {
+    fn new(rank: Option<u8>, max_doc: u32) -> Self {
+        Self {
+            bits: Bits::new(max_doc),
+            rank,
+            max_doc,
+            next_block: 0,
+        }
+    }
+
+    /// Reads one block; `false` when the set has ended instead.
+    fn block(&mut self, input: &mut Input<'_>) -> Result<bool, LuceneError> {
+        let max_doc = self.max_doc;
+        let bits = &mut self.bits;
         let block = input.u16()?;
         let count = u32::from(input.u16()?) + 1;
         if block == END {
-            return Ok(bits);
+            return Ok(false);
         }
         // Document numbers have 31 bits, so no block is behind the end's number.
-        if block < next_block || block > END {
+        if block < self.next_block || block > END {
             return Err(input.corrupt("blocks that rise"));
         }
-        next_block = block + 1;
+        self.next_block = block + 1;
         let base = u32::from(block) * BLOCK_DOCS;
         let behind = || format!("no document behind {max_doc}");
         if count == BLOCK_DOCS {
@@ -86,7 +119,7 @@ fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, 
                 }
             }
         } else if count > MAX_LIST {
-            if let Some(power) = rank {
+            if let Some(power) = self.rank {
                 input.skip(u64::from(1024_u32 >> (power - 7)))?;
             }
             let mut found = 0;
@@ -123,6 +156,7 @@ fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, 
                 }
             }
         }
+        Ok(true)
     }
 }
 
@@ -173,6 +207,12 @@ pub(super) mod encode {
 mod tests {
     use super::encode::disi_in;
     use super::*;
+
+    fn parse(input: &mut Input<'_>, rank: Option<u8>, max_doc: u32) -> Result<Bits, LuceneError> {
+        let mut set = Set::new(rank, max_doc);
+        while set.block(input)? {}
+        Ok(set.bits)
+    }
 
     #[test]
     fn lists_bitsets_and_full_blocks_are_read() {

@@ -77,7 +77,7 @@ impl Numeric {
             offset: entry.offset,
             expected,
         };
-        let presence = Presence::read(file, data.as_ref(), entry.docs, order, max_doc)?;
+        let presence = Presence::read(file, &data, entry.docs, order, max_doc)?;
         let count = u64::from(presence.count(max_doc));
         if count != entry.count {
             return Err(corrupt(format!("{} values, not {count}", entry.count)));
