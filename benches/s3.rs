@@ -133,7 +133,7 @@ fn measure(
 ) -> Result<()> {
     let uri = proxy.uri(bucket, "base");
     let store = open_s3(&S3Uri::parse(&uri)?, None)?;
-    let repository = Repository::open(store)?;
+    let repository = Repository::open(store.clone())?;
     let name = &repository.snapshots().first().ok_or("no snapshot")?.name;
     let snapshot = repository.snapshot(name)?;
     let mut segments = Vec::new();
@@ -170,6 +170,7 @@ fn measure(
     }
     // The objects that the reader reads from, as its own requests show: those of the largest ranges.
     let (mut reading, mut plain, mut bytes, mut docs) = (Vec::new(), Vec::new(), 0, 0);
+    let mut windows = Vec::new();
     let mut at_once = 0;
     for _ in 0..rounds {
         let before = proxy.seen().len();
@@ -182,14 +183,27 @@ fn measure(
         let began = Instant::now();
         let got = fetch(proxy, &ranges, usize::try_from(at_once)?)?;
         plain.push(began.elapsed().mul_f64(bytes as f64 / got as f64));
+        let began = Instant::now();
+        let got = read_windows(&*store, &format!("/{bucket}/base/"), &ranges)?;
+        windows.push(began.elapsed().mul_f64(bytes as f64 / got as f64));
     }
+    let mut undecoded: Vec<f64> = windows
+        .iter()
+        .zip(&plain)
+        .map(|(windows, plain)| plain.as_secs_f64() / windows.as_secs_f64())
+        .collect();
+    undecoded.sort_by(f64::total_cmp);
     let mut ratios: Vec<f64> = reading
         .iter()
         .zip(&plain)
         .map(|(reading, plain)| plain.as_secs_f64() / reading.as_secs_f64())
         .collect();
     ratios.sort_by(f64::total_cmp);
-    for (what, series) in [("reader", &mut reading), ("plain ranged reads", &mut plain)] {
+    for (what, series) in [
+        ("reader", &mut reading),
+        ("its reads alone", &mut windows),
+        ("plain ranged reads", &mut plain),
+    ] {
         series.sort_unstable();
         for (kind, time) in [("min", series[0]), ("median", series[series.len() / 2])] {
             println!(
@@ -205,6 +219,12 @@ fn measure(
         ratios[0],
         ratios[ratios.len() / 2],
         ratios[ratios.len() - 1],
+    );
+    println!(
+        "  its reads alone, by one reader, nothing decoded / plain: {:.3} worst, {:.3} median, {:.3} best",
+        undecoded[0],
+        undecoded[undecoded.len() / 2],
+        undecoded[undecoded.len() - 1],
     );
     Ok(())
 }
@@ -241,6 +261,24 @@ fn read(segments: &[Segment], items: &[Item], readers: usize) -> Result<(u64, u6
     Ok(sums
         .iter()
         .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+}
+
+/// The same ranges one after the other through the store that the reader reads from; the bytes that came.
+fn read_windows(
+    store: &dyn mig::clients::objects::ObjectStore,
+    prefix: &str,
+    ranges: &[(String, u64, u64)],
+) -> Result<u64> {
+    let mut got = 0;
+    for ranges in ranges.chunk_by(|one, other| one.0 == other.0) {
+        let key = ranges[0].0.strip_prefix(prefix).ok_or("another prefix")?;
+        let object = store.open(key)?;
+        for (_, from, to) in ranges {
+            let length = usize::try_from(to - from)?;
+            got += black_box(object.read_at(*from, length)?).len() as u64;
+        }
+    }
+    Ok(got)
 }
 
 /// What the reader fetched, each object's bytes once, in ranges of [`RANGE_BYTES`].

@@ -11,17 +11,13 @@ const NEWEST: f64 = 0.2;
 const TELLING_BYTES: u64 = 128 << 10;
 /// A part takes so many times as long to come as to begin, so that a connection waits for a seventeenth of its time.
 const PARTS_OF_LATENCY: f64 = 16.0;
-const BEFORE_ANY: Measured = Measured {
-    latency: 0.02,
-    bytes_per_second: 60e6,
-};
 
 #[derive(Clone, Copy, Debug)]
 struct Measured {
     /// Seconds to the headers of an answer.
     latency: f64,
-    /// Of one connection, after the headers.
-    bytes_per_second: f64,
+    /// Of one connection, after the headers; nothing as long as no body was long enough to tell.
+    bytes_per_second: Option<f64>,
 }
 
 /// Moving means over all requests of a store.
@@ -32,18 +28,15 @@ impl Meter {
     /// One answer: how long it took to begin, how long to come, and its bytes.
     pub(super) fn add(&self, latency: Duration, body: Duration, bytes: u64) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = held.unwrap_or(Measured {
-            latency: latency.as_secs_f64(),
-            ..BEFORE_ANY
-        });
-        let mean = |old: f64, new: f64| old + (new - old) * NEWEST;
+        let mean = |old: Option<f64>, new: f64| old.map_or(new, |old| old + (new - old) * NEWEST);
         let speed = bytes as f64 / body.as_secs_f64().max(1e-6);
+        let known = held.and_then(|held| held.bytes_per_second);
         *held = Some(Measured {
-            latency: mean(before.latency, latency.as_secs_f64()),
+            latency: mean(held.map(|held| held.latency), latency.as_secs_f64()),
             bytes_per_second: if bytes < TELLING_BYTES {
-                before.bytes_per_second
+                known
             } else {
-                mean(before.bytes_per_second, speed)
+                Some(mean(known, speed))
             },
         });
     }
@@ -51,8 +44,10 @@ impl Meter {
     /// How large a part of a large range is to be.
     pub(super) fn part_bytes(&self) -> u64 {
         let held = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let measured = held.unwrap_or(BEFORE_ANY);
-        let wanted = measured.latency * measured.bytes_per_second * PARTS_OF_LATENCY;
+        // Small ones as long as nothing is known.
+        let wanted = held.map_or(0.0, |held| {
+            held.latency * held.bytes_per_second.unwrap_or_default() * PARTS_OF_LATENCY
+        });
         // Saturates, and a NaN becomes 0.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let wanted = wanted as u64;
