@@ -146,7 +146,7 @@ fn no_flipped_bit_in_files_of_any_version_gives_another_document() {
 #[ignore = "run by the test above, in a process of its own"]
 fn flip_bits() {
     let all = std::env::var_os("MIG_TEST_ALL").is_some();
-    let each = if all { 200 } else { 2 };
+    let each = if all { 40 } else { 2 };
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state = state

@@ -130,29 +130,36 @@ fn blocks(cursor: &mut Cursor<'_>, count: u32, out: &mut Vec<u32>) -> Decode<()>
         return Err(cursor.bad("0, 8, 16 or 32 bits a number"));
     }
     let count = count as usize;
-    let width = bits as usize / 8;
-    let bytes = cursor.take(count * width)?;
-    let (whole, rest) = bytes.split_at(count / BLOCK * BLOCK * width);
-    for block in whole.chunks_exact(BLOCK * width) {
-        for part in (0..8 / width).rev() {
-            let low = part * width;
-            let words = block.chunks_exact(8);
-            out.extend(words.map(|word| little(&word[low..low + width])));
+    let bytes = cursor.take(count * bits as usize / 8)?;
+    match bits {
+        8 => numbers::<1>(bytes, count, out),
+        16 => numbers::<2>(bytes, count, out),
+        _ => {
+            numbers::<4>(bytes, count, out);
+            if out.iter().any(|number| *number > i32::MAX as u32) {
+                return Err(cursor.bad("at most 31 bits a number"));
+            }
         }
-    }
-    out.extend(rest.chunks_exact(width).map(little));
-    if bits == 32 && out.iter().any(|number| *number > i32::MAX as u32) {
-        return Err(cursor.bad("at most 31 bits a number"));
     }
     Ok(())
 }
 
-#[inline]
-fn little(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+/// `count` numbers of `WIDTH` bytes, which divides 8.
+fn numbers<const WIDTH: usize>(bytes: &[u8], count: usize, out: &mut Vec<u32>) {
+    let little = |bytes: &[u8]| {
+        let mut number = [0; 4];
+        number[..WIDTH].copy_from_slice(&bytes[..WIDTH]);
+        u32::from_le_bytes(number)
+    };
+    out.reserve(count);
+    let (whole, rest) = bytes.split_at(count / BLOCK * BLOCK * WIDTH);
+    for block in whole.chunks_exact(BLOCK * WIDTH) {
+        for part in (0..8 / WIDTH).rev() {
+            let words = block.chunks_exact(8);
+            out.extend(words.map(|word| little(&word[part * WIDTH..])));
+        }
+    }
+    out.extend(rest.chunks_exact(WIDTH).map(little));
 }
 
 #[cfg(test)]
