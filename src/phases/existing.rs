@@ -150,6 +150,7 @@ impl SnapshotView {
                     lost: lost_fields(
                         &metadata.settings,
                         types.map(|it| (it.type_name.as_str(), &it.mapping)),
+                        &scanned.unread_values,
                     ),
                     ..gap
                 });

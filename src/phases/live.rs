@@ -167,7 +167,7 @@ fn gap(objects: &[(ObjectKey, Value)], name: &str) -> Option<SourceGap> {
     let gap = source_gap(settings, types.clone().map(|(_, mapping)| mapping))?;
     let with_fields = types.filter(|(_, mapping)| mapping.get("properties").is_some());
     Some(SourceGap {
-        lost: lost_fields(settings, with_fields),
+        lost: lost_fields(settings, with_fields, &BTreeMap::new()),
         ..gap
     })
 }

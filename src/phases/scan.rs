@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::existing::Missing;
 use crate::diff::observation::{MissingShard, Unreadable};
-use crate::engines::lucene::{Commit, LuceneError, Segment, SegmentFiles};
+use crate::engines::lucene::{Commit, LuceneError, Segment, SegmentFiles, unread_format};
 use crate::engines::snapshot::{IndexMetadata, IndexVersion, Snapshot, SnapshotError, parallel};
 use crate::plan::codes::{Code, planning};
 
@@ -35,6 +35,8 @@ pub(super) struct Scanned {
     pub(super) unreadable: Vec<Unreadable>,
     /// Shards that the snapshot lacks and that the plan does without.
     pub(super) missing: Vec<MissingShard>,
+    /// Fields whose doc values are of a format that is not read, with it: a matter for sources that are made again.
+    pub(super) unread_values: BTreeMap<String, String>,
 }
 
 /// What one shard added.
@@ -43,6 +45,7 @@ struct ShardScan {
     bytes: u64,
     findings: Vec<Finding>,
     missing: Option<MissingShard>,
+    unread_values: BTreeMap<String, String>,
 }
 
 /// Something that can't be read.
@@ -86,6 +89,7 @@ pub(super) fn scan(
             bytes: 0,
             unreadable: Vec::new(),
             missing: Vec::new(),
+            unread_values: BTreeMap::new(),
             metadata,
         };
         let findings = of_metadata(snapshot, &scanned.metadata);
@@ -112,6 +116,7 @@ pub(super) fn scan(
         sum.docs = sum.docs.zip(scan.docs).map(|(a, b)| a + b);
         sum.bytes += scan.bytes;
         sum.missing.extend(scan.missing);
+        sum.unread_values.extend(scan.unread_values);
         for finding in scan.findings {
             sum.unreadable.push(finding.told(Some(*shard)));
         }
@@ -260,6 +265,7 @@ fn scan_shard(
         bytes: 0,
         findings: Vec::new(),
         missing: None,
+        unread_values: BTreeMap::new(),
     };
     let found = match snapshot.shard(index, shard) {
         Ok(found) => found,
@@ -297,6 +303,12 @@ fn scan_shard(
             .zip(segment.counts().roots_live)
             .map(|(a, b)| a + b);
         scan.bytes += segment.chunks().bytes();
+        for field in segment.fields() {
+            if let Some(format) = unread_format(field) {
+                scan.unread_values
+                    .insert(field.name.clone(), format.to_owned());
+            }
+        }
         let masked = segment.attributes().get(MASKED_ATTRIBUTE);
         if let Some(fields) = masked.filter(|fields| !fields.is_empty()) {
             scan.findings.push(Finding {

@@ -113,3 +113,61 @@ fn a_choice_that_does_not_fit_is_no_choice() {
         .says("7 560 of 7 560 documents")
         .says("sources made again by `docs`");
 }
+
+/// OpenSearch derives the sources of this index when it is asked: what is made again of its segments is what it makes.
+#[test]
+fn sources_are_made_again_as_the_server_makes_them() {
+    let phases = PHASES
+        .replace("nightly-1", "first")
+        .replace(
+            "from: base, to: os } }\n  docs",
+            "from: base, to: os, include: { indices: [derived] } } }\n  docs",
+        )
+        .replace(
+            "os } }\n  same",
+            "os, indices: [derived], without-source: reconstruct } }\n  same",
+        );
+    let server = "opensearch-3.3.0";
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/versions");
+    let place = Place::with(&phases);
+    place.write_plan(&phases);
+    let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let shop = super::support::fixture("shop").display().to_string();
+    let repository = fixture.join(server).join("repository");
+    let plan = plan.replace(&shop, &repository.display().to_string());
+    fs::write(place.path("plan.yaml"), plan).unwrap();
+    place
+        .mig(&["plan"])
+        .ends_with(0)
+        .says("at")
+        .says("comes back to about 1 cm");
+    place.apply().ends_with(0).says("6 of 6 documents");
+    let taken = super::versions::expected(server).snapshots.remove(0);
+    let mut wanted: Vec<(String, serde_json::Value)> = taken.indices["derived"]
+        .documents
+        .iter()
+        .map(|answer| {
+            let source = answer.source.as_ref().unwrap();
+            (answer.id.clone(), serde_json::from_str(source).unwrap())
+        })
+        .collect();
+    wanted.sort_by(|left, right| left.0.cmp(&right.0));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(place.path("out/indices/derived/docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "ndjson")
+        {
+            let text = fs::read_to_string(path).unwrap();
+            let mut lines = text
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            while let (Some(action), Some(source)) = (lines.next(), lines.next()) {
+                found.push((action["index"]["_id"].as_str().unwrap().to_owned(), source));
+            }
+        }
+    }
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    assert_eq!(found, wanted);
+}

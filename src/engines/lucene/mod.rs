@@ -49,7 +49,7 @@ pub use segment::{ChecksumSpan, ChunkRef, Segment, SegmentCounts};
 pub use segments_n::{Commit, LuceneVersion, SegmentCommit};
 pub use stored_fields::chunks::{ChunkTable, Chunks};
 pub use stored_fields::fields::{StoredDocument, StoredFieldsOf, StoredValue};
-pub use values::{DocValue, FieldFound, FieldValues};
+pub use values::{DocValue, FieldFound, FieldValues, unread_format};
 
 /// The files of one commit of one shard, by Lucene file name.
 pub trait SegmentFiles: Send + Sync {

@@ -1,8 +1,10 @@
 //! The recipes of an index: one for each of its types, by its settings and mappings. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::recipe::{Origin, Recipe};
+use super::recipe::{Origin, Place, Recipe};
 use crate::base::version::Product;
 use crate::engines::snapshot::decode_version_id;
 
@@ -20,10 +22,12 @@ pub fn recipes_of<'a>(
         .collect()
 }
 
-/// What of an index's fields can't be had, or comes back otherwise, in words: `field: reason`.
+/// What of an index's fields can't be had, or comes back otherwise, in words: `field: reason`. `unread` has fields of its
+/// segments whose doc values are of a format that is not read, with it.
 pub fn lost_fields<'a>(
     settings: &Map<String, Value>,
     types: impl Iterator<Item = (&'a str, &'a Value)>,
+    unread: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let origin = origin(settings);
     let mut lost = Vec::new();
@@ -33,6 +37,16 @@ pub fn lost_fields<'a>(
         let entries = recipe.unavailable().iter().chain(recipe.altered());
         let entries = entries.filter(|entry| !kept.has(&entry.field));
         lost.extend(entries.map(|entry| format!("{}: {}", entry.field, entry.reason)));
+        for (_, place) in recipe.places() {
+            if let Place::DocValues(name) = place
+                && let Some(format) = unread.get(name)
+                && !kept.has(name)
+            {
+                lost.push(format!(
+                    "{name}: its doc values are of format {format}, which is not read: a document without its original fails"
+                ));
+            }
+        }
     }
     lost.sort_unstable();
     lost.dedup();
@@ -129,7 +143,7 @@ mod tests {
         } });
         let lost = |mapping: &Value| -> Vec<String> {
             let types = [("_doc", mapping)].into_iter();
-            let lost = lost_fields(settings.as_object().unwrap(), types);
+            let lost = lost_fields(settings.as_object().unwrap(), types, &BTreeMap::new());
             lost.iter()
                 .map(|entry| entry.split(':').next().unwrap().to_owned())
                 .collect()

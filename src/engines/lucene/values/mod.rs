@@ -33,6 +33,17 @@ pub enum DocValue<'a> {
     Bytes(&'a [u8]),
 }
 
+/// The format of a field's doc values, where it is one that [`Segment::values`] does not read: known before any file of
+/// values is opened.
+pub fn unread_format(field: &FieldInfo) -> Option<&str> {
+    if field.doc_values == DocValuesKind::None {
+        return None;
+    }
+    let format = field.attributes.get("PerFieldDocValuesFormat.format")?;
+    let read = matches!(format.as_str(), "Lucene70" | "Lucene80" | "Lucene90");
+    (!read).then_some(format.as_str())
+}
+
 /// The doc values of one field of one segment.
 pub struct FieldValues {
     docs: DocIndex,
