@@ -162,7 +162,9 @@ impl SnapshotView {
                     docs: scanned.docs,
                     bytes: scanned.bytes,
                     snapshot: (number > 0).then(|| snapshot.uuid().to_owned()),
-                    data_stream: streams.get(&index.name).cloned(),
+                    data_stream: streams
+                        .get(&index.name)
+                        .map_or_else(|| by_name(&index.name), |stream| Some(stream.clone())),
                     source_gap: gap,
                     unreadable: scanned.unreadable,
                     missing_shards: scanned.missing,
@@ -352,6 +354,25 @@ fn streams(snapshot: &Snapshot) -> Result<BTreeMap<String, String>, SnapshotErro
     Ok(streams)
 }
 
+/// The data stream in the name of a backing index (`.ds-logs-2026.11.26-000002`, before 7.11 without the day): a snapshot
+/// that was taken of indices by their names holds these and no stream.
+fn by_name(index: &str) -> Option<String> {
+    let digits = |text: &str, count: usize| {
+        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let (stream, generation) = index.strip_prefix(".ds-")?.rsplit_once('-')?;
+    if !digits(generation, 6) {
+        return None;
+    }
+    let without_day = stream.rsplit_once('-').and_then(|(stream, day)| {
+        let parts: Vec<&str> = day.split('.').collect();
+        let is_day = matches!(parts[..], [year, month, day]
+            if digits(year, 4) && digits(month, 2) && digits(day, 2));
+        is_day.then_some(stream)
+    });
+    Some(without_day.unwrap_or(stream).to_owned()).filter(|stream| !stream.is_empty())
+}
+
 /// Why documents of a snapshot that exists can't be trusted to be all there.
 fn unusable(snapshot: &Snapshot, missing: Missing) -> Option<String> {
     let info = snapshot.info();
@@ -387,6 +408,25 @@ fn unusable(snapshot: &Snapshot, missing: Missing) -> Option<String> {
             Some(format!(
                 "snapshot `{name}` is not complete ({state}){reason}{shards}"
             ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_known_by_the_names_of_their_indices() {
+        for (index, stream) in [
+            (".ds-stream-web-2026.11.26-000001", Some("stream-web")),
+            (".ds-stream-web-000002", Some("stream-web")),
+            (".ds-logs-2026.11-000002", Some("logs-2026.11")),
+            (".ds-logs-1", None),
+            (".ds-000001", None),
+            ("ds-logs-000001", None),
+        ] {
+            assert_eq!(by_name(index).as_deref(), stream, "{index}");
         }
     }
 }

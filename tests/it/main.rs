@@ -28,6 +28,7 @@ mod old_repositories;
 mod phases;
 mod plan;
 mod planning_codes;
+mod plans_of_versions;
 mod reader;
 mod reader_old;
 mod readme;

@@ -1,0 +1,62 @@
+//! A plan over the snapshot of every version is accepted, applied to a directory and proved: real snapshots of 1.7.6 to 9.0
+//! and of OpenSearch.
+
+use std::path::Path;
+
+use super::support::Place;
+use super::versions::SERVERS;
+
+fn place(repository: &Path, snapshot: &str) -> Place {
+    let place = Place::empty();
+    let plan = format!(
+        "mig: 1\nplan: t\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\nstores:\n  \
+         snapshots: {{ directory: {} }}\nphases:\n  \
+         base: {{ snapshot: {{ existing: {{ store: snapshots, name: {snapshot} }} }} }}\n  \
+         meta: {{ metadata: {{ from: base, to: os, include: {{ templates: none, component-templates: none, \
+         indices: [\"*\", \".ds-*\"] }}, rules: {{ MIG132: allow }} }} }}\n  \
+         docs: {{ backfill: {{ from: base, to: os, indices: [\"*\", \".ds-*\"], without-source: skip }} }}\n  \
+         same: {{ verify: {{ source: base, target: os, indices: [\"*\", \".ds-*\"] }} }}\n",
+        repository.display()
+    );
+    std::fs::write(place.path("plan.yaml"), plan).unwrap();
+    place
+}
+
+#[test]
+fn every_version_is_planned_applied_and_proved() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let old = (
+        fixtures.join("es-1.7.6/repository"),
+        "snap-2014",
+        "Elasticsearch 1.7.6",
+    );
+    let versions = SERVERS.iter().map(|server| {
+        let repository = fixtures.join("versions").join(server).join("repository");
+        let line = server.split('.').next().unwrap();
+        let made_by = match line.split_once('-') {
+            Some(("elasticsearch", major)) => format!("Elasticsearch {major}"),
+            Some((_, major)) => format!("OpenSearch {major}"),
+            None => unreachable!("{server}"),
+        };
+        (repository, "first", made_by)
+    });
+    let old = std::iter::once((old.0, old.1, old.2.to_owned()));
+    for (repository, snapshot, made_by) in old.chain(versions) {
+        let place = place(&repository, snapshot);
+        let planned = place.mig(&["plan", "--detail", "full"]).ends_with(0);
+        // The title is wrapped where it is long.
+        let words: Vec<&str> = planned.out.split_whitespace().collect();
+        let said = words.join(" ");
+        let wanted = format!("existing `{snapshot}` in snapshots of {made_by}");
+        assert!(said.contains(&wanted), "{made_by}: {}", planned.out);
+        let streams = planned.out.contains(", of data stream");
+        let wanted = ["Elasticsearch 8", "Elasticsearch 9", "OpenSearch 2"];
+        assert!(
+            streams || !wanted.contains(&made_by.as_str()),
+            "{made_by}: {}",
+            planned.out
+        );
+        place.apply().ends_with(0).says("documents of");
+        place.is_finished();
+    }
+}
