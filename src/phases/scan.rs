@@ -163,6 +163,19 @@ fn of_metadata(snapshot: &Snapshot, metadata: &IndexMetadata) -> Vec<Finding> {
     if metadata.is_mounted_snapshot() {
         findings.push(mounted(snapshot, metadata));
     }
+    // The defaults of 1.x to 5.x are a mapping of no documents.
+    let types = metadata.types.iter().map(|it| it.type_name.as_str());
+    let types: Vec<&str> = types.filter(|name| *name != "_default_").collect();
+    if types.len() > 1 {
+        findings.push(Finding {
+            code: planning::SEVERAL_TYPES,
+            what: format!(
+                "it has the types {}, in which one _id may stand for several documents",
+                types.join(", ")
+            ),
+            mend: "write each type into an index of its own at the source".into(),
+        });
+    }
     let excluded = match metadata.setting("index.mapping.exclude_source_vectors") {
         Some(text) => text == "true",
         None => {

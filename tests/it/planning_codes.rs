@@ -214,6 +214,20 @@ fn scene(code: &str) -> Ran {
             shop.metadata(&json!({}), &json!({"_source": {"enabled": false}}));
         }),
         "MIG096" => altered(AlteredShop::damaged),
+        // Of a real Elasticsearch 2.4.6.
+        "MIG097" => {
+            let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
+  meta: { metadata: { from: base, to: os, include: { indices: [types], aliases: none, templates: none } } }
+  docs: { backfill: { from: base, to: os, indices: [types] } }
+  same: { verify: { source: base, target: os, indices: [types] } }
+";
+            let place = Place::with(phases);
+            let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+            let repository = fixtures.join("versions/elasticsearch-2.4.6/repository");
+            std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
+            write_plan(&place, phases);
+            place.mig(&["plan"])
+        }
         other => panic!("{other} has no scene"),
     }
 }

@@ -14,12 +14,30 @@ fn place(repository: &Path, snapshot: &str) -> Place {
          base: {{ snapshot: {{ existing: {{ store: snapshots, name: {snapshot} }} }} }}\n  \
          meta: {{ metadata: {{ from: base, to: os, include: {{ templates: none, component-templates: none, \
          indices: [\"*\", \".ds-*\"] }}, rules: {{ MIG132: allow }} }} }}\n  \
-         docs: {{ backfill: {{ from: base, to: os, indices: [\"*\", \".ds-*\"], without-source: skip }} }}\n  \
-         same: {{ verify: {{ source: base, target: os, indices: [\"*\", \".ds-*\"] }} }}\n",
+         docs: {{ backfill: {{ from: base, to: os, indices: [\"*\", \".ds-*\", \"!types\", \"!blog\"], without-source: skip }} }}\n  \
+         same: {{ verify: {{ source: base, target: os, indices: [\"*\", \".ds-*\", \"!types\", \"!blog\"] }} }}\n",
         repository.display()
     );
     std::fs::write(place.path("plan.yaml"), plan).unwrap();
     place
+}
+
+/// In the oldest two, and in 5.6, an index has several types: they are refused by name.
+#[test]
+fn an_index_with_several_types_is_in_the_way_of_nothing_else() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for (folder, snapshot, index) in [
+        ("es-1.7.6", "snap-2014", "blog"),
+        ("versions/elasticsearch-2.4.6", "first", "types"),
+        ("versions/elasticsearch-5.6.16", "first", "types"),
+    ] {
+        let place = place(&fixtures.join(folder).join("repository"), snapshot);
+        let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+        let plan = plan.replace(&format!(", \"!{index}\""), "");
+        std::fs::write(place.path("plan.yaml"), plan).unwrap();
+        let planned = place.mig(&["plan"]).ends_with(4);
+        planned.says("MIG097").says(&format!("\"!{index}\""));
+    }
 }
 
 #[test]
