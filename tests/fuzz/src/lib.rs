@@ -4,6 +4,10 @@
 
 #[path = "../../../src/base/mod.rs"]
 pub mod base;
+#[path = "../../../src/diff/mod.rs"]
+pub mod diff;
+#[path = "../../../src/graph/mod.rs"]
+pub mod graph;
 #[path = "../../../src/plan/mod.rs"]
 pub mod plan;
 #[path = "../../../src/state/mod.rs"]
