@@ -190,7 +190,7 @@ fn compare(here: &str, mapping: &Value, unhad: &BTreeSet<&str>, source: &Value, 
     }
     for (path, field) in &kinds {
         let under = |unhad: &&str| path == *unhad || path.starts_with(&format!("{unhad}."));
-        if unhad.iter().any(|unhad| under(unhad))
+        if unhad.iter().any(under)
             || field["type"] == "alias"
             || field["type"] == "constant_keyword"
         {

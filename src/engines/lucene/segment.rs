@@ -104,8 +104,9 @@ impl Segment {
         let stored = StoredFields::open(&directory, max_doc)?;
         let mut live = live_docs::read(&directory, commit, max_doc)?;
         let mut values = DocValues::new(&directory, &fields, max_doc);
-        if commit.soft_del_count > 0 {
-            let soft = values.numeric("__soft_deletes")?;
+        // Also where the commit counts none: a document must not come back since a count is wrong.
+        let soft = values.numeric("__soft_deletes")?;
+        if soft.is_some() || commit.soft_del_count > 0 {
             live = Some(without_soft(&name, commit, max_doc, live, soft.as_ref())?);
         }
         let mut values_unread = Vec::new();
