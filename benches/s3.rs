@@ -240,6 +240,7 @@ fn read(segments: &[Segment], items: &[Item], readers: usize) -> Result<(u64, u6
                     let (mut bytes, mut docs) = (0, 0);
                     while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let segment = &segments[item.segment];
+                        segment.expect(item.chunks.clone());
                         let stats = segment
                             .read_documents(item.chunks.clone(), &mut scratch, |document| {
                                 black_box(document);

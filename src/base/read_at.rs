@@ -4,6 +4,7 @@
 //! Deliberately absent: seeking, streaming and whole-file helpers.
 
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -22,6 +23,12 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// `UnexpectedEof` when the range is not wholly within the file; otherwise what the store says.
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes>;
+
+    /// Says that these bytes will be read next, one range after the other, and none behind them: a store that answers late
+    /// may fetch them ahead. Nothing has to be done.
+    fn expect(&self, bytes: Range<u64>) {
+        let _ = bytes;
+    }
 }
 
 impl ReadAt for Bytes {

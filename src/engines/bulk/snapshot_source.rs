@@ -326,6 +326,7 @@ impl DocumentSource for SnapshotSource {
                 ),
             ));
         };
+        segment.expect(next..end);
         Ok(Box::new(ChunkReader {
             renderer: rendering.of_segment(Arc::clone(&segment)),
             segment,

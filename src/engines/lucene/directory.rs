@@ -3,6 +3,7 @@
 //! Deliberately absent: caching. What is needed more than once is kept by whoever parsed it.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -158,6 +159,11 @@ impl ReadAt for Part {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.whole.read_at(self.offset + offset, length)
+    }
+
+    fn expect(&self, bytes: Range<u64>) {
+        let place = |at: u64| self.offset + at.min(self.length);
+        self.whole.expect(place(bytes.start)..place(bytes.end));
     }
 }
 

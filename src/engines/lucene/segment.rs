@@ -7,6 +7,7 @@
 //! the two has passed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -187,6 +188,16 @@ impl Segment {
     /// Counts by metadata.
     pub fn counts(&self) -> SegmentCounts {
         self.counts
+    }
+
+    /// Says that these chunks will be read, in order and from here on: a store that answers late may fetch them ahead.
+    pub fn expect(&self, chunks: Range<usize>) {
+        let chunk = |number: usize| self.chunks().range(number..number + 1).next()?.ok();
+        let last = chunks.end.checked_sub(1).and_then(chunk);
+        if let Some((first, last)) = chunk(chunks.start).zip(last) {
+            let end = last.pointer + u64::from(last.length);
+            self.stored.data.expect(first.pointer..end);
+        }
     }
 
     /// The chunks in order of documents.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -48,6 +49,13 @@ impl ReadAt for SinglePart {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         check_range(&self.key, self.length, offset, length)?;
         read_part(&**self.blob()?, &self.key, offset, length)
+    }
+
+    fn expect(&self, bytes: Range<u64>) {
+        // Whether it can be opened is told by the first read.
+        if let Ok(blob) = self.blob() {
+            blob.expect(bytes);
+        }
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) const AHEAD_BYTES_MAX: u64 = 48 << 20;
 /// The smallest part that a range is fetched in.
 pub(super) const PART_BYTES_MIN: u64 = 1 << 20;
 
+/// The smallest of the last parts of what a reader said it would read.
+pub(super) const PART_BYTES_LAST: u64 = 256 << 10;
+
 /// The largest part that a range is fetched in.
 pub(super) const PART_BYTES_MAX: u64 = 8 << 20;
 

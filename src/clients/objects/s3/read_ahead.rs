@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,6 +60,8 @@ struct Stream {
     next: u64,
     /// Where the parts end.
     end: u64,
+    /// Behind this it will not read, as far as it has said.
+    limit: Option<u64>,
     parts: VecDeque<Arc<Part>>,
     used: Instant,
 }
@@ -176,6 +179,27 @@ impl ReadAhead {
         })
     }
 
+    /// Somebody will read these bytes one after the other, and none behind them.
+    pub(super) fn expect(&self, object: u64, bytes: Range<u64>) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = streams
+            .iter_mut()
+            .find(|stream| stream.continues(object, bytes.start));
+        if let Some(stream) = known {
+            stream.limit = Some(bytes.end);
+            return;
+        }
+        make_room(&mut streams);
+        streams.push(Stream {
+            object,
+            next: bytes.start,
+            end: bytes.start,
+            limit: Some(bytes.end),
+            parts: VecDeque::new(),
+            used: Instant::now(),
+        });
+    }
+
     /// The bytes `[offset, offset + length)`, which lie within the object. Blocks.
     pub(super) fn read(&self, from: &dyn Fetch, offset: u64, length: usize) -> io::Result<Bytes> {
         let needed = self.plan(from, offset, length)?;
@@ -215,6 +239,7 @@ impl ReadAhead {
                 object,
                 next: offset,
                 end: offset,
+                limit: None,
                 parts: VecDeque::new(),
                 used: now,
             },
@@ -231,8 +256,9 @@ impl ReadAhead {
         if stream.parts.is_empty() {
             stream.end = offset;
         }
+        let limit = stream.limit.unwrap_or(u64::MAX).min(from.length()).max(end);
         // One who reads at random gets what was asked for and no more.
-        let bound = if goes_on { from.length() } else { end };
+        let bound = if goes_on { limit } else { end };
         let asked = part_bytes.min((length as u64 / PARTS_OF_READ).max(limits::PART_BYTES_MIN));
         while stream.end < end {
             let part = start(from, stream.end, asked.min(bound - stream.end), None)?;
@@ -243,9 +269,12 @@ impl ReadAhead {
             part.claim();
         }
         if goes_on || length as u64 >= limits::SPECULATE_BYTES {
-            let bound = from.length().min(end.saturating_add(share));
+            let bound = limit.min(end.saturating_add(share));
             while stream.end < bound {
-                let length = part_bytes.min(from.length() - stream.end);
+                // Smaller ones towards the end, so that all connections end at about the same time.
+                let rest = limit - stream.end;
+                let even = (rest / PARTS_OF_SHARE).max(limits::PART_BYTES_LAST);
+                let length = part_bytes.min(even).min(rest);
                 let Some(permit) = self.room(&mut streams, length, now) else {
                     break;
                 };
@@ -263,12 +292,11 @@ impl ReadAhead {
         stream.pass(end);
         stream.next = end;
         stream.used = now;
-        if streams.len() >= limits::STREAMS_MAX
-            && let Some(at) = longest_unused(&streams, |_| true)
-        {
-            streams.swap_remove(at);
+        // At its end it leaves its share to the others.
+        if stream.limit.is_none_or(|limit| end < limit) {
+            make_room(&mut streams);
+            streams.push(stream);
         }
-        streams.push(stream);
         Ok(needed)
     }
 
@@ -295,6 +323,15 @@ impl ReadAhead {
     pub(super) fn forget(&self, object: u64) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|stream| stream.object != object);
+    }
+}
+
+/// For one more.
+fn make_room(streams: &mut Vec<Stream>) {
+    if streams.len() >= limits::STREAMS_MAX
+        && let Some(at) = longest_unused(streams, |_| true)
+    {
+        streams.swap_remove(at);
     }
 }
 

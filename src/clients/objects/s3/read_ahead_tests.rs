@@ -150,3 +150,28 @@ fn a_part_that_fails_fails_the_read_that_needs_it_and_no_other() {
     let error = ahead.read(&from, 9 * MIB as u64, 4 * MIB).unwrap_err();
     assert_eq!(error.to_string(), "broken");
 }
+
+#[test]
+fn nothing_is_fetched_behind_what_a_reader_said_it_would_read() {
+    let ahead = ReadAhead::new();
+    let from = Slow::of(100 * MIB as u64);
+    // Two neighbours, each to its own end.
+    for start in [10, 42] {
+        let end = (start + 32) * MIB as u64;
+        let mut at = start * MIB as u64;
+        ahead.expect(1, at..end);
+        while at < end {
+            assert!(
+                ahead.read(&from, at, MIB).unwrap() == Slow::bytes(at, MIB),
+                "at {at}"
+            );
+            at += MIB as u64;
+        }
+    }
+    assert_eq!(from.fetched(), 64 * MIB as u64);
+    assert!(
+        ahead.streams.lock().unwrap().is_empty(),
+        "who ended leaves its share"
+    );
+    assert!(from.most.1.load(Ordering::SeqCst) >= 4);
+}

@@ -4,6 +4,7 @@
 //! two versions never mix.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -271,6 +272,11 @@ impl ReadAt for S3Object {
             return self.by_pages(offset, length);
         }
         ahead.read(self, offset, length)
+    }
+
+    fn expect(&self, bytes: Range<u64>) {
+        let end = bytes.end.min(self.length);
+        self.shared.ahead.expect(self.id, bytes.start..end);
     }
 }
 
