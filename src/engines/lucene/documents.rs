@@ -240,7 +240,8 @@ impl Segment {
                         .ok_or_else(|| broken("its _uid is not type#id".to_owned()))?;
                     (id, Some(kind))
                 }
-                (None, None) if primary_term.is_some() => {
+                // In indices made before Elasticsearch 6.1 nested children have one too.
+                (None, None) if primary_term.is_some() && !self.wanted.legacy() => {
                     let reason = "it has a primary term, as roots have, and no _id";
                     return Err(broken(reason.to_owned()).into());
                 }
