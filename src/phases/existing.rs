@@ -1,7 +1,7 @@
 //! The snapshots of a phase that exist in a store, with the facts that plans are made of: one, or several where the
 //! phase was widened, each index in exactly one of them.
 //!
-//! Documents are counted by the segments' own bitmaps, not by reading documents: [`super::scan`]. Relies on the `snapshot`
+//! Documents are counted by the segments' own bitmaps, not by reading documents: `scan`. Relies on the `snapshot`
 //! and `lucene` engines. Deliberately absent: taking snapshots.
 
 use std::collections::BTreeMap;

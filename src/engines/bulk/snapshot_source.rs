@@ -3,7 +3,7 @@
 //!
 //! Every segment of the chosen indices is opened once to count and to divide it: items are runs of chunks of about equal
 //! bytes. What is held of a segment are its counts and where its items end; it is opened again for its items, and shared by
-//! the workers on it. Sources are rendered by [`super::rendering`], so that a load and a verification see the same bytes.
+//! the workers on it. Sources are rendered by `rendering`, so that a load and a verification see the same bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! The way in is [`Repository::open`]; then [`Repository::snapshot`], and from a [`Snapshot`] the metadata
 //! ([`GlobalMetadata`], [`IndexMetadata`]) and the files of each shard ([`ShardSnapshot`]), which the `lucene` engine
 //! reads. Repositories of Elasticsearch 1.x to 9.x and OpenSearch 1.x to 3.x are read by the same code; what differs is
-//! found in the blobs themselves and never by a version: [`layout`] names them, [`paths`] finds the shards.
+//! found in the blobs themselves and never by a version: `layout` names them, `paths` finds the shards.
 //!
 //! Relies on `clients::objects` for the bytes. All bytes are taken as hostile: lengths are checked before anything is
 //! allocated, [`limits`] holds the ceilings, names that come from the repository can't lead out of it.

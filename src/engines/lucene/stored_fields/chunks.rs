@@ -1,6 +1,6 @@
 //! The table of a segment's chunks: where each stands and which documents it holds, in little memory.
 //!
-//! Up to [`RESIDENT_CHUNKS`] chunks are held at four bytes each and a little; of a larger segment only the first chunk of
+//! Up to `RESIDENT_CHUNKS` chunks are held at four bytes each and a little; of a larger segment only the first chunk of
 //! each page of 1024 is held, and pages are decoded from the index file again as they are asked for.
 //!
 //! Deliberately absent: the checks of a table, which `index` makes as it is filled.
