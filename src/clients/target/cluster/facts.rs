@@ -5,7 +5,7 @@
 //! end.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,9 +17,15 @@ use crate::diff::observation::TargetIndexFacts;
 
 /// Indices that are counted by one request.
 const COUNTED_AT_ONCE: usize = 200;
-/// Times that an index is counted at most while its shards start.
-const COUNT_TRIES: u32 = 3;
-/// How long shards that are just starting are waited for, each time.
+/// How long an index is tried to be counted whose shards start, are short of memory or have no thread free.
+const COUNT_PATIENCE: Duration = Duration::from_secs(90);
+/// The pause before an index is counted again; each one is twice as long, up to [`COUNT_PAUSE_MAX`].
+const COUNT_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause before an index is counted again.
+const COUNT_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Indices that one question waits for at most: their names stand in its path.
+const WAITED_AT_ONCE: usize = 10;
+/// How long one question waits for shards that are just starting.
 const STARTING: Duration = Duration::from_secs(20);
 
 /// What a writer has to know of an index.
@@ -216,27 +222,32 @@ fn primaries(stats: &Value) -> BTreeMap<usize, (i64, u64)> {
     found
 }
 
-/// Root documents as searches see them. An index that was made, opened or recovered a moment ago has shards that only start:
-/// it gets some time.
+/// Root documents as searches see them. An index that was made, opened or recovered a moment ago has shards that only start,
+/// and a busy server refuses a search of one shard inside of an answer that says 200: such an index is asked for again.
 fn counts(target: &ClusterTarget, indices: &[&str]) -> Result<BTreeMap<String, u64>, TargetError> {
     let mut counts = BTreeMap::new();
     for chunk in indices.chunks(COUNTED_AT_ONCE) {
+        let began = Instant::now();
+        let mut pause = COUNT_PAUSE;
         let mut open: Vec<&str> = chunk.to_vec();
-        for tries_left in (0..COUNT_TRIES).rev() {
-            let starting = count_some(target, &open, &mut counts)?;
-            let Some((index, reason)) = starting.first() else {
+        loop {
+            let missing = count_some(target, &open, &mut counts)?;
+            let Some((index, reason)) = missing.first() else {
                 break;
             };
-            if tries_left == 0 {
+            if began.elapsed() >= COUNT_PATIENCE {
                 return Err(TargetError::Cluster(unreadable(
                     target,
-                    format!("the documents of index {index} can't be counted: {reason}"),
+                    format!(
+                        "the documents of index {index} could not be counted for {} s: {reason}",
+                        COUNT_PATIENCE.as_secs()
+                    ),
                 )));
             }
-            for (index, _) in &starting {
-                wait_for_shards(target, index)?;
-            }
-            open = starting.into_iter().map(|(index, _)| index).collect();
+            wait_for_shards(target, &missing)?;
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(COUNT_PAUSE_MAX);
+            open = missing.into_iter().map(|(index, _)| index).collect();
         }
     }
     Ok(counts)
@@ -250,11 +261,16 @@ fn unreadable(target: &ClusterTarget, reason: String) -> ClusterError {
     }
 }
 
-/// Waits until every primary of an index answers, for a named time at most.
-fn wait_for_shards(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
+/// Waits until every primary of the first of these indices answers, for a named time at most.
+fn wait_for_shards(target: &ClusterTarget, missing: &[(&str, String)]) -> Result<(), TargetError> {
+    let names: Vec<String> = missing
+        .iter()
+        .take(WAITED_AT_ONCE)
+        .map(|(index, _)| Request::part(index))
+        .collect();
     let path = format!(
         "/_cluster/health/{}?wait_for_status=yellow&timeout={}s",
-        Request::part(index),
+        names.join(","),
         STARTING.as_secs()
     );
     match target.client.send(Request::get(path)) {
@@ -277,13 +293,14 @@ fn count_some<'a>(
         body.push_str("\n{\"size\":0,\"track_total_hits\":true}\n");
     }
     let request = Request::post(
-        "/_msearch?filter_path=responses.hits.total.value,responses._shards.failed,responses.status,responses.error.type,responses.error.reason",
+        "/_msearch?filter_path=responses.hits.total.value,responses._shards.failed,responses.status,responses.error.type,responses.error.reason,\
+         responses.error.failed_shards.reason.reason,responses._shards.failures.reason.reason",
     )
     .lines(body)
     .idempotent();
     let answer = target.client.json(request)?;
     let answers = answer.get("responses").and_then(Value::as_array);
-    let mut starting = Vec::new();
+    let mut missing = Vec::new();
     for (position, index) in indices.iter().enumerate() {
         let found = answers
             .and_then(|answers| answers.get(position))
@@ -300,13 +317,44 @@ fn count_some<'a>(
             // Removed or closed just now.
             (_, Some("index_not_found_exception" | "index_closed_exception")) => {}
             _ => {
-                let reason = found.pointer("/error/reason").and_then(Value::as_str);
-                starting.push((
-                    *index,
-                    reason.unwrap_or("not every shard answered").to_owned(),
-                ));
+                missing.push((*index, why_not_counted(found)));
             }
         }
     }
-    Ok(starting)
+    Ok(missing)
+}
+
+/// What the server says of a search that not every shard answered: of the first shard that says more, else of the whole.
+fn why_not_counted(found: &Value) -> String {
+    let text = |place: &str| found.pointer(place).and_then(Value::as_str);
+    let whole = text("/error/reason").unwrap_or("not every shard answered");
+    let shard = text("/error/failed_shards/0/reason/reason")
+        .or_else(|| text("/_shards/failures/0/reason/reason"));
+    match shard {
+        Some(shard) => format!("{whole}: {shard}"),
+        None => whole.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_is_not_counted_is_told_with_what_its_shard_says() {
+        let busy = json!({"error": {"type": "search_phase_execution_exception", "reason": "all shards failed",
+            "failed_shards": [{"reason": {"reason": "[parent] Data too large"}}]}, "status": 429});
+        assert_eq!(
+            why_not_counted(&busy),
+            "all shards failed: [parent] Data too large"
+        );
+        let starting = json!({"error": {"reason": "all shards failed"}, "status": 503});
+        assert_eq!(why_not_counted(&starting), "all shards failed");
+        let part = json!({"hits": {"total": {"value": 1}}, "_shards": {"failed": 1,
+            "failures": [{"reason": {"reason": "no thread is free"}}]}});
+        assert_eq!(
+            why_not_counted(&part),
+            "not every shard answered: no thread is free"
+        );
+    }
 }
