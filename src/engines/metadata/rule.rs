@@ -91,6 +91,16 @@ impl fmt::Display for Lines {
     }
 }
 
+/// What a rule's translation was held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// A real target took it, and a document, and answered as the source did.
+    Target,
+    /// No server at hand has the feature: the translation alone is tested.
+    TranslatedOnly,
+}
+
 /// One rule.
 pub struct Rule {
     /// Its stable code.
@@ -109,6 +119,10 @@ pub struct Rule {
     pub lossy: bool,
     /// Why it is needed.
     pub why: &'static str,
+    /// Public documentation of what changed.
+    pub link: &'static str,
+    /// What it was held against.
+    pub proof: Proof,
     /// An index or template before, as JSON.
     pub before: &'static str,
     /// The same after.

@@ -6,7 +6,7 @@ use super::{ELASTICSEARCH, OPENSEARCH};
 use crate::base::version::Product;
 use crate::engines::metadata::draft::{Change, Draft};
 use crate::engines::metadata::fields::{each_field, type_of};
-use crate::engines::metadata::rule::{BODIES, Level, Line, Lines, Rule, Versions};
+use crate::engines::metadata::rule::{BODIES, Level, Line, Lines, Proof, Rule, Versions};
 
 /// A type of Elasticsearch and the OpenSearch that has one of the same name, if any has.
 struct Unsupported {
@@ -61,6 +61,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Warn,
         lossy: true,
         why: "OpenSearch calls it flat_object and knows none of its parameters; the documents stay as they are",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "flattened", "depth_limit": 5}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "flat_object"}}}}"#,
         apply: to_flat_object,
@@ -74,6 +76,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "OpenSearch has flat_object from 2.7 on; before, the field is kept in the documents and can't be searched",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "flattened"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "object", "enabled": false}}}}"#,
         apply: |rule, draft, _versions| disable(rule, draft, &|kind| kind == "flattened"),
@@ -87,6 +91,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "the target has no such type: the field is kept in the documents and can't be searched",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"properties": {"load": {"type": "histogram"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"load": {"type": "object", "enabled": false}}}}"#,
         apply: disable_unsupported,
@@ -100,6 +106,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "OpenSearch has no runtime fields: searches and dashboards that use them will not find them",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"runtime": {"day": {"type": "keyword"}}}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: drop_runtime,

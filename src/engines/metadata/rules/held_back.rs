@@ -1,7 +1,7 @@
 //! Settings that would disturb loading: they wait until the documents are proved.
 
 use super::ELASTICSEARCH;
-use crate::engines::metadata::rule::{BODIES, Level, Lines, Rule};
+use crate::engines::metadata::rule::{BODIES, Level, Lines, Proof, Rule};
 
 const FINAL_PIPELINE: &[&str] = &["index.final_pipeline"];
 const BLOCKS: &[&str] = &["index.blocks.*"];
@@ -28,6 +28,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it would change documents that were changed by it before",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.final_pipeline": "stamp"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.final_pipeline": "stamp"}}}"#,
         apply: |rule, draft, _versions| draft.hold_back(rule, FINAL_PIPELINE),
@@ -41,6 +43,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it would refuse the documents",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.blocks.write": "true"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.blocks.write": "true"}}}"#,
         apply: |rule, draft, _versions| draft.hold_back(rule, BLOCKS),
@@ -54,6 +58,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it could roll over, move or delete the index while it is loaded",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.lifecycle.name": "logs"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.lifecycle.name": "logs"}}}"#,
         apply: |rule, draft, _versions| draft.hold_back(rule, LIFECYCLE),
@@ -67,6 +73,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it could roll over, move or delete the index while it is loaded",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.plugins.index_state_management.rollover_alias": "logs"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.plugins.index_state_management.rollover_alias": "logs"}}}"#,
         apply: |rule, draft, _versions| draft.hold_back(rule, STATE_MANAGEMENT),
@@ -80,6 +88,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: every document would be written to every node while loading",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.auto_expand_replicas": "0-all"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.auto_expand_replicas": "0-all"}}}"#,
         apply: |rule, draft, _versions| draft.hold_back(rule, AUTO_EXPAND),
@@ -93,6 +103,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: the target may have no node with such attributes, and the index would not start",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.routing.allocation.require.box_type": "hot"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.routing.allocation.require.box_type": "hot"}}}"#,
         apply: |rule, draft, _versions| draft.hold_back(rule, ALLOCATION),

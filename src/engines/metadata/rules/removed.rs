@@ -2,7 +2,7 @@
 
 use super::{ELASTICSEARCH, OPENSEARCH, OPENSEARCH_2_ELASTICSEARCH_8, OPENSEARCH_ELASTICSEARCH_8};
 use crate::engines::metadata::draft::Draft;
-use crate::engines::metadata::rule::{BODIES, Level, Lines, Rule, Versions};
+use crate::engines::metadata::rule::{BODIES, Level, Lines, Proof, Rule, Versions};
 
 const SOFT_DELETES: &[&str] = &["index.soft_deletes.enabled"];
 const TRANSLOG_RETENTION: &[&str] = &[
@@ -35,6 +35,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "indices without soft deletes can't be made any more; documents are not touched by it",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.soft_deletes.enabled": "false"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| draft.drop_settings(rule, SOFT_DELETES),
@@ -48,6 +50,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "recoveries read soft-deleted documents, and the target refuses the setting",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.translog.retention.age": "12h"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| draft.drop_settings(rule, TRANSLOG_RETENTION),
@@ -61,6 +65,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Warn,
         lossy: true,
         why: "the target has no frozen indices: this one takes memory and answers every search",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.frozen": "true", "index.search.throttled": "true"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| draft.drop_settings(rule, FROZEN),
@@ -74,6 +80,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Warn,
         lossy: true,
         why: "OpenSearch has Index State Management instead: nothing rolls over or deletes until a policy is made there",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.lifecycle.name": "logs", "index.lifecycle.rollover_alias": "logs"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| draft.drop_settings(rule, LIFECYCLE),
@@ -87,6 +95,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Warn,
         lossy: true,
         why: "OpenSearch has no data tiers and would look for nodes with such an attribute",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.routing.allocation.include._tier_preference": "data_content"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| draft.drop_settings(rule, TIER),
@@ -100,6 +110,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Warn,
         lossy: true,
         why: "OpenSearch does not know the setting",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.xpack.watcher.template.version": "11"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: drop_x_pack,
@@ -113,6 +125,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "asked for it, the target said that it does not know the setting: a plugin of the source may be missing there",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.unheard_of.setting": "1"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: drop_unknown,
@@ -126,6 +140,8 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "Lucene 9 has no such limit, and the target does not know the setting; documents are not touched by it",
+        link: "",
+        proof: Proof::Target,
         before: r#"{"settings": {"index.merge.policy.max_merge_at_once_explicit": "20"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| draft.drop_settings(rule, EXPLICIT_MERGES),

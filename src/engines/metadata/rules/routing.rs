@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::{Change, Draft};
-use crate::engines::metadata::rule::{Level, Lines, Rule, Versions};
+use crate::engines::metadata::rule::{Level, Lines, Proof, Rule, Versions};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     code: "MIG102",
@@ -15,6 +15,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Allow,
     lossy: false,
     why: "documents land in the same shards as at the source, with custom routing too, and splits stay possible",
+    link: "",
+    proof: Proof::Target,
     before: r#"{"settings": {"index.number_of_shards": "2"}, "mappings": {}, "routing_num_shards": 1024}"#,
     after: r#"{"settings": {"index.number_of_shards": "2", "index.number_of_routing_shards": "1024"}, "mappings": {}}"#,
     apply: keep_routing_shards,

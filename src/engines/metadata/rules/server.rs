@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::base::settings::PRIVATE;
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::{Change, Draft};
-use crate::engines::metadata::rule::{Level, Lines, Rule, Versions};
+use crate::engines::metadata::rule::{Level, Lines, Proof, Rule, Versions};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     code: "MIG101",
@@ -16,6 +16,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Allow,
     lossy: false,
     why: "the target sets these by itself and refuses them in a request",
+    link: "",
+    proof: Proof::Target,
     before: r#"{"settings": {"index.number_of_shards": "1", "index.uuid": "nlv2BAfUSciNUL3myIxRYQ",
         "index.creation_date": "1605700000000", "index.version.created": "7100299"}, "mappings": {}}"#,
     after: r#"{"settings": {"index.number_of_shards": "1"}, "mappings": {}}"#,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engines::metadata::draft::{Change, Draft};
-use crate::engines::metadata::rule::{BODIES, Level, Lines, Rule, Versions};
+use crate::engines::metadata::rule::{BODIES, Level, Lines, Proof, Rule, Versions};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     code: "MIG103",
@@ -14,6 +14,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Allow,
     lossy: false,
     why: "mapping types are gone: the mapping stands directly under `mappings`",
+    link: "",
+    proof: Proof::Target,
     before: r#"{"settings": {}, "mappings": {"_doc": {"properties": {"title": {"type": "text"}}}}}"#,
     after: r#"{"settings": {}, "mappings": {"properties": {"title": {"type": "text"}}}}"#,
     apply: remove_type,

@@ -6,7 +6,7 @@ use super::OPENSEARCH;
 use super::fields::replace_fields;
 use crate::base::version::Product;
 use crate::engines::metadata::draft::Draft;
-use crate::engines::metadata::rule::{BODIES, Level, Line, Lines, Rule, Versions};
+use crate::engines::metadata::rule::{BODIES, Level, Line, Lines, Proof, Rule, Versions};
 
 /// Vectors that are only read by scripts: there is no index structure whose meaning could differ.
 const SCRIPTED_VECTORS: Lines = Lines(&[Line {
@@ -24,6 +24,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Warn,
     lossy: true,
     why: "OpenSearch calls it knn_vector; scripts that score by it need other function names, and the k-NN plugin",
+    link: "",
+    proof: Proof::Target,
     before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "dense_vector", "dims": 3}}}}"#,
     after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3}}}}"#,
     apply: to_knn_vector,
