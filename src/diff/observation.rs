@@ -417,6 +417,18 @@ pub struct MetadataObservation {
     /// Objects that the target would refuse, with its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<(ObjectKey, String)>,
+    /// What came of making indices for a moment, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probed: Option<ProbeFacts>,
+}
+
+/// What came of making indices for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFacts {
+    /// Kinds of bodies that were made, or refused.
+    pub made: usize,
+    /// Objects that were not probed, since there were too many kinds of them.
+    pub not_probed: usize,
 }
 
 /// What was observed for `backfill:`.

@@ -39,7 +39,11 @@ pub struct Connections {
     opened_snapshots: Slots<Arc<SnapshotView>>,
     looked_live: Slots<(Arc<LiveView>, Instant)>,
     renamed: BTreeMap<Address, Address>,
+    probing: Option<Announcing>,
 }
+
+/// Writes down that an index is about to be made on a target for a moment.
+pub type Announcing = Box<dyn Fn(&Address, &str) -> Result<(), PhaseError> + Send + Sync>;
 
 /// A cluster that may be down.
 pub enum Reach {
@@ -76,6 +80,18 @@ impl Connections {
     pub fn recorded(mut self, observations: BTreeMap<Address, Observation>) -> Self {
         self.recorded = observations;
         self
+    }
+
+    /// Lets phases make indices for a moment to see what a target refuses; `announce` writes each down before.
+    #[must_use]
+    pub fn probing(mut self, announce: Announcing) -> Self {
+        self.probing = Some(announce);
+        self
+    }
+
+    /// How a probe is announced; `None` where nothing may be written.
+    pub fn announcing(&self) -> Option<&Announcing> {
+        self.probing.as_ref()
     }
 
     /// The saved observation of a phase.

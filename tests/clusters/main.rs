@@ -23,6 +23,7 @@ mod pairs;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
+mod probe;
 mod s3;
 mod sandbox;
 mod secured;

@@ -10,7 +10,9 @@ use super::super::snapshot::mismatch;
 use super::{Desired, desired, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
-use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
+use crate::diff::observation::{
+    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+};
 use crate::engines::metadata::{differences, held_back};
 use crate::plan::model::MetadataSpec;
 
@@ -219,8 +221,23 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             objects(removed)
         ));
     }
+    change
+        .evidence
+        .extend(observed.probed.map(|it| probed(spec, it)));
     change.items = items;
     change
+}
+
+fn probed(spec: &MetadataSpec, facts: ProbeFacts) -> String {
+    let left = match facts.not_probed {
+        0 => String::new(),
+        left => format!("; {} not probed, there were too many kinds", objects(left)),
+    };
+    format!(
+        "probed: {} made on {} for a moment and removed again{left}",
+        common::indices(facts.made),
+        spec.to.value
+    )
 }
 
 fn created(object: &Desired) -> Item {

@@ -10,20 +10,23 @@ mod perform;
 pub(super) mod source;
 mod undo;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, json};
 
 use super::common;
-use super::connections::Connections;
+use super::connections::{Announcing, Connections};
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
 use super::live::SourceView;
-use crate::clients::target::{Target, TargetError};
+use crate::clients::target::{NotAnnounced, Target, TargetError};
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
+use crate::diff::observation::{
+    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+};
 use crate::engines::metadata::core_fingerprint;
 use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -79,10 +82,14 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         target_objects,
         unknown_settings: BTreeSet::new(),
         refused: Vec::new(),
+        probed: None,
     };
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)
             .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    }
+    if let Some(announce) = connections.announcing() {
+        probe(spec, &*target, announce, &mut observed)?;
     }
     Ok(Observation::Metadata(observed))
 }
@@ -110,6 +117,39 @@ fn ask(
         .map(|object| (object.key, object.body))
         .collect();
     observed.refused = target.refusals(&bodies)?;
+    Ok(())
+}
+
+/// Makes what the target has not refused yet for a moment, and removes it again.
+fn probe(
+    spec: &MetadataSpec,
+    target: &dyn Target,
+    announce: &Announcing,
+    observed: &mut MetadataObservation,
+) -> Result<(), PhaseError> {
+    let on = &spec.to.value;
+    let refused: HashSet<&ObjectKey> = observed.refused.iter().map(|(key, _)| key).collect();
+    let bodies: Vec<_> = to_make(spec, observed)
+        .into_iter()
+        .filter(|object| !refused.contains(&object.key))
+        .map(|object| (object.key, object.body))
+        .collect();
+    let failed = RefCell::new(None);
+    let outcome = target.probe(&bodies, &|index| {
+        announce(on, index).map_err(|error| {
+            failed.replace(Some(error));
+            NotAnnounced
+        })
+    });
+    if let Some(error) = failed.take() {
+        return Err(error);
+    }
+    let outcome = outcome.map_err(|error| common::target_error(on, &error))?;
+    observed.probed = Some(ProbeFacts {
+        made: outcome.made,
+        not_probed: outcome.not_probed,
+    });
+    observed.refused.extend(outcome.refused);
     Ok(())
 }
 

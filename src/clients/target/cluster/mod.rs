@@ -32,8 +32,8 @@ use std::ops::ControlFlow;
 use serde_json::{Map, Value};
 
 use super::{
-    Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
-    PartitionRead, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
+    Announce, Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
+    PartitionRead, ProbeOutcome, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
 };
 use crate::base::version::ProductVersion;
 use crate::clients::cluster::{About, ClusterClient};
@@ -133,6 +133,14 @@ impl Target for ClusterTarget {
         bodies: &[(ObjectKey, Value)],
     ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
         objects::refusals(self, bodies)
+    }
+
+    fn probe(
+        &self,
+        bodies: &[(ObjectKey, Value)],
+        announce: Announce<'_>,
+    ) -> Result<ProbeOutcome, TargetError> {
+        objects::probe(self, bodies, announce)
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {

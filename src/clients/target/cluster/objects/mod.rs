@@ -9,6 +9,7 @@ mod check;
 mod guard;
 mod held_back;
 mod index;
+mod probe;
 mod read;
 mod remake;
 mod template;
@@ -25,6 +26,7 @@ use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
 pub(super) use index::set_closed;
+pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
 
 /// What the names of aliases begin with that `mig` puts on indices while it writes to them.
@@ -117,6 +119,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
 /// Finishes what a killed run left.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     guard::clean_up(target)?;
+    probe::clean_up(target)?;
     remake::clean_up(target)
 }
 
