@@ -85,6 +85,17 @@ pub trait Target: Send + Sync {
         Ok(ProbeOutcome::default())
     }
 
+    /// Keeps templates of the target out of indices that are about to be made, all at once; without it each is kept from
+    /// them by itself. What a killed run left is taken away by the next [`Self::prepare`].
+    fn shield(&self, _indices: &[&str]) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    /// Takes the shield away.
+    fn unshield(&self) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     /// Creates or replaces an object. Replacing an index keeps its uuid and its documents; one that holds nothing may be
     /// made anew. An alias is set for the indices that are named, `null` takes one out, and others stay as they are.
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError>;

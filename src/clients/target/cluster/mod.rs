@@ -49,6 +49,7 @@ pub struct ClusterTarget {
     plan: String,
     lineage: String,
     pages: std::sync::Arc<read::PageSizes>,
+    shielded: std::sync::Arc<objects::Shielded>,
 }
 
 impl ClusterTarget {
@@ -62,6 +63,7 @@ impl ClusterTarget {
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
             pages: std::sync::Arc::default(),
+            shielded: std::sync::Arc::default(),
         })
     }
 
@@ -141,6 +143,14 @@ impl Target for ClusterTarget {
         announce: Announce<'_>,
     ) -> Result<ProbeOutcome, TargetError> {
         objects::probe(self, bodies, announce)
+    }
+
+    fn shield(&self, indices: &[&str]) -> Result<(), TargetError> {
+        objects::shield(self, indices)
+    }
+
+    fn unshield(&self) -> Result<(), TargetError> {
+        objects::unshield(self)
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {

@@ -25,6 +25,7 @@ use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
+pub(super) use guard::{Shielded, shield, unshield};
 pub(super) use index::set_closed;
 pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
