@@ -160,7 +160,9 @@ fn bodies(scratch: &Path, store: &Path) -> Result<[Vec<(String, Value)>; 2], Any
                 found[0].push((format!("/_index_template/{name}"), body));
             } else if name.starts_with("legacy-") {
                 found[0].push((format!("/_template/{name}"), body));
-            } else if let Some(at) = text.find("/logs-") {
+            } else if name == "index"
+                && let Some(at) = text.find("/logs-")
+            {
                 let index = &text[at + 1..at + 10];
                 let body = json!({"settings": body["settings"], "mappings": body["mappings"]});
                 found[1].push((format!("/{index}?wait_for_active_shards=1"), body));
