@@ -96,7 +96,7 @@ pub(super) fn decide(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> 
     }
     change.items.extend(drift);
     change.fields = fields;
-    change.left_out = left_out(spec.indices, source);
+    change.left_out = left_out(spec.indices, source, change.provisional);
     change
 }
 
@@ -415,13 +415,13 @@ fn estimate(spec: &Spec<'_>, source: &LiveSource, take: &Take) -> Estimate {
     }
 }
 
-fn left_out(selector: &Selector, source: &LiveSource) -> Vec<LeftOut> {
+fn left_out(selector: &Selector, source: &LiveSource, filled: bool) -> Vec<LeftOut> {
     let mut left_out: Vec<LeftOut> = source
         .indices
         .keys()
         .filter_map(|name| common::left_out(selector, "index", name))
         .collect();
-    if source.unreachable.is_none() {
+    if source.unreachable.is_none() && !filled {
         let names: Vec<&String> = source.indices.keys().collect();
         left_out.extend(
             selector
