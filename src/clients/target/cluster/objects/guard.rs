@@ -7,8 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::ClusterTarget;
-use super::read;
+use super::super::{ClusterTarget, dialect};
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 
@@ -23,7 +22,7 @@ fn path(index: &str) -> String {
 
 /// Puts the guard up where a template matches; says whether it did.
 pub(super) fn raise(target: &ClusterTarget, index: &str) -> Result<bool, TargetError> {
-    if !read::has_composable(target) || !matched(target, index)? {
+    if !dialect::has_composable(target.about.version) || !matched(target, index)? {
         return Ok(false);
     }
     let body = json!({
@@ -47,7 +46,7 @@ pub(super) fn lower(target: &ClusterTarget, index: &str) -> Result<(), TargetErr
 
 /// Takes it down where a killed run may have left it.
 pub(super) fn lower_if_possible(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
-    if read::has_composable(target) {
+    if dialect::has_composable(target.about.version) {
         lower(target, index)?;
     }
     Ok(())
@@ -55,7 +54,7 @@ pub(super) fn lower_if_possible(target: &ClusterTarget, index: &str) -> Result<(
 
 /// Takes down what a run of the same state left that was killed.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
-    if !read::has_composable(target) {
+    if !dialect::has_composable(target.about.version) {
         return Ok(());
     }
     let request = Request::get(format!("/_index_template/{PREFIX}*"));
