@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use super::kind::{DecideContext, Interrupt, PhaseError};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::TargetError;
-use crate::diff::change::{
-    Action, ChangeClass, Decision, FieldChange, Item, LeftOut, PhaseChange,
-};
+use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut, PhaseChange};
 use crate::diff::observation::SnapshotIndexFacts;
 use crate::diff::spec_changes;
 use crate::engines::bulk::Stop;

@@ -124,9 +124,10 @@ fn each_primary(answer: &Value, index: &str, visit: &mut dyn FnMut(u32, &Value))
         .and_then(|indices| indices.get(index)?.get("shards")?.as_object());
     for (number, copies) in shards.into_iter().flatten() {
         let Ok(number) = number.parse() else { continue };
-        let primary = copies.as_array().into_iter().flatten().find(|copy| {
-            copy.pointer("/routing/primary").and_then(Value::as_bool) == Some(true)
-        });
+        let primary =
+            copies.as_array().into_iter().flatten().find(|copy| {
+                copy.pointer("/routing/primary").and_then(Value::as_bool) == Some(true)
+            });
         if let Some(primary) = primary {
             visit(number, primary);
         }

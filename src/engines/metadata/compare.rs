@@ -34,7 +34,11 @@ pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit>
     match kind {
         // What nobody asked for is the server's own.
         ObjectKind::Index => {
-            let asked = |key: &str| wanted.get("settings").is_some_and(|it| it.get(key).is_some());
+            let asked = |key: &str| {
+                wanted
+                    .get("settings")
+                    .is_some_and(|it| it.get(key).is_some())
+            };
             if let Some(Value::Object(settings)) = found.get_mut("settings") {
                 if !asked(ROUTING_SHARDS) {
                     settings.remove(ROUTING_SHARDS);
@@ -347,12 +351,18 @@ mod tests {
             "mappings": {"properties": {"o": {"properties": {"a": {"type": "float", "boost": 2.0}}},
                 "k": {"type": "keyword", "ignore_above": 256}}}});
         assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
-        let untold = json!({"settings": {"index.number_of_replicas": "1"}, "routing_num_shards": null});
+        let untold =
+            json!({"settings": {"index.number_of_replicas": "1"}, "routing_num_shards": null});
         let small = json!({"settings": {"index.number_of_routing_shards": "16", "index.number_of_replicas": "1"}});
         assert!(differences(ObjectKind::Index, &small, &untold).is_empty());
         let tiered = |tier: &str| {
             let settings = json!({"index.routing.allocation.include._tier_preference": tier});
-            differences(ObjectKind::Index, &json!({}), &json!({"settings": settings})).len()
+            differences(
+                ObjectKind::Index,
+                &json!({}),
+                &json!({"settings": settings}),
+            )
+            .len()
         };
         assert_eq!((tiered("data_content"), tiered("data_hot")), (0, 1));
         let other = json!({"routing_num_shards": 32});

@@ -316,7 +316,11 @@ fn counts(wanted: &[Desired], awaited: usize) -> String {
                 .iter()
                 .filter(|object| object.key.kind == kind)
                 .count()
-                + if kind == ObjectKind::Index { awaited } else { 0 };
+                + if kind == ObjectKind::Index {
+                    awaited
+                } else {
+                    0
+                };
             let noun = if count == 1 { one } else { many };
             (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
         })

@@ -204,7 +204,9 @@ fn taken(
     let mut change = PhaseChange::new(cx.phase, Action::Run, take.why, title, inputs);
     change.items = take.indices.iter().map(|name| item(source, name)).collect();
     change.items.extend(awaited);
-    change.items.sort_by(|left, right| left.name.cmp(&right.name));
+    change
+        .items
+        .sort_by(|left, right| left.name.cmp(&right.name));
     change.provisional = coming.is_some();
     let questions = questions(cx, spec, source, take, coming.is_some());
     if questions.is_empty() {

@@ -50,7 +50,9 @@ pub(super) fn read(name: &str, plan: &str, phases: &[&str]) -> Option<Mark> {
     let digest = fields.next()?;
     let cluster = fields.next()?;
     let indices = fields.next()?;
-    let global = GLOBAL.iter().position(|word| Some(*word) == fields.clone().next())?;
+    let global = GLOBAL
+        .iter()
+        .position(|word| Some(*word) == fields.clone().next())?;
     let first = fields.nth(1)?.parse().ok()?;
     let number = fields.next()?.parse().ok()?;
     let lineage = fields.next()?;
@@ -126,7 +128,10 @@ mod tests {
         let plain = "mig-shop.v2-base-3";
         let old = version(Product::Elasticsearch, 5, 6);
         let name = name(plain, &mark(), old);
-        assert!(name.len() < 255 && name.to_ascii_lowercase() == name, "{name}");
+        assert!(
+            name.len() < 255 && name.to_ascii_lowercase() == name,
+            "{name}"
+        );
         let read = read(&name, "shop", &["x", "es56->es710/base"]).unwrap();
         assert!(is_cluster(&read.cluster, "AbC-_d"));
         assert!(!is_cluster(&read.cluster, "AbC-_e"));

@@ -173,8 +173,16 @@ impl SourceWrites {
             )],
             (None, Some(cluster)) if self.moved.is_empty() => vec![format!(
                 "{cluster} was not written to after the snapshot: {} of every shard {} the same",
-                if self.by_segments.is_empty() { "the last sequence number" } else { "the segments" },
-                if self.by_segments.is_empty() { "is" } else { "are" },
+                if self.by_segments.is_empty() {
+                    "the last sequence number"
+                } else {
+                    "the segments"
+                },
+                if self.by_segments.is_empty() {
+                    "is"
+                } else {
+                    "are"
+                },
             )],
             _ => self.named(),
         }

@@ -308,10 +308,7 @@ fn count_some<'a>(
             .ok_or_else(|| unreadable(target, format!("no answer for index {index}")))?;
         let kind = found.pointer("/error/type").and_then(Value::as_str);
         let failed = found.pointer("/_shards/failed").and_then(Value::as_u64);
-        match (
-            total_of(found),
-            kind,
-        ) {
+        match (total_of(found), kind) {
             (Some(docs), None) if failed == Some(0) => {
                 counts.insert((*index).to_owned(), docs);
             }

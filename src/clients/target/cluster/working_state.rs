@@ -123,7 +123,8 @@ impl WorkingState {
         }
         let version = self.client.about()?.version;
         let text = json!({"type": "keyword"});
-        let mut settings = json!({"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"});
+        let mut settings =
+            json!({"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"});
         if dialect::hides(version) {
             settings["index.hidden"] = true.into();
         }
@@ -140,9 +141,7 @@ impl WorkingState {
         });
         let typeless = dialect::typeless(version).replacen('&', "?", 1);
         let path = format!("/{WORKING_STATE}{typeless}");
-        let made = self
-            .client
-            .send(Request::put(path).json(&body));
+        let made = self.client.send(Request::put(path).json(&body));
         match made {
             Ok(_) => Ok(()),
             // Another worker was first.

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::{ClusterTarget, part};
 use super::super::working_state::{Condition, Tag};
+use super::super::{ClusterTarget, part};
 use super::{alias, index, no_index, read};
 use crate::base::failpoint;
 use crate::clients::target::TargetError;
