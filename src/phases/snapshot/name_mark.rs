@@ -105,9 +105,9 @@ mod tests {
     use super::*;
     use crate::base::version::Version;
 
-    fn version(product: Product, major: u16, minor: u16) -> Option<ProductVersion> {
+    fn version(product: Product, major: u16, minor: u16) -> ProductVersion {
         let version = Version::new(major, minor, 0);
-        Some(ProductVersion { product, version })
+        ProductVersion { product, version }
     }
 
     fn mark() -> Mark {
@@ -127,7 +127,7 @@ mod tests {
     fn a_mark_comes_back_from_a_name() {
         let plain = "mig-shop.v2-base-3";
         let old = version(Product::Elasticsearch, 5, 6);
-        let name = name(plain, &mark(), old);
+        let name = name(plain, &mark(), Some(old));
         assert!(
             name.len() < 255 && name.to_ascii_lowercase() == name,
             "{name}"
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_name_that_looks_alike_is_nobody_s() {
         let old = version(Product::Elasticsearch, 6, 8);
-        let name = name("base", &mark(), old);
+        let name = name("base", &mark(), Some(old));
         assert_eq!(read(&name, "other", &["es56->es710/base"]), None);
         assert_eq!(read(&name, "shop", &["base"]), None);
         for other in ["base", "nightly-2024.01.02", "a.b.c.d.e.f.g.h", ""] {
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn servers_with_metadata_keep_plain_names() {
         for version in [
-            version(Product::Elasticsearch, 7, 3),
-            version(Product::OpenSearch, 1, 0),
+            Some(version(Product::Elasticsearch, 7, 3)),
+            Some(version(Product::OpenSearch, 1, 0)),
             None,
         ] {
             assert_eq!(name("base", &mark(), version), "base");

@@ -127,11 +127,11 @@ impl SourceWrites {
                 })
             })?;
         let then: Vec<Option<i64>> = commits.iter().map(|commit| commit.max_seq_no).collect();
-        let numberless = |live: &&LiveIndex| {
+        let numberless = |live: &LiveIndex| {
             let none = |numbers: &[Option<i64>]| numbers.iter().all(Option::is_none);
             live.uuid == facts.uuid && !live.closed && none(&then) && none(&live.seq_nos)
         };
-        let difference = if live.filter(numberless).is_some() {
+        let difference = if live.is_some_and(numberless) {
             let now = pieces(client, name).map_err(|error| PhaseError::Failed {
                 message: error.to_string(),
                 help: Some(error.help()),
