@@ -332,19 +332,23 @@ fn words(args: &InitArgs, stops: &[Stop]) -> Words {
     }
     let names: Vec<&str> = stops.iter().map(|stop| stop.name.as_str()).collect();
     let between = |at: usize| names.get(at).copied().unwrap_or_default().to_owned();
-    let shown = args.output.display();
+    let shown = args.output.display().to_string();
+    let width = shown.len() + "mig validate ".len() + 3;
     Words {
         title: format!(
             "{}: written by `mig init`; change what is not yours.",
             names.join(" → ")
         ),
-        commands: vec![
-            format!("mig validate {shown}   check it"),
-            format!("mig plan {shown}       what would happen"),
-            format!(
-                "mig apply {shown}      do it, and prove it; after any interruption, do the rest"
+        commands: [
+            ("validate", "check it"),
+            ("plan", "what would happen"),
+            (
+                "apply",
+                "do it, and prove it; after any interruption, do the rest",
             ),
-        ],
+        ]
+        .map(|(verb, what)| format!("{:<width$}{what}", format!("mig {verb} {shown}")))
+        .to_vec(),
         plan: quoted(plan),
         description: quoted(match args.scenario {
             Scenario::DryRun => "See the metadata and the documents that the target would get.",

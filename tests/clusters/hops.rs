@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mig::clients::cluster::Request;
+use mig::clients::target::batch::Action;
+use mig::clients::target::{Batch, ClusterTarget, PartKey, Target as _, TargetError};
+use mig::diff::observation::{ObjectKey, ObjectKind};
 use serde_json::{Value, json};
 
 use super::corpus::{self, Documents, Sent, bulk};
@@ -469,10 +472,70 @@ fn es_6_8_and_7_17_stand_in_the_middle() {
     place.is_finished();
     all_there(&second, &corpus);
     all_there(&third, &corpus);
+    // A plan that is written from the live source is one without a finding, and names what is there.
+    let written = Place::empty();
+    written
+        .mig(&["init", "--from", second.url(), "--to", third.url()])
+        .ends_with(0);
+    let text = std::fs::read_to_string(written.path("plan.yaml")).unwrap();
+    assert!(
+        text.contains("elasticsearch:6.8") && text.contains("\"shop-*\""),
+        "{text}"
+    );
+    written.mig(&["validate", "--deny-warnings"]).ends_with(0);
     // By hand, as applications of that time ask: the type is `_doc`.
     let mapping = second.get("/shop-items/_mapping?include_type_name=true");
     assert!(
         mapping["shop-items"]["mappings"]["_doc"].is_object(),
         "{mapping}"
     );
+}
+
+/// Elasticsearch 6.8 would make an index for documents by itself, and can't be told not to: what is written through the
+/// alias of an index that is removed, or made anew under its name, goes nowhere.
+#[test]
+fn es_6_8_makes_no_index_for_documents() {
+    let server = ES68.start();
+    let target = ClusterTarget::open(server.client(), "none", "lineage").unwrap();
+    target.prepare("none").unwrap();
+    let body = json!({"settings": {"index.number_of_shards": "1"}, "mappings": {"properties": {"n": {"type": "long"}}}});
+    let key = ObjectKey {
+        kind: ObjectKind::Index,
+        name: "shop-a".into(),
+    };
+    for made_anew in [false, true] {
+        target.put(&key, &body).unwrap();
+        let part = PartKey {
+            index: key.name.clone(),
+            part: "0".into(),
+        };
+        let mut writer = target.open_part(&part, None, None).unwrap();
+        let mut send = |id: &str| {
+            let mut batch = Batch::default();
+            let action = Action {
+                index: None,
+                id,
+                routing: None,
+                version: Some(1),
+            };
+            batch.push(0, action, b"{\"n\":1}");
+            writer
+                .submit(batch, Box::new(()))
+                .and_then(|_| writer.checkpoint())
+        };
+        assert_eq!(send("1").unwrap().1.written, 1);
+        assert_eq!(server.count("shop-a"), 1);
+        server.delete("/shop-a");
+        if made_anew {
+            target.put(&key, &body).unwrap();
+        }
+        let error = send("2").unwrap_err();
+        assert!(matches!(error, TargetError::Replaced { .. }), "{error}");
+        if made_anew {
+            assert_eq!(server.count("shop-a"), 0);
+            server.delete("/shop-a");
+        }
+        let indices = server.get("/_cat/indices?format=json&h=index");
+        assert_eq!(indices, json!([{"index": ".migrations_working_state"}]));
+    }
 }

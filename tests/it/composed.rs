@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use mig::base::version::{Product, ProductVersion, Version};
 use mig::diff::observation::{ObjectKey, ObjectKind};
-use mig::engines::metadata::{Versions, rules, translate};
+use mig::engines::metadata::{Level, Versions, rules, translate};
 use serde_json::{Value, json};
 
 const fn server(product: Product, major: u16, minor: u16) -> ProductVersion {
@@ -31,7 +31,7 @@ const WAYS: &[&[ProductVersion]] = &[
     &[ES56, ES710, OS219, OS33],
 ];
 
-/// Rules whose result differs by way, and why. A rule of one step that a server in between makes needless is none.
+/// Rules and cases whose result differs by way, and why. A rule of one step that a server in between makes needless is none.
 const DIFFERS: &[(&str, &str)] = &[];
 
 fn step(kind: ObjectKind, body: &Value, source: ProductVersion, target: ProductVersion) -> Value {
@@ -61,6 +61,90 @@ fn way(kind: ObjectKind, body: &Value, servers: &[ProductVersion]) -> Value {
         body = settled(step(kind, &body, pair[0], pair[1]));
     }
     body
+}
+
+/// What the cases of translation are about: their names, kinds, bodies and the servers that they are made on.
+fn cases() -> Vec<(String, ObjectKind, Value, ProductVersion)> {
+    let directory =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/translation");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().extension().is_none_or(|it| it != "json") {
+            continue;
+        }
+        let text = std::fs::read(entry.path()).unwrap();
+        let all: Vec<Value> = serde_json::from_slice(&text).unwrap();
+        for case in &all {
+            let kind = match case["object"].as_str().unwrap() {
+                "index" => ObjectKind::Index,
+                "legacy-template" => ObjectKind::LegacyTemplate,
+                "index-template" => ObjectKind::IndexTemplate,
+                "component-template" => ObjectKind::ComponentTemplate,
+                _ => continue,
+            };
+            for made_on in case["made-on"].as_array().unwrap() {
+                let (product, version) = made_on.as_str().unwrap().split_once(' ').unwrap();
+                let version: Version = version.parse().unwrap();
+                let product = match product {
+                    "elasticsearch" => Product::Elasticsearch,
+                    _ => Product::OpenSearch,
+                };
+                let name = case["name"].as_str().unwrap().to_owned();
+                let server = ProductVersion { product, version };
+                found.push((name, kind, case["body"].clone(), server));
+            }
+        }
+    }
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    found
+}
+
+/// A translation that loses something is a decision of a person, and a way may ask for another one than a step does: cases
+/// are compared as far as no rule stands as `deny`.
+fn is_denied(kind: ObjectKind, body: &Value, servers: &[ProductVersion]) -> bool {
+    let key = ObjectKey {
+        kind,
+        name: "x".into(),
+    };
+    let mut body = body.clone();
+    servers.windows(2).any(|pair| {
+        let versions = Versions {
+            source: pair[0],
+            target: pair[1],
+        };
+        let made = translate(&key, &body, versions, &BTreeSet::new());
+        body = settled(made.body);
+        let denies = |it: &mig::engines::metadata::Finding| it.rule.level == Level::Deny;
+        made.findings.iter().any(denies)
+    })
+}
+
+#[test]
+fn cases_come_to_the_same_by_a_way() {
+    let mut differs = Vec::new();
+    for (name, kind, body, first) in cases() {
+        for between in [ES710, OS219] {
+            let is_older = first.product == Product::Elasticsearch
+                && (between.product == Product::OpenSearch
+                    || first.version.floor() < between.version.floor());
+            let servers = [first, between, OS33];
+            if !is_older
+                || is_denied(kind, &body, &servers)
+                || is_denied(kind, &body, &[first, OS33])
+                || DIFFERS.iter().any(|(known, _)| *known == name)
+            {
+                continue;
+            }
+            let direct = settled(step(kind, &body, first, OS33));
+            let over = way(kind, &body, &servers);
+            if direct != over {
+                differs.push(format!(
+                    "{name} of {first} over {between}:\n  at once {direct}\n  by steps {over}"
+                ));
+            }
+        }
+    }
+    assert!(differs.is_empty(), "{}", differs.join("\n"));
 }
 
 #[test]
