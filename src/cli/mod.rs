@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod graph;
 mod help;
+mod init;
 pub(crate) mod load;
 mod logging;
 mod plan;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::kind::PhaseError;
 use super::scan::{ScanError, scan};
+use super::snapshot::name_mark;
 use super::snapshot::series::Mark;
 use super::source_gap::source_gap;
 use crate::base::Address;
@@ -253,8 +254,10 @@ impl SnapshotView {
 
     /// Identity of the selector that the newest was taken for, where mig took it.
     pub fn taken_for(&self) -> Option<String> {
-        let metadata = self.snapshots.last()?.info().metadata.as_ref();
-        Mark::of(metadata).map(|mark| mark.indices)
+        let newest = self.snapshots.last()?;
+        let mark = Mark::of(newest.info().metadata.as_ref());
+        mark.map(|mark| mark.indices)
+            .or_else(|| name_mark::indices(newest.name()).map(str::to_owned))
     }
 
     /// The uuid of the cluster that the first was taken of, where it says so.

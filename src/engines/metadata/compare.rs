@@ -15,20 +15,37 @@ use crate::diff::observation::ObjectKind;
 /// What routing is computed with: a setting as a request has it, a number beside the settings as a server has it.
 const ROUTING_SHARDS: &str = "index.number_of_routing_shards";
 
+/// What Elasticsearch gives to every index from 7.14 on.
+const TIER: (&str, &str) = (
+    "index.routing.allocation.include._tier_preference",
+    "data_content",
+);
+
 /// What would have to change on the target, by path; `before` is what the target has. Empty: they are equal.
 pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit> {
     let mut edits = Vec::new();
-    let (wanted, mut found) = (normal(kind, wanted), normal(kind, found));
+    // A server before Elasticsearch 7 does not tell the number, which `null` stands for.
+    let untold = found.get("routing_num_shards").is_some_and(Value::is_null);
+    let (mut wanted, mut found) = (normal(kind, wanted), normal(kind, found));
+    if untold && let Some(Value::Object(settings)) = wanted.get_mut("settings") {
+        settings.remove(ROUTING_SHARDS);
+        wanted = without_empty(&wanted).unwrap_or_else(|| json!({}));
+    }
     match kind {
-        // A number that nobody asked for is the server's own.
+        // What nobody asked for is the server's own.
         ObjectKind::Index => {
-            let asked = wanted
-                .pointer("/settings")
-                .and_then(|it| it.get(ROUTING_SHARDS));
-            if asked.is_none()
-                && let Some(Value::Object(settings)) = found.get_mut("settings")
-            {
-                settings.remove(ROUTING_SHARDS);
+            let asked = |key: &str| {
+                wanted
+                    .get("settings")
+                    .is_some_and(|it| it.get(key).is_some())
+            };
+            if let Some(Value::Object(settings)) = found.get_mut("settings") {
+                if !asked(ROUTING_SHARDS) {
+                    settings.remove(ROUTING_SHARDS);
+                }
+                if !asked(TIER.0) && settings.get(TIER.0).is_some_and(|it| it == TIER.1) {
+                    settings.remove(TIER.0);
+                }
                 found = without_empty(&found).unwrap_or_else(|| json!({}));
             }
         }
@@ -79,7 +96,9 @@ fn normal(kind: ObjectKind, body: &Value) -> Value {
     let mut body = release(kind, body);
     if let Value::Object(fields) = &mut body {
         fields.remove("closed");
-        if let Some(shards) = fields.remove("routing_num_shards") {
+        if let Some(shards) = fields.remove("routing_num_shards")
+            && !shards.is_null()
+        {
             let settings = fields.entry("settings").or_insert_with(|| json!({}));
             if let Value::Object(settings) = settings {
                 settings.insert(ROUTING_SHARDS.into(), shards);
@@ -332,6 +351,20 @@ mod tests {
             "mappings": {"properties": {"o": {"properties": {"a": {"type": "float", "boost": 2.0}}},
                 "k": {"type": "keyword", "ignore_above": 256}}}});
         assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let untold =
+            json!({"settings": {"index.number_of_replicas": "1"}, "routing_num_shards": null});
+        let small = json!({"settings": {"index.number_of_routing_shards": "16", "index.number_of_replicas": "1"}});
+        assert!(differences(ObjectKind::Index, &small, &untold).is_empty());
+        let tiered = |tier: &str| {
+            let settings = json!({"index.routing.allocation.include._tier_preference": tier});
+            differences(
+                ObjectKind::Index,
+                &json!({}),
+                &json!({"settings": settings}),
+            )
+            .len()
+        };
+        assert_eq!((tiered("data_content"), tiered("data_hot")), (0, 1));
         let other = json!({"routing_num_shards": 32});
         let paths = differences(
             ObjectKind::Index,

@@ -77,6 +77,20 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         gather(cx, spec, observed, name, facts, &mut all);
     }
     let provisional = observed.snapshot_uuid.is_none();
+    let is_there = |name: &str| observed.source.contains_key(name);
+    let awaited = common::awaited(cx, &spec.from.value, &is_there)
+        .into_iter()
+        .filter(|item| spec.indices.matches(&item.name));
+    for item in awaited {
+        all.docs += item.docs.unwrap_or(0);
+        all.docs_known &= item.docs.is_some();
+        all.bytes += item.bytes.unwrap_or(0);
+        all.items.push(Item {
+            action: Action::Run,
+            note: common::AWAITED.to_owned(),
+            ..item.clone()
+        });
+    }
     let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
     if live && all.items.iter().any(works) {
         all.items.retain(|item| !works(item));

@@ -184,6 +184,20 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         }
     }
     items.extend(unknown_answers(spec, &wanted));
+    let is_there = |name: &str| {
+        let mut indices = wanted.iter().filter(|it| it.key.kind == ObjectKind::Index);
+        indices.any(|it| it.key.name == name)
+    };
+    let awaited: Vec<Item> = common::awaited(cx, &spec.from.value, &is_there)
+        .into_iter()
+        .filter(|item| spec.include.indices.matches(&item.name))
+        .map(|item| Item {
+            note: common::AWAITED.to_owned(),
+            ..common::item(Action::Create, "index", item.name.clone())
+        })
+        .collect();
+    let more = awaited.len();
+    items.extend(awaited);
     let provisional = observed.snapshot_uuid.is_none();
     let recorded = common::done(cx.state, &cx.phase.address).is_some();
     let undecided = items.iter().any(|item| item.decision.is_some());
@@ -197,7 +211,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         () if recorded => (Action::UpToDate, "equal"),
         () => (Action::UpToDate, "equal-already"),
     };
-    let title = format!("{} → {}", counts(&wanted), spec.to.value);
+    let title = format!("{} → {}", counts(&wanted, more), spec.to.value);
     let inputs = common::inputs(cx, &cx.observation.fingerprint());
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
     change.fields = common::fields(cx);
@@ -291,8 +305,8 @@ fn unknown_answers<'a>(
     })
 }
 
-/// `11 indices, 2 templates`.
-fn counts(wanted: &[Desired]) -> String {
+/// `11 indices, 2 templates`; with so many indices that are not there yet.
+fn counts(wanted: &[Desired], awaited: usize) -> String {
     let kinds = [
         (ObjectKind::Index, "index", "indices"),
         (
@@ -318,7 +332,12 @@ fn counts(wanted: &[Desired]) -> String {
             let count = wanted
                 .iter()
                 .filter(|object| object.key.kind == kind)
-                .count();
+                .count()
+                + if kind == ObjectKind::Index {
+                    awaited
+                } else {
+                    0
+                };
             let noun = if count == 1 { one } else { many };
             (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
         })

@@ -91,8 +91,18 @@ pub(super) fn desired(
             closed,
         });
     }
+    if !keeps_templates_out(observed.target) {
+        // Otherwise those of the plan would add to its own indices.
+        wanted.sort_by_key(|object| object.key.kind == ObjectKind::LegacyTemplate);
+    }
     left_out.sort();
     (wanted, left_out)
+}
+
+/// Whether an index is made there without what templates would add to it: by a composable template above all others, which
+/// Elasticsearch has from 7.8 on.
+fn keeps_templates_out(target: ProductVersion) -> bool {
+    target.product == Product::OpenSearch || target.version.floor() >= (7, 8, 0)
 }
 
 fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {

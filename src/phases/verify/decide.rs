@@ -182,9 +182,19 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         None if record.is_some() => (Action::Check, "failed-before"),
         None => (Action::Check, "not-verified-yet"),
     };
+    let is_there = |name: &str| observed.source.contains_key(name);
+    let awaited: Vec<Item> = common::awaited(cx, &spec.source.value, &is_there)
+        .into_iter()
+        .filter(|item| spec.indices.matches(&item.name))
+        .map(|item| Item {
+            action: Action::Check,
+            note: common::AWAITED.to_owned(),
+            ..item.clone()
+        })
+        .collect();
     let title = format!(
         "{} on {on}: {}",
-        common::indices(chosen.len()),
+        common::indices(chosen.len() + awaited.len()),
         depth(spec.content)
     );
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
@@ -207,6 +217,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             bytes: Some(facts.bytes),
             ..common::item(Action::Check, "index", *name)
         })
+        .chain(awaited)
         .collect();
     let bytes: u64 = chosen.iter().map(|(_, facts)| facts.bytes).sum();
     change.effects = effects(cx.plan, spec, bytes, &objects, &closing);

@@ -6,6 +6,7 @@
 //! facts     identity and quantities of indices
 //! part      the writer of one part, some batches at once
 //! bulk      one batch by `_bulk`, with retries by item
+//! dialect   what only some versions can do, or spell otherwise
 //! tune      settings that are changed while an index is loaded
 //! patience  how long a target is waited for
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
@@ -16,6 +17,7 @@
 //! anything that is not asked for by [`Target`].
 
 mod bulk;
+mod dialect;
 mod facts;
 mod hits;
 mod marks;

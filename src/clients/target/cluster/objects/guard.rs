@@ -10,8 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::super::ClusterTarget;
-use super::read;
+use super::super::{ClusterTarget, dialect};
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 
@@ -40,7 +39,7 @@ pub(in super::super) fn shield(
     target: &ClusterTarget,
     indices: &[&str],
 ) -> Result<(), TargetError> {
-    if !read::has_composable(target) || indices.is_empty() {
+    if !dialect::has_composable(target.about.version) || indices.is_empty() {
         return Ok(());
     }
     let patterns = patterns(target)?;
@@ -79,7 +78,8 @@ fn path(index: &str) -> String {
 
 /// Puts the guard up where a template matches; says whether it did.
 pub(super) fn raise(target: &ClusterTarget, index: &str) -> Result<bool, TargetError> {
-    if !read::has_composable(target) || target.shielded.names().contains(index) {
+    let has = dialect::has_composable(target.about.version);
+    if !has || target.shielded.names().contains(index) {
         return Ok(false);
     }
     if !patterns(target)?.iter().any(|it| matches(it, index)) {
@@ -101,7 +101,7 @@ pub(super) fn lower(target: &ClusterTarget, index: &str) -> Result<(), TargetErr
 
 /// Takes it down where a killed run may have left it.
 pub(super) fn lower_if_possible(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
-    if read::has_composable(target) {
+    if dialect::has_composable(target.about.version) {
         lower(target, index)?;
     }
     Ok(())
@@ -109,7 +109,7 @@ pub(super) fn lower_if_possible(target: &ClusterTarget, index: &str) -> Result<(
 
 /// Takes down what a run of the same state left that was killed.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
-    if !read::has_composable(target) {
+    if !dialect::has_composable(target.about.version) {
         return Ok(());
     }
     let request = Request::get(format!("/_index_template/{PREFIX}*"));

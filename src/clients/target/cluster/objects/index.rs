@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::ClusterTarget;
+use super::super::{ClusterTarget, dialect};
 use super::{exists_error, guard, no_index, read, refusal, refused, remake};
 use crate::base::settings::{GIVEN_BY_SERVERS, PRIVATE, meant, normal_settings};
 use crate::base::units::plural;
@@ -40,7 +40,7 @@ pub(super) fn create(target: &ClusterTarget, name: &str, body: &Value) -> Result
     let path = format!(
         "/{}?wait_for_active_shards=1&timeout={START_S}s{}",
         Request::part(name),
-        read::typeless(target)
+        dialect::typeless(target.about.version)
     );
     let guarded = guard::raise(target, name)?;
     let made = target.client.json(Request::put(path).json(&request));
@@ -126,7 +126,7 @@ fn in_place(
         let path = format!(
             "/{}/_mapping?{}",
             Request::part(name),
-            read::typeless(target)
+            dialect::typeless(target.about.version)
         );
         let request = Request::put(path.trim_end_matches(['?', '&'])).json(&wanted);
         if let Err(error) = target.client.send(request) {

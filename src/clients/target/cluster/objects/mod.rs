@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ClusterTarget;
+use super::{ClusterTarget, part};
 use crate::base::failpoint;
 use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
@@ -30,22 +30,17 @@ pub(super) use index::set_closed;
 pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
 
-/// What the names of aliases begin with that `mig` puts on indices while it writes to them.
-const HIDDEN_ALIASES: &str = super::part::ALIAS;
-
 pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
     if kind == ObjectKind::Index {
         return Ok(read::states(target, None)?.into_keys().collect());
     }
-    let ours = match kind {
-        ObjectKind::Alias => HIDDEN_ALIASES,
-        ObjectKind::IndexTemplate => guard::PREFIX,
-        _ => "",
+    let ours = |name: &String| match kind {
+        ObjectKind::Alias => part::is_alias(name),
+        ObjectKind::IndexTemplate => name.starts_with(guard::PREFIX),
+        _ => false,
     };
     let names = read::bodies(target, kind, None)?.into_keys();
-    Ok(names
-        .filter(|name| ours.is_empty() || !name.starts_with(ours))
-        .collect())
+    Ok(names.filter(|name| !ours(name)).collect())
 }
 
 pub(super) fn get(target: &ClusterTarget, key: &ObjectKey) -> Result<Option<Value>, TargetError> {

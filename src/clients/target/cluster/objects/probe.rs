@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::ClusterTarget;
-use super::{guard, index, read, refusal};
+use super::super::{ClusterTarget, dialect};
+use super::{guard, index, refusal};
 use crate::base::{Fingerprint, failpoint};
 use crate::clients::cluster::Request;
 use crate::clients::target::{Announce, ProbeOutcome, TargetError};
@@ -94,7 +94,7 @@ fn make(target: &ClusterTarget, name: &str, body: &Value) -> Result<Option<Strin
     let path = format!(
         "/{}?wait_for_active_shards=0{}",
         Request::part(name),
-        read::typeless(target)
+        dialect::typeless(target.about.version)
     );
     let guarded = guard::raise(target, name)?;
     let made = target.client.json(Request::put(path).json(body));
@@ -123,7 +123,8 @@ fn remove(target: &ClusterTarget, name: &str) -> Result<(), TargetError> {
 /// Removes the probes that a run of the same state left that was killed.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     let prefix = own_prefix(target);
-    let path = format!("/_cat/indices/{prefix}*?format=json&h=index&expand_wildcards=all");
+    let all = dialect::listed_all(target.about.version);
+    let path = format!("/_cat/indices/{prefix}*?format=json&h=index{all}");
     let Some(found) = target.client.found(Request::get(path))? else {
         return Ok(());
     };
