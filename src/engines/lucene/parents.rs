@@ -12,7 +12,6 @@ use super::segment::Segment;
 use super::stored_fields::fields::StoredValue;
 use super::values::{DocValue, FieldFound, FieldValues};
 
-
 /// The stored field, and what the names of those with doc values begin with.
 const PARENT: &str = "_parent";
 /// Bytes of each part of the doc values that are read at once.

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::mapping_types::DEFAULT;
 use crate::engines::metadata::normal_settings;
-use crate::engines::snapshot::IndexState;
+use crate::engines::snapshot::{IndexMetadata, IndexState};
 
 /// All objects, in the order in which they are created.
 pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, PhaseError> {
@@ -33,11 +34,7 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
     for (name, index) in &view.metadata {
         let mut body = Map::new();
         body.insert("settings".into(), Value::Object(index.settings.clone()));
-        let mapping = match index.legacy_type() {
-            Some(type_name) => json!({ type_name: index.mapping() }),
-            None => index.mapping(),
-        };
-        body.insert("mappings".into(), mapping);
+        body.insert("mappings".into(), mapping(index));
         if let Some(shards) = index.routing_num_shards {
             body.insert("routing_num_shards".into(), json!(shards));
         }
@@ -57,6 +54,21 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
     }
     objects.sort_by(|left, right| left.0.cmp(&right.0));
     Ok(objects)
+}
+
+/// The mapping below the name of each type, where that is not `_doc`. The defaults of 1.x to 5.x are a mapping of no
+/// documents, and the types have taken them over.
+fn mapping(index: &IndexMetadata) -> Value {
+    let types: Map<String, Value> = index
+        .types
+        .iter()
+        .filter(|it| it.type_name != DEFAULT || index.types.len() == 1)
+        .map(|it| (it.type_name.clone(), it.mapping.clone()))
+        .collect();
+    match types.get("_doc") {
+        Some(mapping) if types.len() == 1 => mapping.clone(),
+        _ => Value::Object(types),
+    }
 }
 
 /// The objects of snapshots with the indices that a wider selector adds: aliases over both are over all of them, and of

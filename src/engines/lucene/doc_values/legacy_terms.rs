@@ -45,10 +45,7 @@ enum Places {
 }
 
 /// Reads the entry of bytes at `input`.
-pub(super) fn read_entry(
-    input: &mut Input<'_>,
-    family: Family,
-) -> Result<BytesEntry, LuceneError> {
+pub(super) fn read_entry(input: &mut Input<'_>, family: Family) -> Result<BytesEntry, LuceneError> {
     let format = input.vint()?;
     input.skip(8)?; // the bitmap
     input.vint()?;
@@ -258,7 +255,10 @@ mod tests {
     #[test]
     fn terms_of_one_length_stand_side_by_side() {
         let fixed = entry(Places::Fixed, 2, 3);
-        assert_eq!(read(&fixed, b"aabbcc".to_vec()).unwrap(), ["aa", "bb", "cc"]);
+        assert_eq!(
+            read(&fixed, b"aabbcc".to_vec()).unwrap(),
+            ["aa", "bb", "cc"]
+        );
         assert!(read(&entry(Places::Fixed, 2, u64::MAX), vec![]).is_err());
         assert!(read(&entry(Places::Fixed, 2, 40), vec![]).is_err());
     }
