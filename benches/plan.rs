@@ -234,6 +234,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 target_objects: Vec::new(),
                 unknown_settings: std::collections::BTreeSet::new(),
                 refused: Vec::new(),
+                types: std::collections::BTreeMap::new(),
             }),
         ),
         (

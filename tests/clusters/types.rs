@@ -235,12 +235,13 @@ impl<'a> Case<'a> {
             .says("each _id becomes type#id");
         for point in [
             "metadata.put.after:2",
-            "bulk-before-checkpoint:3",
+            "bulk-before-complete:3",
             "bulk-after-complete:5",
         ] {
             let mut killed = self.place.command(&["apply", "--auto-approve"]);
-            let status = killed.env("MIG_FAILPOINT", point).output().unwrap().status;
-            assert_eq!(status.code(), None, "{point} was not passed");
+            let output = killed.env("MIG_FAILPOINT", point).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), None, "{point} was not passed: {told}");
         }
         self.place.apply().ends_with(0);
         let (forum, wiki) = (self.index("forum"), self.index("wiki"));

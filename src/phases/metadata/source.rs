@@ -91,7 +91,7 @@ pub(super) fn with_more(
     all.into_iter().collect()
 }
 
-/// A template as `PUT` takes it: one mapping (the cluster keeps a list of them) and settings in normal form.
+/// A template as `PUT` takes it: mappings as one object (the cluster keeps a list of them) and settings in normal form.
 pub(in super::super) fn template(body: &Value, nested: bool) -> Value {
     let mut body = body.clone();
     let section = if nested {
@@ -106,7 +106,10 @@ pub(in super::super) fn template(body: &Value, nested: bool) -> Value {
         if let Some(mappings) = section.get_mut("mappings")
             && let Value::Array(list) = mappings
         {
-            *mappings = list.first().cloned().unwrap_or_else(|| json!({}));
+            // One a type, before 6.
+            let types = list.iter().filter_map(Value::as_object).flatten();
+            let types = types.map(|(name, mapping)| (name.clone(), mapping.clone()));
+            *mappings = Value::Object(types.collect());
         }
         if let Some(aliases) = section.get_mut("aliases")
             && let Value::Array(list) = aliases

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::ELASTICSEARCH;
 use crate::diff::observation::ObjectKind;
-use crate::engines::mapping_types::{Route, Union, union};
+use crate::engines::mapping_types::{DEFAULT, Route, Union, union};
 use crate::engines::metadata::draft::{Change, Draft};
 use crate::engines::metadata::rule::{Level, Lines, Proof, Rule};
 
@@ -159,17 +159,41 @@ pub(super) const RULES: &[Rule] = &[
         after: r#"{"settings": {}, "mappings": {}}"#,
         apply: |rule, draft, _versions| tell_split(rule, draft),
     },
+    Rule {
+        code: "MIG209",
+        title: "the types of a template become one mapping",
+        source: ELASTICSEARCH,
+        target: Lines::ANY,
+        objects: &[ObjectKind::LegacyTemplate],
+        level: Level::Warn,
+        lossy: true,
+        why: "indices have no types any more: new ones get the fields of all types of the template, and what `_default_` says",
+        link: REMOVAL,
+        proof: Proof::Target,
+        before: r#"{"settings": {}, "mappings": {"_default_": {"dynamic": "strict"}, "event": {"properties": {"n": {"type": "long"}}}}}"#,
+        after: r#"{"settings": {}, "mappings": {"dynamic": "strict", "properties": {"n": {"type": "long"}}}}"#,
+        apply: |rule, draft, _versions| unite_template(rule, draft),
+    },
+];
+
+/// What a mapping without types holds besides what begins with `_`.
+const ROOT: [&str; 7] = [
+    "date_detection",
+    "dynamic",
+    "dynamic_date_formats",
+    "dynamic_templates",
+    "enabled",
+    "numeric_detection",
+    "properties",
 ];
 
 /// The route, and the mappings by type; `None` where no types stand there.
 fn by_type(draft: &Draft) -> Option<(&Route, &Map<String, Value>)> {
-    // What a mapping without types holds besides fields.
-    const ROOT: [&str; 4] = ["properties", "dynamic", "dynamic_templates", "enabled"];
     let route = draft.route.as_ref()?;
     let mappings = draft.mappings.as_object()?;
     let root = |name: &String| {
         let own = route.types.contains(name) || route.dropped.contains(name);
-        !own && (ROOT.contains(&name.as_str()) || name.starts_with('_') && name != "_default_")
+        !own && (ROOT.contains(&name.as_str()) || name.starts_with('_') && name != DEFAULT)
     };
     (!mappings.is_empty() && !mappings.keys().any(root)).then_some((route, mappings))
 }
@@ -366,5 +390,52 @@ fn tell_split(rule: &'static Rule, draft: &mut Draft) {
         draft,
         "name",
         (Some(json!(before)), Some(json!(route.to))),
+    );
+}
+
+/// Where types contradict each other nothing is done: the target is asked what it says to the template as it is.
+fn unite_template(rule: &'static Rule, draft: &mut Draft) {
+    let Some(mappings) = draft.mappings.as_object().filter(|it| it.len() > 1) else {
+        return;
+    };
+    let root =
+        |name: &String| ROOT.contains(&name.as_str()) || name.starts_with('_') && name != DEFAULT;
+    if mappings.keys().any(root) || !mappings.values().all(Value::is_object) {
+        return;
+    }
+    let mut types = mappings.clone();
+    // Each type begins with what the defaults say.
+    if let Some(Value::Object(defaults)) = types.remove(DEFAULT) {
+        let fields = |key: &String| ["properties", "dynamic_templates"].contains(&key.as_str());
+        for mapping in types.values_mut().filter_map(Value::as_object_mut) {
+            for (key, value) in defaults.iter().filter(|(key, _)| !fields(key)) {
+                mapping.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        let of_all: Map<String, Value> = match types.values().next().and_then(Value::as_object) {
+            // Parameters that all types agree on are those of the whole.
+            Some(first) => first
+                .iter()
+                .filter(|(key, _)| !fields(key))
+                .chain(defaults.iter().filter(|(key, _)| fields(key)))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            None => defaults,
+        };
+        types.insert(DEFAULT.to_owned(), Value::Object(of_all));
+    }
+    let each: Vec<(&str, &Value)> = types.iter().map(|(name, it)| (name.as_str(), it)).collect();
+    let union = union(&each, None);
+    if !union.conflicts.is_empty() {
+        return;
+    }
+    let before: Map<String, Value> = types.keys().map(|it| (it.clone(), json!(SHORT))).collect();
+    draft.mappings = Value::Object(union.mapping);
+    let after = json!({ "properties": SHORT });
+    note(
+        rule,
+        draft,
+        "mappings",
+        (Some(Value::Object(before)), Some(after)),
     );
 }
