@@ -235,6 +235,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 unknown_settings: std::collections::BTreeSet::new(),
                 refused: Vec::new(),
                 probed: None,
+                types: std::collections::BTreeMap::new(),
             }),
         ),
         (

@@ -171,6 +171,15 @@ fn normal_definition(definition: &mut Map<String, Value>) {
     if definition.get("type") == Some(&json!("object")) {
         definition.remove("type");
     }
+    // Elasticsearch 2 wrote the default out, later servers leave it away.
+    let default_format = Some(&json!("strict_date_optional_time||epoch_millis"));
+    if definition.get("type") == Some(&json!("date")) && definition.get("format") == default_format
+    {
+        definition.remove("format");
+    }
+    if definition.get("type") == Some(&json!("join")) {
+        normal_join(definition);
+    }
     for (name, value) in definition {
         match (name.as_str(), value) {
             ("_meta" | "meta" | "null_value", _) => {}
@@ -187,6 +196,22 @@ fn normal_definition(definition: &mut Map<String, Value>) {
                     *value = Value::String(text);
                 }
             }
+        }
+    }
+}
+
+/// Servers write the default of a join field out, and keep the children of a parent in no order.
+fn normal_join(definition: &mut Map<String, Value>) {
+    const EAGER: &str = "eager_global_ordinals";
+    if definition.get(EAGER).and_then(scalar).as_deref() == Some("true") {
+        definition.remove(EAGER);
+    }
+    let relations = definition
+        .get_mut("relations")
+        .and_then(Value::as_object_mut);
+    for children in relations.into_iter().flat_map(Map::values_mut) {
+        if let Value::Array(children) = children {
+            children.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
         }
     }
 }
@@ -318,6 +343,17 @@ mod tests {
             "mappings": {"properties": {"a": {"type": "keyword"}, "grown": {"type": "long"}}}});
         assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
         assert_eq!(differences(ObjectKind::Index, &found, &wanted).len(), 1);
+    }
+
+    #[test]
+    fn a_join_field_is_the_same_with_its_default_and_in_any_order() {
+        let join = |field: Value| json!({"mappings": {"properties": {"join": field}}});
+        let wanted = join(json!({"type": "join", "relations": {"q": ["a", "c"], "a": "v"}}));
+        let found = join(json!({"type": "join", "eager_global_ordinals": true,
+            "relations": {"q": ["c", "a"], "a": "v"}}));
+        assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let other = join(json!({"type": "join", "relations": {"q": ["a"]}}));
+        assert_ne!(differences(ObjectKind::Index, &wanted, &other), []);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::rule::{Rule, Versions};
-use super::rules::rules;
+use super::rules::{is_of_types, rules};
 use crate::diff::change::Edit;
 use crate::diff::observation::ObjectKey;
 
@@ -39,7 +39,9 @@ pub fn translate(
 ) -> Translation {
     let mut draft = Draft::new(key, body, unknown);
     let mut findings = Vec::new();
-    for rule in rules() {
+    // Other rules look at fields, which stand below the types until these are one.
+    let (first, then): (Vec<&Rule>, Vec<&Rule>) = rules().iter().partition(|it| is_of_types(it));
+    for rule in first.into_iter().chain(then) {
         if !rule.applies(key.kind, versions) {
             continue;
         }

@@ -3,6 +3,7 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::types;
 use super::fate::{Fate, fate};
 use super::findings;
 use super::spec;
@@ -33,7 +34,7 @@ pub(super) fn selected<'a>(
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = common::index_left_out(&spec.indices, name, facts) {
+        if let Some(reason) = common::index_left_out(&spec.indices, types::of(name, facts), facts) {
             left_out.push(reason);
         } else if facts.closed && spec.closed == Closed::Skip {
             left_out.push(LeftOut {
@@ -45,6 +46,8 @@ pub(super) fn selected<'a>(
             chosen.push((name.as_str(), facts));
         }
     }
+    // The parts of a split index are left out as one.
+    left_out.dedup();
     (chosen, left_out)
 }
 
@@ -167,7 +170,7 @@ fn gather(
 ) {
     let to = &spec.to.value;
     let work = |all: &mut Gathered, action: Action, note: String| {
-        let note = match findings::note(spec, facts) {
+        let note = match findings::note(cx.plan, spec, name, facts) {
             Some(more) if note.is_empty() => more,
             Some(more) => format!("{note}; {more}"),
             None => note,
@@ -186,7 +189,8 @@ fn gather(
     let fate = fate(cx, spec, observed, name, facts);
     let works = matches!(fate, Fate::Write | Fate::Resume | Fate::Again(_));
     if works && (cx.redo || !all.live) {
-        let questions = findings::questions(spec, name, facts);
+        let mut questions = findings::questions(spec, types::of(name, facts), facts);
+        questions.extend(findings::types_question(cx, spec, name, facts));
         if !questions.is_empty() {
             all.items.extend(questions);
             return;

@@ -7,14 +7,18 @@ use serde_json::Value;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::types;
 use super::{Desired, desired, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
 use crate::diff::observation::{
     MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
 };
+use crate::engines::mapping_types::{Conflict, Problem, ProblemKind};
 use crate::engines::metadata::{differences, held_back};
+use crate::plan::codes::documents::{FIELDS_CONFLICT, TYPES_UNFIT};
 use crate::plan::model::MetadataSpec;
+use crate::plan::selector::Selector;
 
 /// An object that is on the target and differs.
 const DIFFERS: &str = "MIG081";
@@ -66,6 +70,9 @@ impl Seen<'_> {
 }
 
 pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
+    if let Some(problem) = wanted.problems.first() {
+        return Fate::Ask(types_question(wanted, problem));
+    }
     let fate = fate_if_taken(spec, seen, wanted);
     let Some(words) = seen.refused.get(&wanted.key) else {
         return fate;
@@ -85,6 +92,41 @@ pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fa
     let mut item = common::question(object, name, REFUSED, question, answers);
     item.note = "the target would refuse it".into();
     Fate::Ask(item)
+}
+
+/// What stands against taking the mapping types of an index as the plan says, or that it says nothing.
+fn types_question(wanted: &Desired, problem: &Problem) -> Item {
+    let (object, name) = (wanted.key.kind.as_str(), wanted.key.name.as_str());
+    let question = match problem.kind {
+        ProblemKind::Undecided => {
+            format!("{object} {name}: {}. How are they taken?", problem.what)
+        }
+        _ => format!(
+            "{object} {name}: {}. What is to become of it?",
+            problem.what
+        ),
+    };
+    let mut answers = problem.answers.clone();
+    answers.push(leave_out(&wanted.key));
+    let code = types::code(problem).to_string();
+    let mut item = common::question(object, name, &code, question, answers);
+    item.edits = problem.conflicts.iter().map(contradiction).collect();
+    item
+}
+
+/// Two definitions of one field, as an edit from the one to the other.
+fn contradiction(conflict: &Conflict) -> Edit {
+    Edit {
+        path: conflict.path.clone(),
+        before: conflict.right.1.clone(),
+        after: conflict.left.1.clone(),
+        rule: Some(FIELDS_CONFLICT.to_string()),
+        why: format!(
+            "the first is of type {}, the second of type {}",
+            conflict.right.0, conflict.left.0
+        ),
+        lossy: true,
+    }
 }
 
 /// How an object is left out.
@@ -198,6 +240,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         .collect();
     let more = awaited.len();
     items.extend(awaited);
+    items.extend(unused_types(spec, observed));
     let provisional = observed.snapshot_uuid.is_none();
     let recorded = common::done(cx.state, &cx.phase.address).is_some();
     let undecided = items.iter().any(|item| item.decision.is_some());
@@ -302,6 +345,34 @@ fn unknown_answers<'a>(
                 "decide: {{ \"{key}\": {KEEP} }}   # or {REPLACE}, {ACCEPT}"
             )],
         ))
+    })
+}
+
+/// A rule for types of an index that is not among what is moved is a typing error more often than not.
+fn unused_types<'a>(
+    spec: &'a MetadataSpec,
+    observed: &'a MetadataObservation,
+) -> impl Iterator<Item = Item> + 'a {
+    // While there is nothing to look at, nothing can be missed.
+    let some = !observed.source_objects.is_empty();
+    let keys = spec.types.keys().filter(move |_| some);
+    keys.filter_map(|key| {
+        let selector = Selector::parse(&[key]).ok()?;
+        let mut indices = observed.source_objects.iter();
+        let used = indices.any(|(object, _)| {
+            object.kind == ObjectKind::Index
+                && selector.matches(&object.name)
+                && spec.include.indices.matches(&object.name)
+        });
+        (!used).then(|| {
+            common::question(
+                "types",
+                key.clone(),
+                &TYPES_UNFIT.to_string(),
+                format!("`types` has a rule for `{key}`, and no index of that name is moved. Which is meant?"),
+                vec!["# take it out of `types`, or write the name of an index that is moved".to_owned()],
+            )
+        })
     })
 }
 

@@ -70,20 +70,25 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         }
         SourceView::Nothing => Vec::new(),
     };
-    let keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();
-    let target_objects = target
-        .get_many(&keys)
-        .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    let types = view
+        .indices()
+        .iter()
+        .filter_map(|(name, facts)| Some((name.clone(), facts.types.clone()?)))
+        .collect();
     let mut observed = MetadataObservation {
         snapshot_uuid: view.snapshot_uuid(),
         source: view.made_by(),
         target: target.version(),
         source_objects,
-        target_objects,
+        target_objects: Vec::new(),
         unknown_settings: BTreeSet::new(),
         refused: Vec::new(),
         probed: None,
+        types,
     };
+    observed.target_objects = target
+        .get_many(&desired::keys(spec, &observed))
+        .map_err(|error| common::target_error(&spec.to.value, &error))?;
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)
             .map_err(|error| common::target_error(&spec.to.value, &error))?;
@@ -159,7 +164,7 @@ fn to_make(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<Desired> 
     let (wanted, _) = desired(spec, observed);
     wanted
         .into_iter()
-        .filter(|object| !seen.has(object))
+        .filter(|object| object.problems.is_empty() && !seen.has(object))
         .collect()
 }
 
