@@ -191,9 +191,12 @@ pub(super) const DENIED: Rule = Rule {
 impl Rule {
     /// Whether the rule looks at an object of this kind between these versions.
     pub fn applies(&self, kind: ObjectKind, versions: Versions) -> bool {
-        self.objects.contains(&kind)
-            && self.source.hold(versions.source)
-            && self.target.hold(versions.target)
+        self.objects.contains(&kind) && self.is_between(versions)
+    }
+
+    /// Whether it is for this source and this target.
+    pub fn is_between(&self, versions: Versions) -> bool {
+        self.source.hold(versions.source) && self.target.hold(versions.target)
     }
 }
 

@@ -53,7 +53,10 @@ pub(super) const RULES: &[Rule] = &[
         link: DYNAMIC_TEMPLATES,
         before: r#"{"settings": {}, "mappings": {"dynamic_templates": [{"t": {"match": ["a*", "b*"], "mapping": {"type": "keyword"}}}]}}"#,
         after: r#"{"settings": {}, "mappings": {"dynamic_templates": [{"t_1": {"match": "a*", "mapping": {"type": "keyword"}}}, {"t_2": {"match": "b*", "mapping": {"type": "keyword"}}}]}}"#,
-        apply: |rule, draft, _versions| replace(rule, draft, &one_pattern_each),
+        apply: |rule, draft, _versions| {
+            replace(rule, draft, &one_exclusion);
+            replace(rule, draft, &one_pattern_each);
+        },
         ..ALLOWED
     },
     Rule {
@@ -126,6 +129,56 @@ fn drop_never_matching(rule: &'static Rule, draft: &mut Draft, _versions: Versio
             .is_none_or(|matched| MATCHED.contains(&matched));
         (!conditional || !known).then(Vec::new)
     });
+}
+
+/// What excludes by a list excludes by one regular expression, which then stands for all patterns of the template.
+fn one_exclusion(name: &str, template: &Map<String, Value>) -> Option<Vec<(String, Value)>> {
+    const PATTERNS: [&str; 4] = ["match", "path_match", "unmatch", "path_unmatch"];
+    let excludes_by_list = ["unmatch", "path_unmatch"]
+        .iter()
+        .any(|key| template.get(*key).is_some_and(Value::is_array));
+    if !excludes_by_list {
+        return None;
+    }
+    let is_regex = template.get("match_pattern").and_then(Value::as_str) == Some("regex");
+    let expression = |pattern: &Value| {
+        let pattern = pattern.as_str().unwrap_or_default();
+        if is_regex {
+            pattern.to_owned()
+        } else {
+            regex_of(pattern)
+        }
+    };
+    let mut one = template.clone();
+    for key in PATTERNS {
+        let joined = match template.get(key) {
+            Some(Value::Array(patterns)) => {
+                let all: Vec<String> = patterns.iter().map(expression).collect();
+                all.join("|")
+            }
+            Some(pattern) => expression(pattern),
+            None => continue,
+        };
+        one.insert(key.to_owned(), joined.into());
+    }
+    one.insert("match_pattern".into(), "regex".into());
+    Some(vec![(name.to_owned(), Value::Object(one))])
+}
+
+/// The regular expression of a pattern with stars.
+fn regex_of(pattern: &str) -> String {
+    let mut out = String::new();
+    for letter in pattern.chars() {
+        match letter {
+            '*' => out.push_str(".*"),
+            letter if letter.is_alphanumeric() || letter == '_' => out.push(letter),
+            letter => {
+                out.push('\\');
+                out.push(letter);
+            }
+        }
+    }
+    out
 }
 
 /// A template for each pattern, in their order; what they exclude stays with each.

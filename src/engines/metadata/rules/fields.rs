@@ -10,7 +10,7 @@ use crate::engines::metadata::rule::{
 };
 
 const FLAT_OBJECT: &str =
-    "https://docs.opensearch.org/latest/field-types/supported-field-types/flat-object/";
+    "https://docs.opensearch.org/latest/mappings/supported-field-types/flat-object/";
 
 /// A type and the OpenSearch that has one of the same name, if any has.
 struct Unsupported {
@@ -110,7 +110,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Warn,
         lossy: true,
         why: "OpenSearch calls it flat_object and knows none of its parameters; the documents stay as they are",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/flat-object/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/flat-object/",
         proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "flattened", "depth_limit": 5}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "flat_object"}}}}"#,
@@ -125,7 +125,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "OpenSearch has flat_object from 2.7 on; before, the field is kept in the documents and can't be searched",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/flat-object/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/flat-object/",
         proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "flattened"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"labels": {"type": "object", "enabled": false}}}}"#,
@@ -140,7 +140,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "the target has no such type: the field is kept in the documents and can't be searched",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/index/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/index/",
         proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"properties": {"load": {"type": "histogram"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"load": {"type": "object", "enabled": false}}}}"#,
@@ -155,7 +155,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Deny,
         lossy: true,
         why: "OpenSearch has no runtime fields, and derived fields from 2.15 on: searches and dashboards that use them will not find them",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/derived/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/derived/",
         proof: Proof::Target,
         before: r#"{"settings": {}, "mappings": {"runtime": {"day": {"type": "keyword"}}}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::lines::{ELASTICSEARCH, ES_7, ES_8, ES_BELOW_5, OPENSEARCH, OS_ES_5};
+use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::fields::{At, each_field_at, is_object, type_of};
 use crate::engines::metadata::rule::{DENIED, Lines, Proof, Rule, Versions, WARNED};
@@ -31,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         source: Lines::ANY,
         target: Lines::ANY,
         why: "`a` can't be a value and hold `a.b`: documents that have both are refused until a transform renames one",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/object/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/object/",
         before: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "long"}, "a.b": {"type": "long"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "long"}}}}"#,
         apply: drop_clashing,
@@ -95,7 +96,7 @@ pub(super) const RULES: &[Rule] = &[
         source: ELASTICSEARCH,
         target: OPENSEARCH,
         why: "a part of a name between dots must not be empty: documents that have it are refused until a transform renames it",
-        link: "https://docs.opensearch.org/latest/field-types/",
+        link: "https://docs.opensearch.org/latest/mappings/",
         proof: Proof::TranslatedOnly,
         before: r#"{"settings": {}, "mappings": {"properties": {"a..b": {"type": "long"}, "c": {"type": "long"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"c": {"type": "long"}}}}"#,
@@ -109,11 +110,13 @@ pub(super) const RULES: &[Rule] = &[
 /// The rule that comes last: what aliases point at must be there when all others are through.
 pub(super) const LAST: &[Rule] = &[Rule {
     code: "MIG145",
+    // A template need not hold the field that its alias names.
+    objects: &[ObjectKind::Index],
     title: "an alias of a field that can't be searched is dropped",
     source: Lines::ANY,
     target: Lines::ANY,
     why: "an alias must name a field of the mapping that is no alias itself; the field it named is not there any more",
-    link: "https://docs.opensearch.org/latest/field-types/supported-field-types/alias/",
+    link: "https://docs.opensearch.org/latest/mappings/supported-field-types/alias/",
     before: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "alias", "path": "a"}}}}"#,
     after: r#"{"settings": {}, "mappings": {"properties": {}}}"#,
     apply: drop_dangling_aliases,

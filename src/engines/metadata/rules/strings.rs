@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "`string` becomes `text` or `keyword`",
         source: ES_BELOW_6,
         target: OS_ES_5,
-        why: "strings that are analysed are text now, the others keyword; what is said of how they are indexed stays",
+        why: "strings that are analysed are text now, the others keyword; what is said of how they are indexed stays, and sorting by the words of a text asks for `fielddata`",
         link: STRING_TYPE,
         before: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "string"}, "b": {"type": "string", "index": "not_analyzed", "fields": {"c": {"type": "string", "index": "no"}}}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "text"}, "b": {"type": "keyword", "fields": {"c": {"type": "keyword", "index": false}}}}}}"#,

@@ -130,7 +130,7 @@ pub(super) const RULES: &[Rule] = &[
         target: OS_BELOW_2_15,
         proof: Proof::TranslatedOnly,
         why: "OpenSearch has wildcard from 2.15 on; a keyword answers the same searches, slower, for values of up to 8191 characters",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/wildcard/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/wildcard/",
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "wildcard"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "keyword", "ignore_above": 8191}}}}"#,
         apply: |rule, draft, _versions| {
@@ -150,7 +150,7 @@ pub(super) const RULES: &[Rule] = &[
         source: ES_7,
         target: OS_BELOW_2_12,
         why: "OpenSearch has it from 2.12 on; text answers the same searches and takes more disk",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/match-only-text/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/match-only-text/",
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "match_only_text"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "text", "norms": false}}}}"#,
         apply: |rule, draft, _versions| {
@@ -171,7 +171,7 @@ pub(super) const RULES: &[Rule] = &[
         target: OS_2_14,
         proof: Proof::TranslatedOnly,
         why: "the target asks for the value in the mapping; no document of the source has one",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/constant-keyword/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/constant-keyword/",
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "constant_keyword"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "keyword"}}}}"#,
         apply: |rule, draft, _versions| {
@@ -192,7 +192,7 @@ pub(super) const RULES: &[Rule] = &[
         target: OPENSEARCH,
         proof: Proof::TranslatedOnly,
         why: "the text is found by its words; what it means is found when a pipeline and a model of the target have made vectors of it",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/semantic/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/semantic/",
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "semantic_text", "inference_id": "e5"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "text"}}}}"#,
         apply: |rule, draft, _versions| {
@@ -208,7 +208,7 @@ pub(super) const RULES: &[Rule] = &[
         source: ES_8_11,
         target: OPENSEARCH,
         why: "the weights of tokens are kept; searches need `neural_sparse` or `rank_feature`, and tokens with a dot are refused",
-        link: "https://docs.opensearch.org/latest/field-types/supported-field-types/rank/",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/rank/",
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "sparse_vector"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "rank_features"}}}}"#,
         apply: |rule, draft, _versions| {
@@ -272,7 +272,8 @@ fn dissolve_multi_fields(rule: &'static Rule, draft: &mut Draft, _versions: Vers
             ]);
             return;
         };
-        let main = match fields.remove(&own) {
+        // In a dynamic template the field is called by what stands for its name.
+        let main = match fields.remove(&own).or_else(|| fields.remove("{name}")) {
             Some(Value::Object(main)) => main,
             _ => Map::from_iter([
                 ("type".to_owned(), json!("keyword")),

@@ -11,7 +11,7 @@ use crate::engines::metadata::fields::{Place, type_of};
 use crate::engines::metadata::rule::{ALLOWED, DENIED, Rule, Versions, WARNED};
 
 const KNN_VECTOR: &str =
-    "https://docs.opensearch.org/latest/field-types/supported-field-types/knn-vector/";
+    "https://docs.opensearch.org/latest/mappings/supported-field-types/knn-vector/";
 const KNN_METHODS: &str =
     "https://docs.opensearch.org/latest/mappings/supported-field-types/knn-methods-engines/";
 const KNN: &str = "index.knn";

@@ -17,10 +17,10 @@ pub(super) const RULES: &[Rule] = &[
         title: "old parts of analysis are written as the target takes them",
         source: ES_BELOW_7,
         target: OS_ES_7,
-        why: "what a default did is said; parameters and parts that the target has under another form are put into it",
+        why: "the target has the part in another form, or calls its parameter otherwise",
         link: TOKEN_FILTERS,
-        before: r#"{"settings": {"index.analysis.filter.f.type": "elision"}, "mappings": {}}"#,
-        after: r#"{"settings": {"index.analysis.filter.f.type": "elision", "index.analysis.filter.f.articles": ["l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu"]}, "mappings": {}}"#,
+        before: r#"{"settings": {"index.analysis.analyzer.a.type": "standard_html_strip"}, "mappings": {}}"#,
+        after: r#"{"settings": {"index.analysis.analyzer.a.type": "custom", "index.analysis.analyzer.a.tokenizer": "standard", "index.analysis.analyzer.a.char_filter": ["html_strip"], "index.analysis.analyzer.a.filter": ["lowercase"]}, "mappings": {}}"#,
         apply: write_anew,
         ..ALLOWED
     },
@@ -77,11 +77,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// What `elision` took for articles where nobody said any: those of French.
-const ARTICLES: [&str; 13] = [
-    "l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu",
-];
-
 /// Plugins of which a part's type begins so.
 const PLUGINS: [&str; 12] = [
     "icu_",
@@ -101,11 +96,7 @@ const PLUGINS: [&str; 12] = [
 fn write_anew(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     for (name, is) in parts_of(draft, "filter") {
         let key = |parameter: &str| format!("{PREFIX}filter.{name}.{parameter}");
-        let has = |draft: &Draft, parameter: &str| draft.settings.contains_key(&key(parameter));
-        if is == "elision" && !has(draft, "articles") && !has(draft, "articles_path") {
-            draft.set_setting(rule, &key("articles"), json!(ARTICLES));
-        }
-        if is == "stop" && has(draft, "enable_position_increments") {
+        if is == "stop" {
             draft.drop_settings(rule, &[&key("enable_position_increments")]);
         }
     }

@@ -37,7 +37,7 @@ pub(in super::super) const ORDER: &[Rule] = &[Rule {
     source: Lines::ANY,
     target: Lines::ANY,
     why: "the field has another type on the target: documents are all there, searches that sort by it take longer or fail",
-    link: "https://docs.opensearch.org/latest/im-plugin/index-settings/",
+    link: "https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index-settings/",
     before: r#"{"settings": {"index.sort.field": ["gone"], "index.sort.order": ["desc"]}, "mappings": {"properties": {"a": {"type": "long"}}}}"#,
     after: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "long"}}}}"#,
     apply: drop_order,
