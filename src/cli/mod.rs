@@ -23,6 +23,7 @@ mod render;
 mod restore_settings;
 mod rollback;
 mod root;
+mod rules;
 mod sandbox;
 mod saved;
 mod schema;

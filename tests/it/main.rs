@@ -42,6 +42,7 @@ mod snapshot;
 mod state;
 mod support;
 mod target_directory;
+mod translation;
 mod types;
 mod verify;
 mod versions;

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ELASTICSEARCH;
+use super::lines::ELASTICSEARCH;
 use crate::diff::observation::ObjectKind;
 use crate::engines::mapping_types::{DEFAULT, Route, Union, union};
 use crate::engines::metadata::draft::{Change, Draft};
