@@ -243,6 +243,7 @@ words!(model::WithoutSource {
     "reconstruct" => Self::Reconstruct,
     "as-stored" => Self::AsStored,
 });
+words!(model::OnFailure { "fail" => Self::Fail, "keep" => Self::Keep });
 words!(model::OnDrift { "report" => Self::Report, "mend" => Self::Mend });
 words!(model::Content { "counts" => Self::Counts, "ids" => Self::Ids, "sample" => Self::Sample, "full" => Self::Full });
 words!(model::SourceWrites { "deny" => Self::Deny, "allow" => Self::Allow });
