@@ -11,8 +11,8 @@ use super::codes::language as code;
 use super::decode::Context;
 use super::diagnostics::{self, Diagnostic, Severity};
 use super::expand::{Expanded, Expander};
-use super::location::{Location, SourceFile};
 use super::language;
+use super::location::{Location, SourceFile};
 use super::model::{CheckTransform, Plan};
 use super::{lint, resolve, secrets};
 

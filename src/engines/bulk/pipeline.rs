@@ -86,6 +86,9 @@ fn outcome(
         index.written += state.progress.written;
         index.newer_present += state.progress.newer_present;
         index.dropped += state.progress.dropped;
+        for (by, count) in &state.progress.dropped_by {
+            *index.dropped_by.entry(by.clone()).or_default() += count;
+        }
         index.skipped += state.progress.skipped;
         index.failed += state.progress.failed;
     }

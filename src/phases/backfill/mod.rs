@@ -112,6 +112,17 @@ fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError
     }
 }
 
+/// Whether a work store is of the phase as it stands in the plan.
+pub(super) fn is_work_of(
+    identity: &WorkIdentity,
+    spec: &BackfillSpec,
+    plan: &Plan,
+    phase: &Address,
+) -> bool {
+    let (lineage, snapshot) = (&identity.lineage, &identity.snapshot_uuid);
+    *identity == work_identity(spec, plan, phase, lineage, snapshot)
+}
+
 /// Whose work this is.
 fn work_identity(
     spec: &BackfillSpec,
@@ -125,9 +136,10 @@ fn work_identity(
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: match spec.without_source {
-            WithoutSource::Refuse => Fingerprint::of(&(&spec.to, spec.versions)),
-            choice => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+        digest: match (spec.without_source, spec.transforms.as_slice()) {
+            (WithoutSource::Refuse, []) => Fingerprint::of(&(&spec.to, spec.versions)),
+            (choice, []) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+            (choice, transforms) => Fingerprint::of(&(&spec.to, spec.versions, choice, transforms)),
         },
     }
 }

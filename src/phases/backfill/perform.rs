@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::fate::written_to;
+use super::super::transforms;
+use super::fate::{transforms_of, written_to};
 use super::{cluster, spec, store, work_error};
+use crate::base::failpoint;
 use crate::base::units::plural;
-use crate::base::{Address, failpoint};
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, Observation};
@@ -67,13 +68,22 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         if cx.interrupt.draining() {
             return Ok(Performed::Interrupted);
         }
-        let uuid = prepare(cx, &*target, &*store, on, snapshot_uuid, (name, *action))?;
+        let uuid = prepare(cx, &*target, &*store, spec, snapshot_uuid, (name, *action))?;
         indices.insert(name.clone(), Some(uuid));
     }
     let names: Vec<String> = chosen.keys().cloned().collect();
     let source = view.source(&names, &|_| spec.without_source)?;
     let failed_folder = failed_folder(cx, &*target)?;
     cluster::tune(cx, spec, &*target, &indices)?;
+    let mappings = transforms::mappings_of(&view, &names);
+    let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
+    let versions = transforms::versions(made_by, target.version());
+    let transforms = transforms::ready(spec, &mappings, versions)?;
+    let transform: &dyn bulk::Transform = if spec.transforms.is_empty() {
+        &Identity
+    } else {
+        &transforms
+    };
     let watch = cluster::Watch::new(&*target, &indices);
     let check = |index: &str| watch.check(index);
     let began = Instant::now();
@@ -95,7 +105,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         source: &source,
         target: &*target,
         store: &*store,
-        transform: &Identity,
+        transform,
         indices: indices.clone(),
         options: options(spec, &*target, &failed_folder),
         check: &check,
@@ -169,6 +179,19 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
     let written = sum(|index| index.written);
     let delivered = sum(|index| index.delivered);
     let failed = sum(|index| index.failed);
+    let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
+    for (by, count) in outcome.indices.values().flat_map(|it| &it.dropped_by) {
+        *left_out.entry(by).or_default() += count;
+    }
+    let left_out: String = left_out
+        .into_iter()
+        .map(|(by, count)| {
+            format!(
+                ", {} left out by transform {by}",
+                crate::base::units::human_count(count)
+            )
+        })
+        .collect();
     let skipped = match sum(|index| index.skipped) {
         0 => String::new(),
         skipped => format!(
@@ -177,7 +200,7 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
         ),
     };
     format!(
-        "{} of {} of {} written to {on}, {failed} failed{skipped}; as many as the snapshot's own bitmaps count",
+        "{} of {} of {} written to {on}, {failed} failed{left_out}{skipped}; as many as the snapshot's own bitmaps count",
         crate::base::units::human_count(written),
         plural(delivered, "document"),
         common::indices(outcome.indices.len()),
@@ -242,6 +265,7 @@ fn outputs(
                 "written": index.written,
                 "newer-present": index.newer_present,
                 "dropped": index.dropped,
+                "dropped-by": index.dropped_by,
                 "without-source": index.skipped,
                 "failed": index.failed,
                 // A cluster is its users' too: what they write later stands, so nothing is held against it.
@@ -284,10 +308,11 @@ fn prepare(
     cx: &PerformContext<'_>,
     target: &dyn Target,
     store: &dyn WorkStore,
-    on: &Address,
+    spec: &BackfillSpec,
     snapshot_uuid: &str,
     (name, action): (&str, Action),
 ) -> Result<String, PhaseError> {
+    let on = &spec.to.value;
     let error = |error| common::target_error(on, &error);
     let facts = || {
         let found = target.index_facts(name, 0).map_err(error)?;
@@ -299,10 +324,16 @@ fn prepare(
         })
     };
     let found = facts()?;
-    let announce = |uuid: &str| {
-        let detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
+    let now = transforms::identity(spec, name).map(|it| json!(it));
+    let then = transforms_of(cx.state, &cx.phase.address, on, name);
+    let announce_with = |uuid: &str, transforms: Option<&Value>| {
+        let mut detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
+        if let Some(transforms) = transforms {
+            detail["transforms"] = transforms.clone();
+        }
         (cx.announce)(common::effect_with(on, "write-documents", name, detail))
     };
+    let announce = |uuid: &str| announce_with(uuid, now.as_ref());
     // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
     // between must not leave it with the progress of the old one.
     let anew = written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
@@ -317,7 +348,8 @@ fn prepare(
         return Ok(found.uuid);
     }
     if !anew {
-        announce(&found.uuid)?;
+        // What is there until it is removed went through the transforms of then.
+        announce_with(&found.uuid, then.as_ref())?;
     }
     let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
     (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
@@ -335,7 +367,7 @@ fn prepare(
     }
     // A cluster makes the index anew.
     let cleared = facts()?;
-    if anew || cleared.uuid != found.uuid {
+    if anew || cleared.uuid != found.uuid || then != now {
         announce(&cleared.uuid)?;
     }
     Ok(cleared.uuid)

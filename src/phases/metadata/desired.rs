@@ -9,7 +9,8 @@ use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
 use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
-use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
+use crate::engines::transform::mappings;
+use crate::plan::model::{Closed, MetadataSpec, RuleLevel, Transform};
 
 /// One object that the target is to have.
 pub(super) struct Desired {
@@ -83,16 +84,40 @@ pub(super) fn desired(
             .map(|finding| finding.rule)
             .filter(|rule| level(spec, rule) == Level::Deny)
             .collect();
+        let mut body = translation.body;
+        let mut edits = translation.edits;
+        let used = spec.transforms.iter().filter(|it| is_for(it, key, &body));
+        let used: Vec<&Transform> = used.collect();
+        edits.extend(mappings::apply(&mut body, used));
         wanted.push(Desired {
             key: key.clone(),
-            body: translation.body,
-            edits: translation.edits,
+            body,
+            edits,
             denied,
             closed,
         });
     }
     left_out.sort();
     (wanted, left_out)
+}
+
+/// Whether a transform is for an object: an index by its name, a template by the patterns of the indices that it is for.
+fn is_for(transform: &Transform, key: &ObjectKey, body: &Value) -> bool {
+    match key.kind {
+        ObjectKind::Index => transform.indices.matches(&key.name),
+        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => {
+            // A name that such a pattern makes stands for all of them.
+            let patterns = body.get("index_patterns").or_else(|| body.get("template"));
+            let patterns = match patterns {
+                Some(Value::Array(patterns)) => patterns.iter().filter_map(Value::as_str).collect(),
+                Some(Value::String(pattern)) => vec![pattern.as_str()],
+                _ => Vec::new(),
+            };
+            let example = |pattern: &&str| transform.indices.matches(&pattern.replace('*', "x"));
+            !patterns.is_empty() && patterns.iter().all(example)
+        }
+        ObjectKind::ComponentTemplate | ObjectKind::Alias => false,
+    }
 }
 
 fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {

@@ -3,7 +3,7 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::spec;
+use super::{spec, through};
 use crate::base::units::human_bytes;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
@@ -120,6 +120,8 @@ pub(super) fn waiting<'a>(
 
 /// Identity of what is compared.
 pub(super) fn identity<'a>(
+    plan: &Plan,
+    spec: &VerifySpec,
     chosen: &[(&str, &SnapshotIndexFacts)],
     observed: &'a VerifyObservation,
 ) -> Fingerprint {
@@ -133,11 +135,17 @@ pub(super) fn identity<'a>(
             (name, found.map(|found| (&found.uuid, content(found))))
         })
         .collect();
-    if let Some(cluster) = &observed.source_cluster {
+    let through = through::identity(plan, spec, chosen.iter().map(|(name, _)| *name));
+    let compared = if let Some(cluster) = &observed.source_cluster {
         let source: Vec<_> = chosen.iter().map(|(name, it)| (name, &it.uuid)).collect();
-        return Fingerprint::of(&(cluster, source, target));
+        Fingerprint::of(&(cluster, source, target))
+    } else {
+        Fingerprint::of(&(&observed.snapshot_uuid, target))
+    };
+    match through {
+        Some(through) => Fingerprint::of(&(compared, through)),
+        None => compared,
     }
-    Fingerprint::of(&(&observed.snapshot_uuid, target))
 }
 
 pub(super) fn depth(content: Content) -> &'static str {
@@ -155,7 +163,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     };
     let on = &spec.target.value;
     let (chosen, left_out) = selected(cx.plan, spec, observed);
-    let inputs = common::inputs(cx, &identity(&chosen, observed));
+    let inputs = common::inputs(cx, &identity(cx.plan, spec, &chosen, observed));
     let provisional = observed.snapshot_uuid.is_none() && observed.source_cluster.is_none();
     let record = common::record(cx.state, &cx.phase.address);
     let done = common::done(cx.state, &cx.phase.address);

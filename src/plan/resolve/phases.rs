@@ -209,7 +209,9 @@ pub(super) fn phase(
         language::Phase::Metadata(body) => {
             metadata(body, transforms, rules, &mut resolver).map(PhaseSpec::Metadata)
         }
-        language::Phase::Backfill(body) => backfill(body, transforms, &mut resolver).map(PhaseSpec::Backfill),
+        language::Phase::Backfill(body) => {
+            backfill(body, transforms, &mut resolver).map(PhaseSpec::Backfill)
+        }
         language::Phase::Verify(body) => verify(body, &mut resolver).map(PhaseSpec::Verify),
         language::Phase::Switchover(body) => {
             switchover(body, &mut resolver).map(PhaseSpec::Switchover)

@@ -199,9 +199,7 @@ fn set_step(set: &words::SetStep, cx: &mut Context<'_>) -> Option<StepKind> {
     let field = set.field.as_ref()?;
     let value = match (&set.value, &set.copy) {
         (Some(value), None) => SetValue::Constant(value.text.clone()),
-        (None, Some(copy)) => {
-            check_path(copy, cx).then(|| SetValue::CopyOf(copy.value.clone()))?
-        }
+        (None, Some(copy)) => check_path(copy, cx).then(|| SetValue::CopyOf(copy.value.clone()))?,
         (Some(_), Some(copy)) => {
             cx.push(
                 Diagnostic::new(

@@ -1,5 +1,6 @@
 //! Work items: what they cover and how far they are.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -68,6 +69,9 @@ pub struct ItemProgress {
     pub newer_present: u64,
     /// Documents that a transform left out.
     pub dropped: u64,
+    /// The same by the transform's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped_by: BTreeMap<String, u64>,
     /// Documents without a source that the plan leaves out.
     pub skipped: u64,
     /// Documents that failed.
