@@ -16,6 +16,8 @@ use crate::base::ExitCode;
 use crate::base::fs::write_atomic;
 use crate::diff::change::ChangeClass;
 use crate::diff::{PlannedChanges, Selected, compare_plans, exit_code};
+use crate::phases::backfill::sample::sample;
+use crate::phases::connections::Connections;
 use crate::phases::kind_of;
 use crate::plan::model::PhaseKindName;
 use crate::state::model::State;
@@ -34,6 +36,9 @@ pub(super) struct PlanCommand {
     show: ShowArgs,
     #[command(flatten)]
     parallel: ParallelArgs,
+    /// Show so many documents of each index before and after its transforms
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    sample: Option<u16>,
     /// Save the plan for `mig apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -82,8 +87,16 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
         printer,
     )?;
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
+    let samples = match command.sample {
+        Some(count) => {
+            let connections = Connections::new(&loaded.plan, &remembered.state.lineage);
+            Some(sample(&loaded.plan, &connections, usize::from(count))?)
+        }
+        None => None,
+    };
     printer.planned(
         &made.planned,
+        samples.as_ref(),
         command.show.format,
         command.show.detail,
         command.show.max_bytes,

@@ -7,7 +7,7 @@ use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
     apply, approve, completions, explain, export, graph, help, logging, plan, restore_settings,
-    rollback, sandbox, schema, show, snapshot_inspect, state, status, validate,
+    rollback, sandbox, schema, show, snapshot_inspect, state, status, test, validate,
 };
 use crate::base::ExitCode;
 
@@ -31,6 +31,7 @@ pub(super) struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Plan(plan::PlanCommand),
+    Test(test::TestCommand),
     Apply(apply::ApplyCommand),
     Approve(approve::ApproveCommand),
     Status(status::StatusCommand),
@@ -92,6 +93,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Explain(args) => explain::run(args, printer),
         Command::Schema(args) => schema::run(args, printer),
         Command::Plan(args) => plan::run(args, printer),
+        Command::Test(args) => test::run(args, printer),
         Command::Apply(args) => apply::run(args, printer),
         Command::Approve(args) => approve::run(args, printer),
         Command::Status(args) => status::run(args, printer),

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod kind;
 pub mod live;
 pub mod metadata;
+pub mod plan_tests;
 mod scan;
 pub mod snapshot;
 mod source_gap;

@@ -29,6 +29,7 @@ mod smoke;
 mod snapshot;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
+mod transforms;
 mod verify;
 mod whole;
 mod without_source;

@@ -40,6 +40,7 @@ mod snapshot;
 mod state;
 mod support;
 mod target_directory;
+mod transforms;
 mod verify;
 mod versions;
 mod without_source;

@@ -9,6 +9,7 @@ mod decide;
 mod fate;
 mod findings;
 mod perform;
+pub mod sample;
 mod store;
 mod undo;
 

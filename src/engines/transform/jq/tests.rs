@@ -151,7 +151,7 @@ fn a_script_that_never_ends_fails_its_document() {
         ("reduce range(100000) as $i (0; {a: .})", "levels"),
         ("reduce range(100) as $i (3; . * .)", "steps"),
         ("\"[\" * 100000 | fromjson", "levels"),
-        ("[.[]?, range(3000)] | [combinations(5)]", "MiB of values"),
+        ("[range(3000)] | [combinations(5)]", "steps"),
         (
             "\"a\" * 5000000 | [explode[] | [.]] | length",
             "MiB of values",
