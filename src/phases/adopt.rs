@@ -16,7 +16,7 @@ use crate::clients::target::Target;
 use crate::plan::model::{
     BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SnapshotSpec, SwitchoverSpec,
 };
-use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect};
+use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect, TRANSFORMS};
 
 /// The phases of the plan that were done, or begun, by a state that is no more; empty where nothing is left of one.
 pub fn adopt(
@@ -162,7 +162,7 @@ fn documents(
         let Some(facts) = facts else { continue };
         let mut detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
         if same && let Some(transforms) = transforms::identity(spec, index) {
-            detail["transforms"] = json!(transforms);
+            detail[TRANSFORMS] = json!(transforms);
         }
         effects.push(common::effect_with(on, "write-documents", index, detail));
         if *complete {

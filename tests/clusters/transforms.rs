@@ -3,7 +3,6 @@
 
 use std::fs;
 
-use mig::clients::cluster::{Body, Request};
 use serde_json::json;
 
 use super::place::Place;
@@ -36,17 +35,16 @@ fn fill(server: &Server, index: &str) {
             "7".repeat(60)
         ));
     }
-    let mut request = Request::post(format!("/{index}/_bulk?refresh=true"));
-    request.body = Some(Body::Lines(lines.into()));
-    server.client().send(request).unwrap();
+    server.bulk(index, &lines);
+    server.post(&format!("/{index}/_refresh"), &json!({}));
 }
 
 #[test]
 fn documents_arrive_changed_are_proved_and_a_tampered_one_is_found() {
     let (source, target) = (elasticsearch(), opensearch2());
-    let scope = Scope::new(&[&source, &target]);
+    let scope = Scope::on(&[source, target], "transforms");
     let index = scope.name("logs");
-    fill(&source, &index);
+    fill(source, &index);
     let place = Place::empty();
     fs::write(place.path("tidy.jq"), SCRIPT).unwrap();
     let plan = format!(
@@ -75,10 +73,10 @@ phases:
   docs: {{ backfill: {{ from: base, to: os, transforms: [tidy] }} }}
   same: {{ verify: {{ source: base, target: os, content: full }} }}
 ",
-        plan = scope.name("plan"),
+        plan = scope.prefix(),
         es = source.url(),
         os = target.url(),
-        directory = scope.repository().display(),
+        directory = scope.repository(source).display(),
     );
     fs::write(place.path("plan.yaml"), plan).unwrap();
     // There is no snapshot yet: samples are of the live source, and the plan is provisional.

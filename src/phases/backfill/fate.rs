@@ -9,7 +9,7 @@ use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
 use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
-use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State};
+use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State, TRANSFORMS};
 
 /// What becomes of one index.
 pub(super) enum Fate {
@@ -125,7 +125,7 @@ pub(super) fn transforms_of(
     let last = effects.iter().rev().find(|effect| {
         effect.on == *to && effect.what == "write-documents" && effect.name == index
     })?;
-    last.detail.get("transforms").cloned()
+    last.detail.get(TRANSFORMS).cloned()
 }
 
 /// Whether an index that this phase wrote to went through other transforms than those it would go through now.

@@ -22,7 +22,7 @@ use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
 use crate::plan::model::{BackfillSpec, Versions};
-use crate::state::model::REMOVE_DOCUMENTS;
+use crate::state::model::{REMOVE_DOCUMENTS, TRANSFORMS};
 
 fn failed(message: String, help: &str) -> PhaseError {
     PhaseError::Failed {
@@ -329,7 +329,7 @@ fn prepare(
     let announce_with = |uuid: &str, transforms: Option<&Value>| {
         let mut detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
         if let Some(transforms) = transforms {
-            detail["transforms"] = transforms.clone();
+            detail[TRANSFORMS] = transforms.clone();
         }
         (cx.announce)(common::effect_with(on, "write-documents", name, detail))
     };
