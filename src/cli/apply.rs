@@ -234,6 +234,7 @@ fn show(
     }
     printer.planned(
         &made.planned,
+        None,
         command.show.format,
         command.show.detail,
         command.show.max_bytes,

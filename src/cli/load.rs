@@ -27,6 +27,7 @@ pub(crate) fn options(args: &PlanArgs) -> LoadOptions {
         vars: args.vars.clone(),
         var_files: args.var_files.clone(),
         rules: Some(crate::engines::metadata::codes()),
+        check_transform: Some(crate::engines::transform::check),
         ..LoadOptions::from_environment()
     }
 }

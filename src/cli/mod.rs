@@ -32,6 +32,7 @@ mod show;
 mod snapshot_inspect;
 mod state;
 mod status;
+mod test;
 mod validate;
 pub(crate) mod who;
 

@@ -18,6 +18,8 @@ use crate::base::fs::write_atomic;
 use crate::base::{Address, ExitCode};
 use crate::diff::change::ChangeClass;
 use crate::diff::{PlannedChanges, Selected, compare_plans, exit_code};
+use crate::phases::backfill::sample::sample;
+use crate::phases::connections::Connections;
 use crate::phases::kind::PhaseError;
 use crate::phases::kind_of;
 use crate::plan::model::PhaseKindName;
@@ -37,6 +39,9 @@ pub(super) struct PlanCommand {
     show: ShowArgs,
     #[command(flatten)]
     parallel: ParallelArgs,
+    /// Show so many documents of each index before and after its transforms
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    sample: Option<u16>,
     /// Save the plan for `mig apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -70,14 +75,22 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
         });
     }
     let selected = choose(&loaded.graph, &selection(&command.selection))?;
-    let made = if command.probe {
+    let (made, lineage) = if command.probe {
         probe(command, &loaded, &selected, printer)?
     } else {
         look(command, &loaded, &selected, printer)?
     };
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
+    let samples = match command.sample {
+        Some(count) => {
+            let connections = Connections::new(&loaded.plan, &lineage);
+            Some(sample(&loaded.plan, &connections, usize::from(count))?)
+        }
+        None => None,
+    };
     printer.planned(
         &made.planned,
+        samples.as_ref(),
         command.show.format,
         command.show.detail,
         command.show.max_bytes,
@@ -98,13 +111,13 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
     Ok(code)
 }
 
-/// Plans without writing anything anywhere.
+/// Plans without writing anything anywhere; with the lineage that it planned for.
 fn look(
     command: &PlanCommand,
     loaded: &Loaded,
     selected: &Selected,
     printer: Printer,
-) -> Result<Made, CliError> {
+) -> Result<(Made, String), CliError> {
     let store = crate::state::open(&loaded.plan.state)?;
     let remembered = remember(&*store, &loaded.plan)?;
     for notice in &remembered.notices {
@@ -116,14 +129,15 @@ fn look(
             store.location()
         ));
     }
-    make(
+    let made = make(
         loaded,
         &remembered.state,
         selected,
         command.show.refresh,
         usize::from(command.parallel.parallelism),
         printer,
-    )
+    )?;
+    Ok((made, remembered.state.lineage))
 }
 
 /// Plans with indices that are made for a moment: under the lock, each written down in the journal before.
@@ -132,7 +146,7 @@ fn probe(
     loaded: &Loaded,
     selected: &Selected,
     printer: Printer,
-) -> Result<Made, CliError> {
+) -> Result<(Made, String), CliError> {
     if !command.show.refresh {
         return Err(
             CliError::error("`--probe` looks at the targets, `--refresh=false` does not")
@@ -174,7 +188,8 @@ fn probe(
             })
     };
     let connections = planning.connections(None).probing(Box::new(announce));
-    planning.make(&connections).map_err(survey_error)
+    let made = planning.make(&connections).map_err(survey_error)?;
+    Ok((made, state.lineage.clone()))
 }
 
 fn planning<'a>(

@@ -6,12 +6,14 @@ use super::args::{Depth, Format};
 use super::error::CliError;
 use super::printer::Printer;
 use crate::diff::{PlanComparison, PlannedChanges};
+use crate::phases::backfill::sample::IndexSample;
 use crate::plan::diagnostics::Diagnostic;
 use crate::plan::location::SourceFile;
 use crate::ui::diagnostics::{self, TextStyle};
 use crate::ui::plan_base::{comparison_markdown, comparison_text};
 use crate::ui::plan_json::plan_json;
 use crate::ui::plan_markdown::plan_markdown;
+use crate::ui::plan_samples::{plan_json_with, samples_markdown, samples_text};
 use crate::ui::plan_text::{Detail, TextOptions, plan_text};
 use crate::ui::summary::{ApplySummary, apply_summary};
 use crate::ui::theme::Theme;
@@ -81,6 +83,7 @@ impl Printer {
     pub(crate) fn planned(
         self,
         planned: &PlannedChanges,
+        samples: Option<&(Vec<IndexSample>, usize)>,
         format: Format,
         depth: Depth,
         max_bytes: Option<usize>,
@@ -93,10 +96,24 @@ impl Printer {
             },
             ..self.text_options()
         };
+        let max_bytes = max_bytes.unwrap_or(MARKDOWN_BYTES);
+        let Some((samples, beyond)) = samples else {
+            return self.data(&match format {
+                Format::Text => plan_text(planned, &options),
+                Format::Json => plan_json(planned),
+                Format::Markdown => plan_markdown(planned, max_bytes),
+            });
+        };
         self.data(&match format {
-            Format::Text => plan_text(planned, &options),
-            Format::Json => plan_json(planned),
-            Format::Markdown => plan_markdown(planned, max_bytes.unwrap_or(MARKDOWN_BYTES)),
+            Format::Text => {
+                plan_text(planned, &options) + &samples_text(samples, *beyond, options.theme)
+            }
+            Format::Json => plan_json_with(planned, samples, *beyond),
+            Format::Markdown => {
+                let plan = plan_markdown(planned, max_bytes);
+                let room = max_bytes.saturating_sub(plan.len());
+                plan + &samples_markdown(samples, *beyond, room)
+            }
         })
     }
 

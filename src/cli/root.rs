@@ -8,7 +8,7 @@ use super::printer::{ColorChoice, Printer};
 use super::{
     apply, approve, completions, explain, export, graph, help, init, logging, plan,
     restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status,
-    validate,
+    test, validate,
 };
 use crate::base::ExitCode;
 
@@ -33,6 +33,7 @@ enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Plan(plan::PlanCommand),
+    Test(test::TestCommand),
     Apply(apply::ApplyCommand),
     Approve(approve::ApproveCommand),
     Status(status::StatusCommand),
@@ -97,6 +98,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rules(args) => rules::run(args, printer),
         Command::Schema(args) => schema::run(args, printer),
         Command::Plan(args) => plan::run(args, printer),
+        Command::Test(args) => test::run(args, printer),
         Command::Apply(args) => apply::run(args, printer),
         Command::Approve(args) => approve::run(args, printer),
         Command::Status(args) => status::run(args, printer),

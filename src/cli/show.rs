@@ -35,6 +35,7 @@ pub(super) fn run(command: &ShowCommand, printer: Printer) -> CliResult {
     if let Some(saved) = saved::read_if_saved(&file)? {
         printer.planned(
             saved.planned(),
+            None,
             command.format,
             command.detail,
             command.max_bytes,

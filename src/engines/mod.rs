@@ -1,4 +1,4 @@
-//! The engines that do the work: they read snapshots, translate metadata, move and prove documents.
+//! The engines that do the work: they read snapshots, translate metadata, change, move and prove documents.
 //!
 //! Engines know nothing of plans and of state.
 
@@ -8,4 +8,5 @@ pub mod mapping_types;
 pub mod metadata;
 pub mod reconstruct;
 pub mod snapshot;
+pub mod transform;
 pub mod verify;

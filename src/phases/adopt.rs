@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 use super::connections::Connections;
 use super::kind::PhaseError;
 use super::snapshot::{self, series};
-use super::{backfill, common, metadata};
+use super::{backfill, common, metadata, transforms};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
 use crate::plan::model::{
     BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SnapshotSpec, SwitchoverSpec,
 };
-use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect};
+use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect, TRANSFORMS};
 
 /// The phases of the plan that were done, or begun, by a state that is no more; empty where nothing is left of one.
 pub fn adopt(
@@ -151,6 +151,8 @@ fn documents(
         return Ok(None);
     };
     let snapshot = &identity.snapshot_uuid;
+    // What was written by another form of the phase went through other transforms than those of now.
+    let same = backfill::is_work_of(&identity, spec, plan, &phase.address);
     let mut indices = Map::new();
     let mut effects = Vec::new();
     for (index, complete) in &work.complete {
@@ -158,7 +160,10 @@ fn documents(
             .index_facts(index, work.docs_done)
             .map_err(|error| common::target_error(on, &error))?;
         let Some(facts) = facts else { continue };
-        let detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
+        let mut detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
+        if same && let Some(transforms) = transforms::identity(spec, index) {
+            detail[TRANSFORMS] = json!(transforms);
+        }
         effects.push(common::effect_with(on, "write-documents", index, detail));
         if *complete {
             let found = json!({

@@ -13,10 +13,12 @@ pub mod gate;
 pub mod kind;
 pub mod live;
 pub mod metadata;
+pub mod plan_tests;
 mod scan;
 pub mod snapshot;
 mod source_gap;
 pub mod switchover;
+mod transforms;
 mod types;
 pub mod verify;
 

@@ -1,7 +1,7 @@
 //! From files to one decoded plan: variables, fragments and hops.
 //!
 //! A fragment is a file with variables of its own, which `with` sets; `${vars.x}` in it means those and never the plan's. Its
-//! clusters, stores and phases are merged key by key under the file that uses it, down to the fields of a phase: what the
+//! clusters, stores, phases, transforms and tests are merged key by key under the file that uses it, down to the fields of a phase: what the
 //! using file has, wins; lists and texts are replaced whole; another kind of phase, store or authentication replaces the
 //! fragment's. A path is relative to the file that it stands in. Deliberately absent: what names refer to (`resolve`).
 
@@ -329,7 +329,8 @@ impl<'a, 'f> Expander<'a, 'f> {
         let below = self.used(&node, hop, stack);
         stack.pop();
         if let Value::Map(entries) = &mut node.value {
-            entries.retain(|entry| ["clusters", "stores", "phases"].contains(&entry.key.as_str()));
+            let parts = ["clusters", "stores", "phases", "transforms", "tests"];
+            entries.retain(|entry| parts.contains(&entry.key.as_str()));
         }
         Some(match below {
             Some(below) => merge(node, below, &mut Vec::new()),
@@ -441,7 +442,7 @@ impl<'a, 'f> Expander<'a, 'f> {
             },
         )?;
         let node = self.used(each_hop, Some(hop), stack)?;
-        for part in ["clusters", "stores"] {
+        for part in ["clusters", "stores", "transforms", "tests"] {
             if let Some(entry) = node.entry(part) {
                 self.found.push(
                     Diagnostic::new(
@@ -582,7 +583,7 @@ fn replaces(path: &[String], above: &[Entry], below: &[Entry]) -> bool {
             (has(above, "s3") && has(below, "directory"))
                 || (has(above, "directory") && has(below, "s3"))
         }
-        ["phases", _]
+        ["phases" | "tests", _]
         | ["clusters", _, "auth"]
         | [
             "clusters",

@@ -1,7 +1,9 @@
 //! The words of the plan language: each section with its fields, what they mean, their defaults, and what changing them
 //! does to a phase that was applied already.
 //!
-//! Relies on the macros of `section`. Deliberately absent: what values mean together (`resolve`).
+//! Relies on the macros of `section`. Transforms and tests stand in a file of their own. Deliberately absent: what values mean together (`resolve`).
+
+mod transforms;
 
 use serde_json::json;
 
@@ -14,10 +16,11 @@ use super::section::{Field, choice, section};
 use super::syntax::{Node, Value};
 use crate::base::units::{ByteRate, ByteSize, CountRate, Span};
 use crate::plan::location::Spanned;
+pub(crate) use transforms::*;
 
 section! {
     /// A migration plan: what is where, and the phases that move it.
-    pub(crate) struct PlanFile, later ["streams", "tests"] {
+    pub(crate) struct PlanFile, later ["streams"] {
         /// The version of the plan language.
         mig: FormatVersion = required, live, example "1";
         /// The plan's name. State, work stores and snapshots carry it.
@@ -38,6 +41,10 @@ section! {
         stores: Named<Store> = default "{}", redo;
         /// Phases by name. Their order here means nothing.
         phases: Named<Phase> = default "{}", redo;
+        /// Transforms of documents by name, for `transforms` of phases.
+        transforms: Named<Transform> = default "{}", redo;
+        /// Tests of transforms and of the translation by name, for `mig test`.
+        tests: Named<Test> = default "{}", live;
         /// New name to old name, so that a phase keeps its state over a rename.
         renamed: Named<Text> = default "{}", live;
         /// A path over clusters; each pair of neighbours is one hop.
@@ -53,7 +60,7 @@ section! {
 
 section! {
     /// A part of a plan in a file of its own. It has variables of its own, which `with` sets.
-    pub(crate) struct FragmentFile, later ["streams", "tests"] {
+    pub(crate) struct FragmentFile, later ["streams"] {
         /// The version of the plan language.
         mig: FormatVersion = optional, live, example "1";
         /// A sentence for people.
@@ -70,6 +77,10 @@ section! {
         stores: Named<Later> = optional, redo;
         /// Phases by name.
         phases: Named<Later> = optional, redo;
+        /// Transforms of documents by name.
+        transforms: Named<Later> = optional, redo;
+        /// Tests by name.
+        tests: Named<Later> = optional, live;
     }
 }
 
@@ -313,7 +324,7 @@ section! {
 
 section! {
     /// Moves templates, indices and aliases from a snapshot to a target.
-    pub(crate) struct Metadata, later ["transforms"] {
+    pub(crate) struct Metadata {
         /// The snapshot phase to read.
         from: Reference = required, redo, example "base";
         /// The target.
@@ -329,6 +340,8 @@ section! {
         /// How indices with mapping types (made before Elasticsearch 6) are taken, by name or pattern. The name of an index goes before
         /// patterns, a longer pattern before a shorter one. Backfill and verify of the same indices follow it.
         types: Named<Types> = default "{}", redo, example "{ \"shop-*\": { \"take\": \"split\" } }";
+        /// Transforms whose `rename` and `drop` steps and `mappings` are applied to the translated mappings of their indices, in order.
+        transforms: Vec<Reference> = default "[]", gated, example "[\"tidy\"]";
         /// Phases to wait for, beyond those that references ask for.
         after: Vec<Reference> = default "[]", live, example "[\"accepted\"]";
         /// The longest that it may run in one apply.
@@ -375,7 +388,7 @@ section! {
 
 section! {
     /// Moves documents from a snapshot to a target.
-    pub(crate) struct Backfill, later ["transforms", "strategy", "since"] {
+    pub(crate) struct Backfill, later ["strategy", "since"] {
         /// The snapshot phase to read.
         from: Reference = required, redo, example "base";
         /// The target.
@@ -399,6 +412,8 @@ section! {
         /// What becomes of documents whose `_source` was not stored as it was sent: `refuse` asks, `skip` leaves them out and
         /// counts them, `reconstruct` makes one from what the segments hold, `as-stored` takes one that lacks fields as it is.
         without_source: Spanned<model::WithoutSource> = default "refuse", redo;
+        /// Transforms that each document goes through, in order. The verification of these documents uses the same.
+        transforms: Vec<Reference> = default "[]", redo, example "[\"tidy\"]";
         /// Phases to wait for, beyond those that references ask for.
         after: Vec<Reference> = default "[]", live, example "[\"accepted\"]";
         /// The longest that it may run in one apply.

@@ -59,6 +59,8 @@ fn all_patterns(expanded: &Expanded) -> Vec<&Patterns> {
             language::Phase::Gate(_) | language::Phase::Switchover(_) => {}
         }
     }
+    let transforms = expanded.plan.transforms.iter().flat_map(|it| &it.0);
+    all.extend(transforms.filter_map(|(_, transform)| transform.indices.as_ref()));
     all
 }
 
@@ -249,6 +251,21 @@ fn unused(plan: &Plan, expanded: &Expanded, found: &mut Vec<Diagnostic>) {
     for (name, store) in &plan.stores {
         if !used.contains(name) {
             tell("store", name.as_str(), store.location);
+        }
+    }
+    let used: BTreeSet<&str> = plan
+        .phases
+        .values()
+        .flat_map(|phase| match &phase.spec {
+            PhaseSpec::Metadata(spec) => spec.transforms.as_slice(),
+            PhaseSpec::Backfill(spec) => spec.transforms.as_slice(),
+            _ => &[],
+        })
+        .map(|transform| transform.name.as_str())
+        .collect();
+    for (name, transform) in &plan.transforms {
+        if !used.contains(name.as_str()) {
+            tell("transform", name, transform.location);
         }
     }
     for Spanned { value, location } in &expanded.unused_vars {

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use super::codes::language as code;
 use super::decode::Context;
 use super::diagnostics::{self, Diagnostic, Severity};
-use super::expand::Expander;
+use super::expand::{Expanded, Expander};
+use super::language;
 use super::location::{Location, SourceFile};
-use super::model::Plan;
+use super::model::{CheckTransform, Plan};
 use super::{lint, resolve, secrets};
 
 /// What is given beside the file.
@@ -26,6 +27,8 @@ pub struct LoadOptions {
     pub env: BTreeMap<String, String>,
     /// The codes of the translation rules that `rules:` may name; `None` accepts any.
     pub rules: Option<&'static [&'static str]>,
+    /// Tells what is wrong with a transform (a script that does not compile, a format that is none); `None` takes any.
+    pub check_transform: Option<CheckTransform>,
 }
 
 impl LoadOptions {
@@ -127,11 +130,12 @@ fn run(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Plan> {
     let expanded = Expander::new(files, options, found).plan(path)?;
+    let texts = files.texts(&expanded, found);
     let mut cx = Context {
         diagnostics: found,
         directories: &files.directories,
     };
-    let plan = resolve::plan(&expanded, options.rules, &mut cx);
+    let plan = resolve::plan(&expanded, &texts, options, &mut cx);
     let directory = files.directories.first().cloned().unwrap_or_default();
     let plan = plan.map(|mut plan| {
         plan.directory = directory;
@@ -160,7 +164,10 @@ pub(crate) struct Files<'a> {
 }
 
 /// How many files a plan may consist of.
-const FILES_MAX: usize = 64;
+const FILES_MAX: usize = 256;
+
+/// Scripts, and documents of tests, by path: the number of the file and its text.
+pub(crate) type Texts = BTreeMap<PathBuf, (u32, String)>;
 
 impl<'a> Files<'a> {
     fn new(reader: &'a dyn Reader) -> Self {
@@ -223,6 +230,35 @@ impl<'a> Files<'a> {
             .push(path.parent().map(Path::to_path_buf).unwrap_or_default());
         self.numbers.insert(path.to_path_buf(), number);
         Ok(number)
+    }
+
+    /// Reads the scripts and documents that transforms and tests name; tells of those that can't be read.
+    fn texts(&mut self, expanded: &Expanded, found: &mut Vec<Diagnostic>) -> Texts {
+        let mut paths: Vec<(&PathBuf, Location)> = Vec::new();
+        let file = &expanded.plan;
+        for (_, transform) in file.transforms.iter().flat_map(|it| &it.0) {
+            for step in transform.steps.iter().flatten() {
+                if let language::Step::Jq(jq) = step {
+                    paths.extend(jq.file.iter().map(|file| (&file.path, file.location)));
+                }
+            }
+        }
+        for (_, test) in file.tests.iter().flat_map(|it| &it.0) {
+            if let language::Test::Document(test) = test {
+                let files = test.in_file.iter().chain(&test.out_file);
+                paths.extend(files.map(|file| (&file.path, file.location)));
+            }
+        }
+        let mut texts = Texts::new();
+        for (path, location) in paths {
+            match self.read(path, Some(location)) {
+                Ok(number) => {
+                    texts.insert(path.clone(), (number, self.text(number).to_owned()));
+                }
+                Err(diagnostic) => found.push(*diagnostic),
+            }
+        }
+        texts
     }
 
     pub(crate) fn text(&self, number: u32) -> &str {

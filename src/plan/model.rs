@@ -4,6 +4,8 @@
 //! Maps are sorted by address, so the order of keys in a file can't matter. Everything serialises without places, for
 //! digests and for comparing two plans field by field. Field names in JSON are those of the plan language.
 
+mod transforms;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +17,10 @@ use super::selector::Selector;
 use crate::base::units::{ByteRate, ByteSize, CountRate, Span};
 use crate::base::version::{Product, Version};
 use crate::base::{Address, Fingerprint};
+pub use transforms::{
+    CheckTransform, DocumentTest, Expected, FaultKind, MappingEdits, MappingTest, OnFailure,
+    PlanTest, Script, SetValue, Step, StepKind, TestKind, Transform, TransformFault,
+};
 
 /// A reference to a named thing, with the place of the reference.
 pub type Ref = Spanned<Address>;
@@ -43,6 +49,12 @@ pub struct Plan {
     pub hops: Vec<Hop>,
     /// Lint codes that the plan allows.
     pub allow: Vec<String>,
+    /// Transforms by name. Each phase that uses some holds them itself, so they are no part of a digest here.
+    #[serde(skip)]
+    pub transforms: BTreeMap<String, Transform>,
+    /// Tests by name; they change nothing that is done.
+    #[serde(skip)]
+    pub tests: Vec<PlanTest>,
     /// The files that the plan was read from; the first is the plan file.
     #[serde(skip)]
     pub files: Vec<SourceFile>,
@@ -413,6 +425,9 @@ pub struct MetadataSpec {
     pub rules: BTreeMap<String, RuleLevel>,
     /// Object → the answer to its open question.
     pub decide: BTreeMap<String, Spanned<String>>,
+    /// Transforms that the translated mappings go through, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<Transform>,
     /// Name or pattern of indices → how their mapping types are taken.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub types: BTreeMap<String, TypesRule>,
@@ -530,6 +545,9 @@ pub struct BackfillSpec {
     pub max_failed: u64,
     /// What becomes of documents whose `_source` was not stored as it was sent.
     pub without_source: WithoutSource,
+    /// Transforms that each document goes through, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<Transform>,
 }
 
 /// What becomes of documents whose `_source` was not stored as it was sent.

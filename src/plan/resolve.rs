@@ -5,6 +5,7 @@
 
 mod clusters;
 mod phases;
+mod transforms;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use super::codes::{Code, language as code};
 use super::decode::{Context, first_of};
 use super::diagnostics::{Diagnostic, did_you_mean};
 use super::expand::Expanded;
+use super::load::{LoadOptions, Texts};
 use super::location::Location;
 use super::model::{Access, Phase, PhaseSpec, Plan, StateLocation};
 use super::names::{self, Names, Thing};
@@ -23,7 +25,8 @@ use clusters::Written;
 /// Resolves a plan; `None` after telling why not.
 pub(crate) fn plan(
     expanded: &Expanded,
-    rules: Option<&[&str]>,
+    texts: &Texts,
+    options: &LoadOptions,
     cx: &mut Context<'_>,
 ) -> Option<Plan> {
     let file = &expanded.plan;
@@ -33,12 +36,14 @@ pub(crate) fn plan(
     }
     let things = names_of(expanded, cx);
     let sources = phases::sources(expanded);
+    let transforms = transforms::transforms(file, texts, options.check_transform, cx);
+    let tests = transforms::tests(file, texts, &transforms, cx);
     let mut clusters = clusters::clusters(file, cx);
     let stores = clusters::stores(file, cx);
     let mut resolved: BTreeMap<Address, Phase> = BTreeMap::new();
     let mut whole = true;
     for source in &sources {
-        match phases::phase(source, &things, rules, cx) {
+        match phases::phase(source, &things, &transforms, options.rules, cx) {
             Some(phase) => {
                 resolved.insert(phase.address.clone(), phase);
             }
@@ -82,6 +87,11 @@ pub(crate) fn plan(
         renamed,
         hops: expanded.hops.iter().map(|hop| hop.hop.clone()).collect(),
         allow: expanded.allowed().into_iter().collect(),
+        transforms: transforms
+            .into_iter()
+            .filter_map(|(name, transform)| Some((name, transform?)))
+            .collect(),
+        tests,
         files: Vec::new(),
         directory: std::path::PathBuf::new(),
     })

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::model::{Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, SideEffect, State};
+use super::model::{
+    Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, SideEffect, State, TRANSFORMS,
+};
 use crate::base::Address;
 use crate::plan::model::PhaseKindName;
 
@@ -80,13 +82,21 @@ impl State {
                 // The first announcement knows what was there before; a repetition after a crash would not. On an index
                 // that was made anew it is another effect.
                 let target = |effect: &SideEffect| effect.detail.get("target-uuid").cloned();
-                let known = record.effects.iter().any(|known| {
+                let known = record.effects.iter_mut().find(|known| {
                     (&known.on, &known.what, &known.name)
                         == (&effect.on, &effect.what, &effect.name)
                         && target(known) == target(effect)
                 });
-                if !known {
-                    record.effects.push(effect.clone());
+                match known {
+                    None => record.effects.push(effect.clone()),
+                    // But what documents are written through is what the last announcement says.
+                    Some(known) => match (&mut known.detail, effect.detail.get(TRANSFORMS)) {
+                        (Value::Object(detail), Some(transforms)) => {
+                            detail.insert(TRANSFORMS.to_owned(), transforms.clone());
+                        }
+                        (Value::Object(detail), None) => drop(detail.remove(TRANSFORMS)),
+                        _ => {}
+                    },
                 }
             }
             Entry::PhaseDone {

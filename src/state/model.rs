@@ -85,6 +85,8 @@ pub enum PhaseStatus {
 
 /// The effect of a phase that takes documents away to write them anew: it stands in the record until the phase is done.
 pub const REMOVE_DOCUMENTS: &str = "remove-documents";
+/// Within the details of an effect: identity of the transforms that documents go through.
+pub const TRANSFORMS: &str = "transforms";
 
 /// A side effect, announced in the journal before it happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,8 @@ pub mod plan_base;
 mod plan_items;
 pub mod plan_json;
 pub mod plan_markdown;
+pub mod plan_samples;
+pub mod plan_tests;
 pub mod plan_text;
 pub mod progress;
 pub mod rules;

@@ -32,6 +32,7 @@ mod smoke;
 mod snapshot;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
+mod transforms;
 mod types;
 mod verify;
 mod whole;

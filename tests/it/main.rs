@@ -42,6 +42,7 @@ mod snapshot;
 mod state;
 mod support;
 mod target_directory;
+mod transforms;
 mod translation;
 mod types;
 mod verify;

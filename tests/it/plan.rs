@@ -30,6 +30,7 @@ fn with_suffix(directory: &str, suffix: &str) -> Vec<PathBuf> {
 fn load_fixture(path: &Path) -> LoadOutcome {
     let mut options = LoadOptions {
         rules: Some(RULES),
+        check_transform: Some(mig::engines::transform::check),
         ..LoadOptions::default()
     };
     for line in fs::read_to_string(path).unwrap().lines() {
@@ -106,6 +107,7 @@ fn every_code_of_the_language_has_a_fixture() {
         codes::language::ROWS,
         codes::graph::ROWS,
         codes::lints::ROWS,
+        codes::documents::ROWS,
     ];
     let missing: Vec<String> = rows
         .into_iter()

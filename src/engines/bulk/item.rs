@@ -168,8 +168,12 @@ impl<'a> ItemRun<'a> {
         scratch.clear();
         let taken = match self.shared.job.transform.apply(view, &mut scratch) {
             Transformed::Write(view) => self.push(&document, view),
-            Transformed::Drop { .. } => {
+            Transformed::Drop { by } => {
                 self.ahead.dropped += 1;
+                match self.ahead.dropped_by.get_mut(by) {
+                    Some(count) => *count += 1,
+                    None => drop(self.ahead.dropped_by.insert(by.to_owned(), 1)),
+                }
                 Ok(())
             }
             Transformed::Fail { reason } => self.refuse(&document, ("transform", reason, source)),

@@ -103,7 +103,7 @@ impl Options {
 /// How far a load is. Counts what earlier runs did too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BulkProgress {
-    /// Documents done (written, newer present, dropped by a rule, left out without a source, or failed).
+    /// Documents done (written, newer present, left out by a transform, left out without a source, or failed).
     pub docs_done: u64,
     /// Documents in all, by the second path where there is one.
     pub docs_total: u64,
@@ -150,11 +150,14 @@ pub struct IndexOutcome {
     pub written: u64,
     /// Not written: the target holds a newer version.
     pub newer_present: u64,
-    /// Left out by a rule, or by the plan's word.
+    /// Left out by a transform, or by the plan's word.
     pub dropped: u64,
     /// Of mapping types that go to another index; `delivered` counts them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub elsewhere: u64,
+    /// Those that transforms left out, by the transform's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped_by: BTreeMap<String, u64>,
     /// Left out because their source was not stored and the plan says so.
     #[serde(default)]
     pub skipped: u64,

@@ -87,6 +87,9 @@ fn outcome(
         index.newer_present += state.progress.newer_present;
         index.dropped += state.progress.dropped;
         index.elsewhere += state.progress.elsewhere;
+        for (by, count) in &state.progress.dropped_by {
+            *index.dropped_by.entry(by.clone()).or_default() += count;
+        }
         index.skipped += state.progress.skipped;
         index.failed += state.progress.failed;
     }

@@ -19,10 +19,10 @@ pub struct DocumentView<'a> {
 pub enum Transformed<'a> {
     /// It is written like this.
     Write(DocumentView<'a>),
-    /// A rule leaves it out; counted under the rule's code.
+    /// A transform leaves it out; counted under its name.
     Drop {
-        /// The rule.
-        rule: &'static str,
+        /// The transform's name.
+        by: &'a str,
     },
     /// It can't be changed as asked: goes to the failed documents.
     Fail {
@@ -34,7 +34,8 @@ pub enum Transformed<'a> {
 /// Changes documents one by one. Pure: the same document gives the same result, so that an item can be done again.
 pub trait Transform: Send + Sync {
     /// Changes one document; `scratch` is for new bytes and comes empty.
-    fn apply<'a>(&self, document: DocumentView<'a>, scratch: &'a mut Scratch) -> Transformed<'a>;
+    fn apply<'a>(&'a self, document: DocumentView<'a>, scratch: &'a mut Scratch)
+    -> Transformed<'a>;
 }
 
 /// Buffers that a transform may fill.
@@ -59,7 +60,11 @@ impl Scratch {
 pub struct Identity;
 
 impl Transform for Identity {
-    fn apply<'a>(&self, document: DocumentView<'a>, _scratch: &'a mut Scratch) -> Transformed<'a> {
+    fn apply<'a>(
+        &'a self,
+        document: DocumentView<'a>,
+        _scratch: &'a mut Scratch,
+    ) -> Transformed<'a> {
         Transformed::Write(document)
     }
 }

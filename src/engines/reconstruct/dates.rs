@@ -1,4 +1,5 @@
-//! Writing an instant in the format that a mapping gives to a field, so that the same mapping reads it again.
+//! Writing an instant in the format that a mapping gives to a field, so that the same mapping reads it again; and reading one,
+//! for transforms.
 //!
 //! Formats are Elasticsearch's names and patterns of digits, several joined by `||`: the first that loses nothing of the
 //! instant is taken. Deliberately absent: names of months and days, weeks, eras and time zones by name.
@@ -26,6 +27,8 @@ enum One {
     /// A whole number of units of so many nanoseconds.
     Epoch(i128),
     Pattern(Vec<Piece>),
+    /// Written by the pattern; read with as many of its parts as are there.
+    Iso(Vec<Piece>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +57,20 @@ impl DateFormat {
         (!known.is_empty()).then_some(Self(known))
     }
 
+    /// `None` when any alternative of the format is one that can't be read and written here.
+    pub(in crate::engines) fn strict(format: &str) -> Option<Self> {
+        let all: Option<Vec<One>> = format.split("||").map(One::parse).collect();
+        all.filter(|all| all.iter().all(One::tells_the_year))
+            .map(Self)
+    }
+
+    /// An instant in nanoseconds since 1970; `None` when no format fits the text. Without an offset it is UTC.
+    pub(in crate::engines) fn read(&self, text: &str) -> Option<i128> {
+        self.0.iter().find_map(|one| one.read(text.trim()))
+    }
+
     /// Appends the JSON of an instant in nanoseconds since 1970. `None` when every format would lose some of it.
-    pub(super) fn write(&self, nanos: i128, out: &mut String) -> Option<()> {
+    pub(in crate::engines) fn write(&self, nanos: i128, out: &mut String) -> Option<()> {
         let before = out.len();
         self.0.iter().find_map(|one| {
             out.truncate(before);
@@ -90,7 +105,43 @@ impl One {
             "year" => "yyyy",
             _ => name,
         };
-        pieces(pattern).map(Self::Pattern)
+        let optional = [
+            "date_optional_time",
+            "dateOptionalTime",
+            "date_time",
+            "dateTime",
+            "date_optional_time_nanos",
+            "iso8601",
+            "date_time_no_millis",
+            "dateTimeNoMillis",
+        ];
+        let pieces = pieces(pattern)?;
+        Some(if optional.contains(&plain) {
+            Self::Iso(pieces)
+        } else {
+            Self::Pattern(pieces)
+        })
+    }
+
+    fn tells_the_year(&self) -> bool {
+        match self {
+            Self::Epoch(_) => true,
+            Self::Pattern(pieces) | Self::Iso(pieces) => pieces.contains(&Piece::Year),
+        }
+    }
+
+    fn read(&self, text: &str) -> Option<i128> {
+        match self {
+            Self::Epoch(unit) => epoch(text, *unit),
+            Self::Pattern(pieces) => {
+                let mut reading = Reading::new(text);
+                for piece in pieces {
+                    reading.piece(piece)?;
+                }
+                reading.instant()
+            }
+            Self::Iso(_) => iso(text),
+        }
     }
 
     fn write(&self, nanos: i128, out: &mut String) -> Option<()> {
@@ -102,7 +153,7 @@ impl One {
                 out.push_str(&(nanos / unit).to_string());
                 return Some(());
             }
-            Self::Pattern(pieces) => pieces,
+            Self::Pattern(pieces) | Self::Iso(pieces) => pieces,
         };
         let at = Timestamp::from_nanosecond(nanos).ok()?;
         let at = Offset::UTC.to_datetime(at);
@@ -161,6 +212,157 @@ impl Piece {
             Self::Offset(zero) => text.push_str(zero),
             Self::Literal(literal) => text.push_str(literal),
         }
+    }
+}
+
+/// A number of units, with decimals.
+fn epoch(text: &str, unit: i128) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let all = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
+    if digits.is_empty() || !all(digits) || !all(fraction) || digits.len() > 20 {
+        return None;
+    }
+    let mut nanos = digits.parse::<i128>().ok()?.checked_mul(unit)?;
+    let mut place = unit;
+    for digit in fraction.bytes() {
+        place /= 10;
+        nanos += i128::from(digit - b'0') * place;
+    }
+    Some(if whole.starts_with('-') {
+        -nanos
+    } else {
+        nanos
+    })
+}
+
+/// `2021`, `2021-03-04`, `2021-03-04T05:06`, `2021-03-04 05:06:07.123+01:00`, and what is between.
+fn iso(text: &str) -> Option<i128> {
+    let mut reading = Reading::new(text);
+    reading.piece(&Piece::Year)?;
+    for piece in [Piece::Month(2), Piece::Day(2)] {
+        if reading.literal("-").is_none() {
+            break;
+        }
+        reading.piece(&piece)?;
+    }
+    if reading
+        .literal("T")
+        .or_else(|| reading.literal(" "))
+        .is_some()
+        && !reading.rest.is_empty()
+    {
+        reading.piece(&Piece::Hour(2))?;
+        for piece in [Piece::Minute(2), Piece::Second(2)] {
+            if reading.literal(":").is_none() {
+                break;
+            }
+            reading.piece(&piece)?;
+        }
+        if reading
+            .literal(".")
+            .or_else(|| reading.literal(","))
+            .is_some()
+        {
+            let digits = reading.rest.bytes().take_while(u8::is_ascii_digit).count();
+            reading.piece(&Piece::Fraction(digits.clamp(1, 9)))?;
+        }
+        if !reading.rest.is_empty() {
+            reading.piece(&Piece::Zulu)?;
+        }
+    }
+    reading.instant()
+}
+
+/// A text that is read piece by piece.
+struct Reading<'a> {
+    rest: &'a str,
+    year: i16,
+    /// Month, day, hour, minute, second.
+    parts: [i8; 5],
+    nanos: i32,
+    /// Seconds east of UTC.
+    offset: i64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            rest: text,
+            year: 1970,
+            parts: [1, 1, 0, 0, 0],
+            nanos: 0,
+            offset: 0,
+        }
+    }
+
+    fn literal(&mut self, literal: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(literal)?;
+        Some(())
+    }
+
+    fn digits(&mut self, least: usize, most: usize) -> Option<&'a str> {
+        let all = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let count = all.min(most);
+        if count < least {
+            return None;
+        }
+        let (digits, rest) = self.rest.split_at(count);
+        self.rest = rest;
+        Some(digits)
+    }
+
+    fn piece(&mut self, piece: &Piece) -> Option<()> {
+        let (part, width) = match piece {
+            Piece::Year => {
+                self.year = self.digits(4, 4)?.parse().ok()?;
+                return Some(());
+            }
+            Piece::Month(width) => (0, width),
+            Piece::Day(width) => (1, width),
+            Piece::Hour(width) => (2, width),
+            Piece::Minute(width) => (3, width),
+            Piece::Second(width) => (4, width),
+            Piece::Fraction(count) => {
+                let digits = self.digits(*count, *count)?;
+                self.nanos = format!("{digits:0<9}").parse().ok()?;
+                return Some(());
+            }
+            Piece::Zulu | Piece::Offset(_) => return self.offset(),
+            Piece::Literal(literal) => return self.literal(literal),
+        };
+        self.parts[part] = self.digits(*width, 2)?.parse().ok()?;
+        Some(())
+    }
+
+    /// `Z`, `+01`, `+0100` or `+01:00`.
+    fn offset(&mut self) -> Option<()> {
+        if self.literal("Z").is_some() {
+            return Some(());
+        }
+        let sign = match self.literal("+") {
+            Some(()) => 1,
+            None => self.literal("-").map(|()| -1)?,
+        };
+        let hours: i64 = self.digits(2, 2)?.parse().ok()?;
+        let colon = self.literal(":").is_some();
+        let minutes: i64 = match self.digits(2, 2) {
+            Some(digits) => digits.parse().ok()?,
+            None if colon => return None,
+            None => 0,
+        };
+        self.offset = sign * (hours * 3600 + minutes * 60);
+        Some(())
+    }
+
+    fn instant(self) -> Option<i128> {
+        if !self.rest.is_empty() {
+            return None;
+        }
+        let [month, day, hour, minute, second] = self.parts;
+        let at = DateTime::new(self.year, month, day, hour, minute, second, self.nanos).ok()?;
+        let at = Offset::UTC.to_timestamp(at).ok()?;
+        Some(at.as_nanosecond() - i128::from(self.offset) * SECOND)
     }
 }
 
@@ -242,6 +444,44 @@ mod tests {
             ),
         ] {
             assert_eq!(written(format, nanos).as_deref(), Some(text), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let at = 1_614_834_367_123 * MILLISECOND; // 2021-03-04T05:06:07.123Z
+        let second = 1_614_834_367 * SECOND;
+        for (format, text, nanos) in [
+            ("epoch_millis", "1614834367123", Some(at)),
+            ("epoch_millis", "1614834367123.5", Some(at + 500_000)),
+            ("epoch_second", "-1.5", Some(-1_500_000_000)),
+            ("epoch_second", "soon", None),
+            ("date_optional_time", "2021-03-04T05:06:07.123Z", Some(at)),
+            (
+                "date_optional_time",
+                "2021-03-04T06:06:07,123+01:00",
+                Some(at),
+            ),
+            ("date_optional_time", "2021-03-04 05:06:07", Some(second)),
+            ("date_optional_time", "2021", Some(1_609_459_200 * SECOND)),
+            (
+                "date_optional_time",
+                "2021-03-04T",
+                Some(1_614_816_000 * SECOND),
+            ),
+            ("date_optional_time", "2021-02-30", None),
+            ("date_optional_time", "2021-03-04T05:06:07.123Z!", None),
+            ("dd/MM/yyyy HH:mm:ss", "04/03/2021 05:06:07", Some(second)),
+            ("dd/MM/yyyy HH:mm:ss", "4/3/2021 05:06:07", None),
+            ("d/M/yyyy", "4/3/2021", Some(1_614_816_000 * SECOND)),
+            ("yyyyMMdd'T'HHmmssX", "20210304T000607-0500", Some(second)),
+            ("yyyy-MM-dd||epoch_second", "1614834367", Some(second)),
+        ] {
+            let read = DateFormat::strict(format).unwrap().read(text);
+            assert_eq!(read, nanos, "{format}: {text}");
+        }
+        for none in ["HH:mm", "dd MMMM yyyy", "yyyy-MM-dd||EEE", ""] {
+            assert_eq!(DateFormat::strict(none), None, "{none}");
         }
     }
 

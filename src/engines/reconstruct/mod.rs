@@ -16,6 +16,7 @@ mod recipe;
 mod render;
 mod values;
 
+pub(in crate::engines) use dates::DateFormat;
 pub use index::{lost_fields, recipes_of};
 pub use rebuilder::{RebuildError, Rebuilder};
 pub use recipe::{Origin, Place, Recipe, Unavailable};

@@ -3,6 +3,7 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::transforms;
 use super::super::types;
 use super::fate::{Fate, fate};
 use super::findings;
@@ -173,6 +174,11 @@ fn gather(
         let note = match findings::note(cx.plan, spec, name, facts) {
             Some(more) if note.is_empty() => more,
             Some(more) => format!("{note}; {more}"),
+            None => note,
+        };
+        let note = match transforms::names(spec, name) {
+            Some(names) if note.is_empty() => format!("through {names}"),
+            Some(names) => format!("{note}; through {names}"),
             None => note,
         };
         all.docs += facts.docs.unwrap_or(0);

@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::super::common;
 use super::super::kind::DecideContext;
+use super::super::transforms;
 use super::way;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
 use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
-use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State};
+use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State, TRANSFORMS};
 
 /// In what is announced: how mapping types were taken.
 pub(super) const TYPES: &str = "types";
@@ -137,6 +138,27 @@ fn written_otherwise(
     *then != serde_json::json!(way(cx.plan, spec).mark(index, facts))
 }
 
+/// Identity of the transforms that an index was last written with.
+pub(super) fn transforms_of(
+    state: &State,
+    phase: &Address,
+    to: &Address,
+    index: &str,
+) -> Option<Value> {
+    let effects = &common::record(state, phase)?.effects;
+    let last = effects.iter().rev().find(|effect| {
+        effect.on == *to && effect.what == "write-documents" && effect.name == index
+    })?;
+    last.detail.get(TRANSFORMS).cloned()
+}
+
+/// Whether an index that this phase wrote to went through other transforms than those it would go through now.
+fn transformed_otherwise(cx: &DecideContext<'_>, spec: &BackfillSpec, index: &str) -> bool {
+    let then = transforms_of(cx.state, &cx.phase.address, &spec.to.value, index);
+    let now = transforms::identity(spec, index).and_then(|it| serde_json::to_value(it).ok());
+    then != now
+}
+
 /// Whether this phase began to remove the documents of the index, to write them anew, and did not come to its end since.
 fn replacing(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
     common::record(cx.state, &cx.phase.address).is_some_and(|record| {
@@ -199,6 +221,13 @@ pub(super) fn fate(
     }
     if found.docs > 0 && (!ours || anew) && proof.is_none() {
         return Fate::Foreign(found.docs);
+    }
+    if ours && !cx.redo && !anew && transformed_otherwise(cx, spec, index) {
+        return if found.docs > 0 {
+            Fate::Again("its transforms are others than those it was written with")
+        } else {
+            Fate::Write
+        };
     }
     if cx.redo {
         return if found.docs > 0 {

@@ -9,6 +9,7 @@ mod decide;
 mod fate;
 mod findings;
 mod perform;
+pub mod sample;
 mod store;
 mod undo;
 
@@ -123,6 +124,17 @@ fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError
     }
 }
 
+/// Whether a work store is of the phase as it stands in the plan.
+pub(super) fn is_work_of(
+    identity: &WorkIdentity,
+    spec: &BackfillSpec,
+    plan: &Plan,
+    phase: &Address,
+) -> bool {
+    let (lineage, snapshot) = (&identity.lineage, &identity.snapshot_uuid);
+    *identity == work_identity(spec, plan, phase, lineage, snapshot)
+}
+
 /// Whose work this is.
 fn work_identity(
     spec: &BackfillSpec,
@@ -136,10 +148,20 @@ fn work_identity(
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: match (spec.without_source, way(plan, spec).rules()) {
-            (WithoutSource::Refuse, None) => Fingerprint::of(&(&spec.to, spec.versions)),
-            (choice, None) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
-            (choice, types) => Fingerprint::of(&(&spec.to, spec.versions, choice, types)),
+        digest: match (
+            spec.without_source,
+            way(plan, spec).rules(),
+            spec.transforms.as_slice(),
+        ) {
+            (WithoutSource::Refuse, None, []) => Fingerprint::of(&(&spec.to, spec.versions)),
+            (choice, None, []) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+            (choice, Some(types), []) => Fingerprint::of(&(&spec.to, spec.versions, choice, types)),
+            (choice, None, transforms) => {
+                Fingerprint::of(&(&spec.to, spec.versions, choice, transforms))
+            }
+            (choice, types, transforms) => {
+                Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms))
+            }
         },
     }
 }

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::fate::{TYPES, written_to};
+use super::super::transforms;
+use super::fate::{TYPES, transforms_of, written_to};
 use super::{cluster, spec, store, way, work_error};
+use crate::base::failpoint;
 use crate::base::units::plural;
-use crate::base::{Address, failpoint};
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
@@ -21,7 +22,7 @@ use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
 use crate::plan::model::{BackfillSpec, Versions};
-use crate::state::model::REMOVE_DOCUMENTS;
+use crate::state::model::{REMOVE_DOCUMENTS, TRANSFORMS};
 
 fn failed(message: String, help: &str) -> PhaseError {
     PhaseError::Failed {
@@ -70,7 +71,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         let mark = observed.source.get(name);
         let mark = mark.and_then(|facts| way(cx.plan, spec).mark(name, facts));
         let stamp = json!({"snapshot-uuid": snapshot_uuid, TYPES: mark});
-        let uuid = prepare(cx, &*target, &*store, on, &stamp, (name, *action))?;
+        let uuid = prepare(cx, &*target, &*store, spec, &stamp, (name, *action))?;
         indices.insert(name.clone(), Some(uuid));
     }
     let names: Vec<String> = chosen.keys().cloned().collect();
@@ -81,6 +82,15 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let source = way(cx.plan, spec).source(&view, &wanted, &|_| spec.without_source)?;
     let failed_folder = failed_folder(cx, &*target)?;
     cluster::tune(cx, spec, &*target, &indices)?;
+    let mappings = transforms::mappings_of(&view, &names);
+    let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
+    let versions = transforms::versions(made_by, target.version());
+    let transforms = transforms::ready(spec, &mappings, versions)?;
+    let transform: &dyn bulk::Transform = if spec.transforms.is_empty() {
+        &Identity
+    } else {
+        &transforms
+    };
     let watch = cluster::Watch::new(&*target, &indices);
     let check = |index: &str| watch.check(index);
     let began = Instant::now();
@@ -102,7 +112,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         source: &source,
         target: &*target,
         store: &*store,
-        transform: &Identity,
+        transform,
         indices: indices.clone(),
         options: options(spec, &*target, &failed_folder),
         check: &check,
@@ -176,7 +186,9 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
     let written = sum(|index| index.written);
     // Documents of other mapping types are another index's.
     let delivered = sum(|index| index.delivered - index.elsewhere);
-    let dropped = match sum(|index| index.dropped) {
+    let by_transforms = |index: &bulk::IndexOutcome| index.dropped_by.values().sum::<u64>();
+    let by_plan = |index: &bulk::IndexOutcome| index.dropped.saturating_sub(by_transforms(index));
+    let dropped = match outcome.indices.values().map(by_plan).sum::<u64>() {
         0 => String::new(),
         dropped => format!(
             ", {} left out as the plan says",
@@ -190,6 +202,19 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
         "each that its segments hold"
     };
     let failed = sum(|index| index.failed);
+    let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
+    for (by, count) in outcome.indices.values().flat_map(|it| &it.dropped_by) {
+        *left_out.entry(by).or_default() += count;
+    }
+    let left_out: String = left_out
+        .into_iter()
+        .map(|(by, count)| {
+            format!(
+                ", {} left out by transform {by}",
+                crate::base::units::human_count(count)
+            )
+        })
+        .collect();
     let skipped = match sum(|index| index.skipped) {
         0 => String::new(),
         skipped => format!(
@@ -198,7 +223,7 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
         ),
     };
     format!(
-        "{} of {} of {} written to {on}, {failed} failed{skipped}{dropped}; {counted}",
+        "{} of {} of {} written to {on}, {failed} failed{skipped}{dropped}{left_out}; {counted}",
         crate::base::units::human_count(written),
         plural(delivered, "document"),
         common::indices(outcome.indices.len()),
@@ -264,6 +289,7 @@ fn outputs(
                 "newer-present": index.newer_present,
                 "dropped": index.dropped,
                 "elsewhere": index.elsewhere,
+                "dropped-by": index.dropped_by,
                 "without-source": index.skipped,
                 "failed": index.failed,
                 // A cluster is its users' too: what they write later stands, so nothing is held against it.
@@ -306,10 +332,11 @@ fn prepare(
     cx: &PerformContext<'_>,
     target: &dyn Target,
     store: &dyn WorkStore,
-    on: &Address,
+    spec: &BackfillSpec,
     stamp: &Value,
     (name, action): (&str, Action),
 ) -> Result<String, PhaseError> {
+    let on = &spec.to.value;
     let error = |error| common::target_error(on, &error);
     let facts = || {
         let found = target.index_facts(name, 0).map_err(error)?;
@@ -321,11 +348,17 @@ fn prepare(
         })
     };
     let found = facts()?;
-    let announce = |uuid: &str| {
+    let now = transforms::identity(spec, name).map(|it| json!(it));
+    let then = transforms_of(cx.state, &cx.phase.address, on, name);
+    let announce_with = |uuid: &str, transforms: Option<&Value>| {
         let mut detail = stamp.clone();
         detail["target-uuid"] = json!(uuid);
+        if let Some(transforms) = transforms {
+            detail[TRANSFORMS] = transforms.clone();
+        }
         (cx.announce)(common::effect_with(on, "write-documents", name, detail))
     };
+    let announce = |uuid: &str| announce_with(uuid, now.as_ref());
     // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
     // between must not leave it with the progress of the old one.
     let anew = written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
@@ -340,7 +373,8 @@ fn prepare(
         return Ok(found.uuid);
     }
     if !anew {
-        announce(&found.uuid)?;
+        // What is there until it is removed went through the transforms of then.
+        announce_with(&found.uuid, then.as_ref())?;
     }
     let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
     (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
@@ -358,7 +392,7 @@ fn prepare(
     }
     // A cluster makes the index anew.
     let cleared = facts()?;
-    if anew || cleared.uuid != found.uuid {
+    if anew || cleared.uuid != found.uuid || then != now {
         announce(&cleared.uuid)?;
     }
     Ok(cleared.uuid)

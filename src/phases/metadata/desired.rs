@@ -10,7 +10,8 @@ use crate::diff::change::{Edit, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
 use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, choose, rule_for};
 use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
-use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
+use crate::engines::transform::mappings;
+use crate::plan::model::{Closed, MetadataSpec, RuleLevel, Transform};
 
 /// One object that the target is to have.
 pub(super) struct Desired {
@@ -146,10 +147,15 @@ pub(super) fn desired(
         let translated = |key: ObjectKey, body: &Value, problems: Vec<Problem>| {
             let translation = translate(&key, body, versions, &observed.unknown_settings);
             let findings = translation.findings.iter().map(|finding| finding.rule);
+            let mut body = translation.body;
+            let mut edits = translation.edits;
+            let used = spec.transforms.iter().filter(|it| is_for(it, &key, &body));
+            let used: Vec<&Transform> = used.collect();
+            edits.extend(mappings::apply(&mut body, used));
             Desired {
                 key,
-                body: translation.body,
-                edits: translation.edits,
+                body,
+                edits,
                 denied: findings
                     .filter(|rule| level(spec, rule) == Level::Deny)
                     .collect(),
@@ -199,6 +205,25 @@ pub(super) fn desired(
 /// Elasticsearch has from 7.8 on.
 fn keeps_templates_out(target: ProductVersion) -> bool {
     target.product == Product::OpenSearch || target.version.floor() >= (7, 8, 0)
+}
+
+/// Whether a transform is for an object: an index by its name, a template by the patterns of the indices that it is for.
+fn is_for(transform: &Transform, key: &ObjectKey, body: &Value) -> bool {
+    match key.kind {
+        ObjectKind::Index => transform.indices.matches(&key.name),
+        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => {
+            // A name that such a pattern makes stands for all of them.
+            let patterns = body.get("index_patterns").or_else(|| body.get("template"));
+            let patterns = match patterns {
+                Some(Value::Array(patterns)) => patterns.iter().filter_map(Value::as_str).collect(),
+                Some(Value::String(pattern)) => vec![pattern.as_str()],
+                _ => Vec::new(),
+            };
+            let example = |pattern: &&str| transform.indices.matches(&pattern.replace('*', "x"));
+            !patterns.is_empty() && patterns.iter().all(example)
+        }
+        ObjectKind::ComponentTemplate | ObjectKind::Alias => false,
+    }
 }
 
 fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {

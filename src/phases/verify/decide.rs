@@ -4,7 +4,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::super::types;
-use super::{spec, way};
+use super::{spec, through, way};
 use crate::base::units::human_bytes;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
@@ -134,6 +134,8 @@ pub(super) fn waiting<'a>(
 
 /// Identity of what is compared.
 pub(super) fn identity<'a>(
+    plan: &Plan,
+    spec: &VerifySpec,
     chosen: &[(&str, &SnapshotIndexFacts)],
     observed: &'a VerifyObservation,
 ) -> Fingerprint {
@@ -147,11 +149,17 @@ pub(super) fn identity<'a>(
             (name, found.map(|found| (&found.uuid, content(found))))
         })
         .collect();
-    if let Some(cluster) = &observed.source_cluster {
+    let through = through::identity(plan, spec, chosen.iter().map(|(name, _)| *name));
+    let compared = if let Some(cluster) = &observed.source_cluster {
         let source: Vec<_> = chosen.iter().map(|(name, it)| (name, &it.uuid)).collect();
-        return Fingerprint::of(&(cluster, source, target));
+        Fingerprint::of(&(cluster, source, target))
+    } else {
+        Fingerprint::of(&(&observed.snapshot_uuid, target))
+    };
+    match through {
+        Some(through) => Fingerprint::of(&(compared, through)),
+        None => compared,
     }
-    Fingerprint::of(&(&observed.snapshot_uuid, target))
 }
 
 pub(super) fn depth(content: Content) -> &'static str {
@@ -173,7 +181,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         .iter()
         .filter_map(|(name, facts)| Some((name, way(cx.plan, spec).mark(name, facts)?)))
         .collect();
-    let identity = identity(&chosen, observed);
+    let identity = identity(cx.plan, spec, &chosen, observed);
     let inputs = if marks.is_empty() {
         common::inputs(cx, &identity)
     } else {

@@ -10,6 +10,7 @@ mod held_back;
 mod live;
 mod perform;
 mod source_writes;
+mod through;
 
 use std::collections::BTreeMap;
 

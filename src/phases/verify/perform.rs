@@ -12,6 +12,7 @@ use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
 use super::super::types;
 use super::decide::{backfill_of, identity, selected, waiting};
 use super::source_writes::SourceWrites;
+use super::through::{Between, between};
 use super::{evidence, held_back, live, spec, way};
 use crate::base::units::plural;
 use crate::clients::target::Target;
@@ -20,7 +21,7 @@ use crate::diff::observation::{
 };
 use crate::engines::verify::{
     self, Comparison, Content as Depth, DocumentSide, Fault, Report, SourceSide, TargetSide,
-    Verdict, VerifyError, VerifyOptions, VerifyProgress,
+    TransformedSide, Verdict, VerifyError, VerifyOptions, VerifyProgress,
 };
 use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions, WithoutSource};
 
@@ -36,7 +37,8 @@ struct Work<'a> {
     observed: &'a VerifyObservation,
     target: Arc<dyn Target>,
     chosen: Vec<(&'a str, &'a SnapshotIndexFacts)>,
-    names: Vec<String>,
+    names: &'a [String],
+    between: Between<'a>,
 }
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
@@ -48,12 +50,15 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let spec = spec(cx.phase)?;
     let on = &spec.target.value;
     let (chosen, _) = selected(cx.plan, spec, observed);
+    let target = cx.connections.open_target(on)?;
+    let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
     let work = Work {
         cx,
         spec,
         observed,
-        target: cx.connections.open_target(on)?,
-        names: chosen.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        between: between(cx, spec, &*target, &names)?,
+        target,
+        names: &names,
         chosen,
     };
     let absent = |name: &&String| !observed.target.contains_key(*name);
@@ -75,7 +80,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         let side = TargetSide::new(&*source);
         let client = cx.connections.open_cluster(&spec.source.value)?;
         let on = &spec.source.value;
-        let hidden = live::wait_until_seen(&client, &work.names, on, cx.interrupt)?;
+        let hidden = live::wait_until_seen(&client, work.names, on, cx.interrupt)?;
         if cx.interrupt.draining() {
             return Ok(Performed::Interrupted);
         }
@@ -156,7 +161,7 @@ impl Work<'_> {
 
     /// What is not on the target by the plan's own word, so that nobody takes the proof for more than it is.
     fn left_out(&self) -> Vec<String> {
-        let mut statements = Vec::new();
+        let mut statements = self.between.statements();
         for (name, facts) in &self.chosen {
             for missing in &facts.missing_shards {
                 statements.push(format!(
@@ -214,6 +219,13 @@ impl Work<'_> {
     /// The report, or how the phase ends without one.
     fn compare(&self, source: &dyn DocumentSide) -> Result<Result<Report, Performed>, PhaseError> {
         let cx = self.cx;
+        let through = self.between.through();
+        let transformed = TransformedSide::new(source, through);
+        let source: &dyn DocumentSide = if self.between.is_empty() {
+            source
+        } else {
+            &transformed
+        };
         let side = TargetSide::new(&*self.target);
         let stop = || common::stop(cx.interrupt);
         let docs: u64 = self.chosen.iter().filter_map(|(_, facts)| facts.docs).sum();
@@ -230,14 +242,14 @@ impl Work<'_> {
         let compared = verify::run(&Comparison {
             source,
             target: &side,
-            indices: self.names.clone(),
+            indices: self.names.to_vec(),
             options: VerifyOptions {
                 content: depth(self.spec.content),
                 versions: keeps_versions(cx, self.spec),
                 settle: self.spec.settle.map_or(Duration::ZERO, |settle| settle.0),
                 threads: threads(),
                 checkpoint: Some(evidence::checkpoint(cx)?),
-                identity: identity(&self.chosen, self.observed),
+                identity: identity(cx.plan, self.spec, &self.chosen, self.observed),
             },
             stop: &stop,
             progress: &progress,
@@ -264,7 +276,7 @@ impl Work<'_> {
     ) -> Result<Performed, PhaseError> {
         let (cx, spec, observed) = (self.cx, self.spec, self.observed);
         let on = &spec.target.value;
-        let after = contents(&*self.target, spec, &self.names)?;
+        let after = contents(&*self.target, spec, self.names)?;
         // Of a live source and its target both may move: what differed was read again.
         let is_live = observed.source_cluster.is_some();
         let changed: Vec<String> = self

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::transforms::{Transforms, named};
 use super::types::types;
 use crate::base::Address;
 use crate::plan::codes::language as code;
@@ -166,6 +167,7 @@ impl Resolver<'_, '_, '_> {
 pub(super) fn phase(
     source: &Source<'_>,
     names: &Names,
+    transforms: &Transforms,
     rules: Option<&[&str]>,
     cx: &mut Context<'_>,
 ) -> Option<Phase> {
@@ -206,9 +208,11 @@ pub(super) fn phase(
         language::Phase::Gate(body) => gate(body, &mut resolver),
         language::Phase::Snapshot(body) => snapshot(body, &mut resolver).map(PhaseSpec::Snapshot),
         language::Phase::Metadata(body) => {
-            metadata(body, rules, &mut resolver).map(PhaseSpec::Metadata)
+            metadata(body, transforms, rules, &mut resolver).map(PhaseSpec::Metadata)
         }
-        language::Phase::Backfill(body) => backfill(body, &mut resolver).map(PhaseSpec::Backfill),
+        language::Phase::Backfill(body) => {
+            backfill(body, transforms, &mut resolver).map(PhaseSpec::Backfill)
+        }
         language::Phase::Verify(body) => verify(body, &mut resolver).map(PhaseSpec::Verify),
         language::Phase::Switchover(body) => {
             switchover(body, &mut resolver).map(PhaseSpec::Switchover)
@@ -426,6 +430,7 @@ fn selector(patterns: Option<&Patterns>) -> Option<crate::plan::selector::Select
 
 fn metadata(
     body: &language::Metadata,
+    transforms: &Transforms,
     rules: Option<&[&str]>,
     resolver: &mut Resolver<'_, '_, '_>,
 ) -> Option<MetadataSpec> {
@@ -450,6 +455,7 @@ fn metadata(
         }
         levels.insert(name.value.clone(), level.value);
     }
+    let used = named(body.transforms.as_ref()?, transforms, resolver.cx);
     let include = body.include.as_ref()?;
     Some(MetadataSpec {
         from: from?,
@@ -470,15 +476,18 @@ fn metadata(
             .map(|(name, answer)| (name.value.clone(), answer.clone()))
             .collect(),
         types: types(body.types.as_ref()?, resolver.cx)?,
+        transforms: used?,
     })
 }
 
 fn backfill(
     body: &language::Backfill,
+    transforms: &Transforms,
     resolver: &mut Resolver<'_, '_, '_>,
 ) -> Option<BackfillSpec> {
     let from = resolver.snapshot(body.from.as_ref(), "from");
     let to = resolver.target(body.to.as_ref(), "to");
+    let used = named(body.transforms.as_ref()?, transforms, resolver.cx);
     let limits = body.limits.as_ref()?;
     let tune = body.tune_target.as_ref()?;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
@@ -503,6 +512,7 @@ fn backfill(
         },
         max_failed: body.max_failed.as_ref()?.value.0,
         without_source: body.without_source.as_ref()?.value,
+        transforms: used?,
     })
 }
 

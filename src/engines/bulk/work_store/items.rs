@@ -1,5 +1,6 @@
 //! Work items: what they cover and how far they are.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -71,6 +72,9 @@ pub struct ItemProgress {
     /// Documents of mapping types that go to another index.
     #[serde(skip_serializing_if = "is_zero")]
     pub elsewhere: u64,
+    /// Those that transforms left out, by the transform's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped_by: BTreeMap<String, u64>,
     /// Documents without a source that the plan leaves out.
     pub skipped: u64,
     /// Documents that failed.

@@ -1,0 +1,309 @@
+//! Some documents of each index before and after the transforms of a backfill, for `mig plan --sample`.
+//!
+//! The first live documents of a few segments, or of a few partitions of a live source: the same ones at every call as long
+//! as the source stays. Nothing is written. Deliberately absent: indices without transforms, whose documents pass as they are.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::connections::Connections;
+use super::super::existing::SnapshotView;
+use super::super::kind::PhaseError;
+use super::super::live::SourceView;
+use super::super::{common, transforms, types};
+use super::way;
+use crate::base::Address;
+use crate::diff::change::Edit;
+use crate::diff::observation::{ObjectKind, SnapshotIndexFacts};
+use crate::diff::structural::edits;
+use crate::engines::bulk::DocumentView;
+use crate::engines::bulk::source::{DocumentSource as _, SourceError, StepError, VisitStopped};
+use crate::engines::snapshot::source_format::one_line;
+use crate::engines::transform::{Outcome, Transforms};
+use crate::plan::model::{BackfillSpec, PhaseSpec, Plan, SnapshotSpec};
+
+/// Segments of an index that documents are taken of.
+const SEGMENTS: usize = 3;
+/// Indices that are sampled at most; those beyond are counted.
+pub const INDICES_MAX: usize = 50;
+
+/// The samples of one index.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IndexSample {
+    /// The backfill.
+    pub phase: Address,
+    /// The index.
+    pub index: String,
+    /// The transforms that are for it, in order.
+    pub transforms: Vec<String>,
+    /// Documents that were read.
+    pub read: u64,
+    /// Documents that stay byte for byte.
+    pub unchanged: u64,
+    /// The others.
+    pub documents: Vec<SampledDocument>,
+}
+
+/// One document that does not stay as it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SampledDocument {
+    /// `_id`.
+    pub id: String,
+    /// Routing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<String>,
+    /// What becomes of it.
+    pub fate: SampledFate,
+}
+
+/// What becomes of a sampled document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum SampledFate {
+    /// It is written like this.
+    Changed {
+        /// The source as it is.
+        before: Value,
+        /// The source as it is written.
+        after: Value,
+        /// The difference, leaf by leaf.
+        edits: Vec<Edit>,
+    },
+    /// A transform leaves it out.
+    LeftOut {
+        /// Which.
+        by: String,
+    },
+    /// It fails.
+    Fails {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Samples every backfill with transforms, so many documents an index; and how many indices were beyond
+/// [`INDICES_MAX`].
+pub fn sample(
+    plan: &Plan,
+    connections: &Connections,
+    count: usize,
+) -> Result<(Vec<IndexSample>, usize), PhaseError> {
+    let mut samples = Vec::new();
+    let mut beyond = 0;
+    for phase in plan.phases.values() {
+        let PhaseSpec::Backfill(spec) = &phase.spec else {
+            continue;
+        };
+        if spec.transforms.is_empty() {
+            continue;
+        }
+        let view = connections.source(&spec.from.value)?;
+        // As the target names them: a split makes several of one.
+        let targets = way(plan, spec).targets(view.indices());
+        let mut names: Vec<String> = targets
+            .iter()
+            .filter(|(name, facts)| {
+                facts.unreadable.is_empty()
+                    && common::index_left_out(&spec.indices, types::of(name, facts), facts)
+                        .is_none()
+                    && transforms::identity(spec, name).is_some()
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        let room = INDICES_MAX.saturating_sub(samples.len());
+        beyond += names.len().saturating_sub(room);
+        names.truncate(room);
+        let target = connections.version_of(&spec.to.value)?;
+        let versions = transforms::versions(view.made_by(), target);
+        let mappings = match &view {
+            SourceView::Snapshot(view) => transforms::mappings_of(view, &names),
+            SourceView::Wider(wider) => transforms::mappings_of(&wider.taken, &names),
+            SourceView::Live(live) => live
+                .objects
+                .iter()
+                .filter(|(key, _)| key.kind == ObjectKind::Index)
+                .filter_map(|(key, body)| Some((key.name.clone(), body.get("mappings")?.clone())))
+                .collect(),
+            SourceView::Nothing => transforms::Mappings::new(),
+        };
+        let ready = transforms::ready(spec, &mappings, versions)?;
+        for (index, facts) in targets.iter().filter(|(name, _)| names.contains(name)) {
+            let mut taking = Taking::new(&phase.address, index, &ready, count);
+            let of = types::of(index, facts);
+            match &view {
+                SourceView::Snapshot(view) => {
+                    of_snapshot(view, (plan, spec), facts, &mut taking)?;
+                }
+                SourceView::Wider(wider) if wider.taken.owner(of).is_some() => {
+                    of_snapshot(&wider.taken, (plan, spec), facts, &mut taking)?;
+                }
+                SourceView::Live(_) | SourceView::Wider(_) => {
+                    of_cluster(connections, (plan, spec), of, &mut taking)?;
+                }
+                SourceView::Nothing => {}
+            }
+            samples.push(taking.sample);
+        }
+    }
+    Ok((samples, beyond))
+}
+
+/// Takes documents of one index until there are enough.
+struct Taking<'a> {
+    transforms: &'a Transforms,
+    count: u64,
+    /// Up to where the part that is read may fill it.
+    until: u64,
+    sample: IndexSample,
+}
+
+impl<'a> Taking<'a> {
+    fn new(phase: &Address, index: &str, transforms: &'a Transforms, count: usize) -> Self {
+        let names = transforms.names_for(index);
+        Self {
+            transforms,
+            count: count as u64,
+            until: count as u64,
+            sample: IndexSample {
+                phase: phase.clone(),
+                index: index.to_owned(),
+                transforms: names.into_iter().map(str::to_owned).collect(),
+                read: 0,
+                unchanged: 0,
+                documents: Vec::new(),
+            },
+        }
+    }
+
+    /// Says that another of so many parts is read.
+    fn part(&mut self, part: usize, parts: usize) {
+        let share = self.count.div_ceil(parts.min(SEGMENTS).max(1) as u64);
+        self.until = (share * (part as u64 + 1)).min(self.count);
+        if part + 1 >= SEGMENTS {
+            self.until = self.count;
+        }
+    }
+
+    fn full(&self) -> bool {
+        self.sample.read >= self.until
+    }
+
+    fn enough(&self) -> bool {
+        self.sample.read >= self.count
+    }
+
+    fn take(&mut self, id: &str, routing: Option<&str>, source: &[u8]) {
+        self.sample.read += 1;
+        let outcome = self.transforms.apply_to(DocumentView {
+            index: &self.sample.index,
+            id,
+            routing,
+            source,
+        });
+        let tree = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        let fate = match outcome {
+            Outcome::Same => {
+                self.sample.unchanged += 1;
+                return;
+            }
+            Outcome::Changed(after) => {
+                let (before, after) = (tree(source), tree(&after));
+                SampledFate::Changed {
+                    edits: edits(&before, &after),
+                    before,
+                    after,
+                }
+            }
+            Outcome::Dropped(by) => SampledFate::LeftOut { by },
+            Outcome::Failed(reason) => SampledFate::Fails { reason },
+        };
+        self.sample.documents.push(SampledDocument {
+            id: id.to_owned(),
+            routing: routing.map(str::to_owned),
+            fate,
+        });
+    }
+}
+
+fn of_snapshot(
+    view: &SnapshotView,
+    (plan, spec): (&Plan, &BackfillSpec),
+    facts: &SnapshotIndexFacts,
+    taking: &mut Taking<'_>,
+) -> Result<(), PhaseError> {
+    let failed = |error: &SourceError| PhaseError::Failed {
+        message: error.to_string(),
+        help: Some("check the snapshot".into()),
+    };
+    let index = taking.sample.index.clone();
+    let wanted = [(index.as_str(), facts)];
+    let source = way(plan, spec).source(view, &wanted, &|_| spec.without_source)?;
+    let mut items = source.items().map_err(|error| failed(&error))?;
+    items.sort_by(|left, right| left.key.cmp(&right.key));
+    for (part, item) in items.iter().enumerate() {
+        taking.part(part, items.len());
+        let mut reader = source
+            .open(&item.key, item.key.from)
+            .map_err(|error| failed(&error))?;
+        while !taking.full() {
+            let step = reader.step(&mut |document| {
+                if let Ok(source) = document.source {
+                    taking.take(document.id, document.routing, source);
+                }
+                if taking.full() {
+                    Err(VisitStopped)
+                } else {
+                    Ok(())
+                }
+            });
+            match step {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(StepError::Stopped) => break,
+                Err(StepError::Source(error)) => return Err(failed(&error)),
+            }
+        }
+        if taking.enough() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn of_cluster(
+    connections: &Connections,
+    (plan, spec): (&Plan, &BackfillSpec),
+    index: &str,
+    taking: &mut Taking<'_>,
+) -> Result<(), PhaseError> {
+    let of = match plan.phases.get(&spec.from.value).map(|phase| &phase.spec) {
+        Some(PhaseSpec::Snapshot(SnapshotSpec::Take { of, .. })) => &of.value,
+        _ => return Ok(()),
+    };
+    let cluster = connections.open_target(of)?;
+    let failed = |error| common::target_error(of, &error);
+    let partitions = cluster.partitions(index).map_err(failed)?;
+    for (part, partition) in partitions.iter().enumerate() {
+        taking.part(part, partitions.len());
+        if taking.full() {
+            continue;
+        }
+        cluster
+            .read_partition(index, partition, &mut |document| {
+                taking.take(document.id, document.routing, &one_line(document.source));
+                if taking.full() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+            .map_err(failed)?;
+        if taking.enough() {
+            break;
+        }
+    }
+    Ok(())
+}

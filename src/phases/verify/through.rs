@@ -1,0 +1,149 @@
+//! The transforms between what is verified and its target: those of the backfill whose documents are proved.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::common;
+use super::super::kind::{PerformContext, PhaseError};
+use super::super::live::SourceView;
+use super::super::transforms::{self, Mappings};
+use super::decide::backfill_of;
+use crate::base::units::plural;
+use crate::base::{Address, Fingerprint};
+use crate::clients::target::Target;
+use crate::diff::observation::ObjectKind;
+use crate::engines::transform::Transforms;
+use crate::engines::verify::{LeftOut, Through};
+use crate::plan::model::{BackfillSpec, Plan, VerifySpec};
+use crate::state::model::State;
+
+/// Transforms by the backfill that they are of, ready for the indices that it writes.
+pub(super) struct Between<'a> {
+    of: Vec<(&'a Address, Vec<&'a str>, Transforms)>,
+    state: &'a State,
+}
+
+/// Identity of the transforms of all indices; `None` where none has any.
+pub(super) fn identity<'n>(
+    plan: &Plan,
+    spec: &VerifySpec,
+    names: impl Iterator<Item = &'n str>,
+) -> Option<Fingerprint> {
+    let each: BTreeMap<&str, Fingerprint> = names
+        .filter_map(|name| {
+            let (_, backfill) = backfill_of(plan, spec, name)?;
+            Some((name, transforms::identity(backfill, name)?))
+        })
+        .collect();
+    (!each.is_empty()).then(|| Fingerprint::of(&each))
+}
+
+/// Makes them ready.
+pub(super) fn between<'a>(
+    cx: &'a PerformContext<'_>,
+    spec: &'a VerifySpec,
+    target: &dyn Target,
+    names: &'a [String],
+) -> Result<Between<'a>, PhaseError> {
+    let mut by: BTreeMap<&Address, (&BackfillSpec, Vec<&str>)> = BTreeMap::new();
+    for name in names {
+        if let Some((phase, backfill)) = backfill_of(cx.plan, spec, name)
+            && transforms::identity(backfill, name).is_some()
+        {
+            by.entry(phase)
+                .or_insert((backfill, Vec::new()))
+                .1
+                .push(name);
+        }
+    }
+    let mut of = Vec::new();
+    for (phase, (backfill, indices)) in by {
+        // The mappings that the load went by, also where the source of the proof is a live cluster.
+        let view = cx.connections.source(&backfill.from.value)?;
+        let wanted: Vec<String> = indices.iter().map(|it| (*it).to_owned()).collect();
+        let mappings = match &view {
+            SourceView::Snapshot(view) => transforms::mappings_of(view, &wanted),
+            SourceView::Wider(wider) => transforms::mappings_of(&wider.taken, &wanted),
+            SourceView::Live(live) => live
+                .objects
+                .iter()
+                .filter(|(key, _)| key.kind == ObjectKind::Index && wanted.contains(&key.name))
+                .filter_map(|(key, body)| Some((key.name.clone(), body.get("mappings")?.clone())))
+                .collect(),
+            SourceView::Nothing => Mappings::new(),
+        };
+        let versions = transforms::versions(view.made_by(), target.version());
+        of.push((
+            phase,
+            indices,
+            transforms::ready(backfill, &mappings, versions)?,
+        ));
+    }
+    Ok(Between {
+        of,
+        state: cx.state,
+    })
+}
+
+impl Between<'_> {
+    /// Whether nothing stands between.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    /// For the engine, by index.
+    pub(super) fn through(&self) -> BTreeMap<String, Through<'_>> {
+        let mut through = BTreeMap::new();
+        for (phase, indices, transforms) in &self.of {
+            for index in indices {
+                let recorded = recorded(self.state, phase, index);
+                let left_out = match recorded.and_then(|it| it.get("dropped")?.as_u64()) {
+                    Some(count) => LeftOut::Known(count),
+                    None if transforms.may_drop(index) => LeftOut::Unknown,
+                    None => LeftOut::Known(0),
+                };
+                let each = Through {
+                    transform: transforms,
+                    left_out,
+                };
+                through.insert((*index).to_owned(), each);
+            }
+        }
+        through
+    }
+
+    /// What the documents went through, a statement an index.
+    pub(super) fn statements(&self) -> Vec<String> {
+        let mut statements = Vec::new();
+        for (phase, indices, transforms) in &self.of {
+            for index in indices {
+                let mut text = format!(
+                    "{index}: compared through {}, as `{phase}` wrote it",
+                    transforms.names_for(index).join(", ")
+                );
+                let by = recorded(self.state, phase, index)
+                    .and_then(|it| it.get("dropped-by")?.as_object())
+                    .into_iter()
+                    .flatten();
+                for (name, count) in by {
+                    let count = count.as_u64().unwrap_or_default();
+                    text.push_str(&format!(
+                        "; {} left out by transform {name}",
+                        plural(count, "document")
+                    ));
+                }
+                statements.push(text);
+            }
+        }
+        statements
+    }
+}
+
+/// What a backfill recorded of an index.
+fn recorded<'s>(state: &'s State, phase: &Address, index: &str) -> Option<&'s Value> {
+    common::record(state, phase)?
+        .outputs
+        .get("indices")?
+        .get(index)
+}
