@@ -67,7 +67,7 @@ fn a_script_changes_leaves_out_or_fails() {
         (
             ".t |= gsub(\"[0-9]+\"; \"#\")",
             r#"{"t":"a12b3"}"#,
-            r##"{"t":"a#b#"}"##,
+            "{\"t\":\"a#b#\"}",
         ),
         (
             ".l |= map(select(. > 1))",
