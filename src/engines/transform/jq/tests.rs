@@ -152,10 +152,7 @@ fn a_script_that_never_ends_fails_its_document() {
         ("reduce range(100) as $i (3; . * .)", "steps"),
         ("\"[\" * 100000 | fromjson", "levels"),
         ("[range(3000)] | [combinations(5)]", "steps"),
-        (
-            "\"a\" * 5000000 | [explode[] | [.]] | length",
-            "MiB of values",
-        ),
+        ("\"a\" * 5000000 | [explode[] | [.]] | length", "steps"),
         ("until(false; . )", "steps"),
         ("first(empty | ., repeat(empty))", "nothing"),
     ] {
