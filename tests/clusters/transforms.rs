@@ -72,6 +72,7 @@ phases:
   mappings: {{ metadata: {{ from: base, to: os, include: {{ templates: none, component-templates: none, aliases: none }}, transforms: [tidy] }} }}
   docs: {{ backfill: {{ from: base, to: os, transforms: [tidy] }} }}
   same: {{ verify: {{ source: base, target: os, content: full }} }}
+  live: {{ verify: {{ source: es, target: os, indices: [\"{index}\"], content: full, settle: 5s }} }}
 ",
         plan = scope.prefix(),
         es = source.url(),

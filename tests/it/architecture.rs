@@ -46,7 +46,11 @@ const TYPES_ONLY: &[(&str, &str, &[&str])] = &[
     (
         "engines",
         "plan",
-        &["crate::plan::selector", "crate::plan::model"],
+        &[
+            "crate::plan::selector",
+            "crate::plan::model",
+            "crate::plan::location",
+        ],
     ),
     (
         "sandbox",

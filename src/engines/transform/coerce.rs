@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::fault::Fault;
-use super::field_types::{FieldTypes, JsonType};
+use super::field_types::{Coerced, FieldTypes, JsonType};
 use super::json::Json;
 use super::path::{self, Act};
 use crate::plan::model::OnFailure;
@@ -86,8 +86,8 @@ fn value(
         None => Err(b"an object".to_vec()),
     };
     match (coerced, on_failure) {
-        (Ok(None), _) | (Err(_), OnFailure::Keep) => Ok(Act::Leave),
-        (Ok(Some(text)), _) => {
+        (Ok(Coerced::Same), _) | (Err(_), OnFailure::Keep) => Ok(Act::Leave),
+        (Ok(Coerced::To(text)), _) => {
             *json = Json::Raw(Cow::Owned(text.into_bytes()));
             Ok(Act::Changed)
         }

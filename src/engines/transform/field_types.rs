@@ -16,6 +16,15 @@ pub(super) enum JsonType {
     Text,
 }
 
+/// A value in the type that it is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Coerced {
+    /// It has it already.
+    Same,
+    /// This JSON.
+    To(String),
+}
+
 /// Fields by path, those with a JSON type alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldTypes(BTreeMap<String, JsonType>);
@@ -101,8 +110,8 @@ impl JsonType {
         }
     }
 
-    /// The value in this type: `Some(None)` where it has it already, `None` where it can't have it.
-    pub(super) fn of(self, raw: &[u8]) -> Option<Option<String>> {
+    /// The value in this type; `None` where it can't have it.
+    pub(super) fn of(self, raw: &[u8]) -> Option<Coerced> {
         let quoted = raw.first() == Some(&b'"');
         let text = if quoted {
             serde_json::from_slice::<String>(raw).ok()?
@@ -110,8 +119,8 @@ impl JsonType {
             String::from_utf8_lossy(raw).into_owned()
         };
         match self {
-            Self::Text if quoted => Some(None),
-            Self::Text => Some(Some(serde_json::Value::from(text).to_string())),
+            Self::Text if quoted => Some(Coerced::Same),
+            Self::Text => Some(Coerced::To(serde_json::Value::from(text).to_string())),
             Self::Boolean => boolean(&text, quoted),
             Self::Whole | Self::Number => {
                 let trimmed = text.trim();
@@ -121,18 +130,24 @@ impl JsonType {
                     Self::Whole => whole(number)?,
                     _ => number,
                 };
-                Some((quoted || number != text).then(|| number.to_owned()))
+                Some(if quoted || number != text {
+                    Coerced::To(number.to_owned())
+                } else {
+                    Coerced::Same
+                })
             }
         }
     }
 }
 
 /// What servers of old took for true and false, and what they take now.
-fn boolean(text: &str, quoted: bool) -> Option<Option<String>> {
+fn boolean(text: &str, quoted: bool) -> Option<Coerced> {
     match (text, quoted) {
-        ("true" | "false", false) => Some(None),
-        ("true" | "on" | "yes" | "1", true) | ("1", false) => Some(Some("true".into())),
-        ("false" | "off" | "no" | "0" | "", true) | ("0", false) => Some(Some("false".into())),
+        ("true" | "false", false) => Some(Coerced::Same),
+        ("true" | "on" | "yes" | "1", true) | ("1", false) => Some(Coerced::To("true".into())),
+        ("false" | "off" | "no" | "0" | "", true) | ("0", false) => {
+            Some(Coerced::To("false".into()))
+        }
         _ => None,
     }
 }

@@ -16,6 +16,10 @@ pub(super) enum Act {
     Remove,
 }
 
+/// Takes the fields of an object, the place of the one that was met, and whether a list was on the way.
+pub(super) type Acting<'f, 'a> =
+    dyn FnMut(&mut Vec<Field<'a>>, usize, bool) -> Result<Act, Fault> + 'f;
+
 /// What a key means on the way along a path.
 enum Meets<'p> {
     /// Not on the way.
@@ -40,7 +44,7 @@ pub(super) fn visit<'a>(
     json: &mut Json<'a>,
     path: &str,
     listed: bool,
-    act: &mut dyn FnMut(&mut Vec<Field<'a>>, usize, bool) -> Result<Act, Fault>,
+    act: &mut Acting<'_, 'a>,
 ) -> Result<bool, Fault> {
     let mut changed = false;
     match json.open()? {

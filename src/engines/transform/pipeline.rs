@@ -161,15 +161,14 @@ impl Transforms {
     /// Whether the document changed; `out` holds its new source then.
     fn run(&self, document: DocumentView<'_>, out: &mut Vec<u8>) -> Result<bool, Stop> {
         let found;
-        let index = match self.indices.get(document.index) {
-            Some(index) => index,
-            None => {
-                found = Index {
-                    steps: self.steps_for(document.index),
-                    types: FieldTypes::default(),
-                };
-                &found
-            }
+        let index = if let Some(index) = self.indices.get(document.index) {
+            index
+        } else {
+            found = Index {
+                steps: self.steps_for(document.index),
+                types: FieldTypes::default(),
+            };
+            &found
         };
         self.go(&index.steps, document.source, document, &index.types, out)
     }

@@ -206,15 +206,12 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
     for (by, count) in outcome.indices.values().flat_map(|it| &it.dropped_by) {
         *left_out.entry(by).or_default() += count;
     }
-    let left_out: String = left_out
+    let left_out = left_out
         .into_iter()
-        .map(|(by, count)| {
-            format!(
-                ", {} left out by transform {by}",
-                crate::base::units::human_count(count)
-            )
-        })
-        .collect();
+        .fold(String::new(), |text, (by, count)| {
+            let count = crate::base::units::human_count(count);
+            text + &format!(", {count} left out by transform {by}")
+        });
     let skipped = match sum(|index| index.skipped) {
         0 => String::new(),
         skipped => format!(

@@ -117,7 +117,7 @@ pub fn sample(
         let room = INDICES_MAX.saturating_sub(samples.len());
         beyond += names.len().saturating_sub(room);
         names.truncate(room);
-        let target = connections.version_of(&spec.to.value)?;
+        let target = connections.open_target(&spec.to.value)?.version();
         let versions = transforms::versions(view.made_by(), target);
         let mappings = match &view {
             SourceView::Snapshot(view) => transforms::mappings_of(view, &names),
@@ -181,7 +181,7 @@ impl<'a> Taking<'a> {
 
     /// Says that another of so many parts is read.
     fn part(&mut self, part: usize, parts: usize) {
-        let share = self.count.div_ceil(parts.min(SEGMENTS).max(1) as u64);
+        let share = self.count.div_ceil(parts.clamp(1, SEGMENTS) as u64);
         self.until = (share * (part as u64 + 1)).min(self.count);
         if part + 1 >= SEGMENTS {
             self.until = self.count;

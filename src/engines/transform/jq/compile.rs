@@ -97,13 +97,13 @@ fn load_errors(text: &str, errors: load::Errors<&str, ()>) -> Vec<CompileError> 
                 found.extend(paths.into_iter().map(|(path, _)| CompileError {
                     at: place(text, path),
                     message: format!("module `{path}`: a script can't read modules"),
-                }))
+                }));
             }
             load::Error::Lex(errors) => {
                 found.extend(errors.into_iter().map(|(wanted, at)| CompileError {
                     at: place(text, at),
                     message: format!("expected {}", wanted.as_str()),
-                }))
+                }));
             }
             load::Error::Parse(errors) => found.extend(errors.into_iter().map(|(wanted, at)| {
                 let got = if at.is_empty() {

@@ -55,9 +55,7 @@ fn own<D: for<'a> DataT<V<'a> = Value>>() -> Box<[Filter<RunPtr<D>>]> {
             })
         }),
         ("has", v(1), |cv| unary(cv, |value, key| has(&value, &key))),
-        ("indices", v(1), |cv| {
-            unary(cv, |whole, part| indices(whole, part))
-        }),
+        ("indices", v(1), |cv| unary(cv, indices)),
         ("bsearch", v(1), |cv| {
             unary(cv, |items, wanted| match &items.val {
                 Val::Arr(list) => {

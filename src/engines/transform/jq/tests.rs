@@ -67,7 +67,7 @@ fn a_script_changes_leaves_out_or_fails() {
         (
             ".t |= gsub(\"[0-9]+\"; \"#\")",
             r#"{"t":"a12b3"}"#,
-            r##"{"t":"a#b#"}"##,
+            "{\"t\":\"a#b#\"}",
         ),
         (
             ".l |= map(select(. > 1))",
@@ -152,10 +152,7 @@ fn a_script_that_never_ends_fails_its_document() {
         ("reduce range(100) as $i (3; . * .)", "steps"),
         ("\"[\" * 100000 | fromjson", "levels"),
         ("[range(3000)] | [combinations(5)]", "steps"),
-        (
-            "\"a\" * 5000000 | [explode[] | [.]] | length",
-            "MiB of values",
-        ),
+        ("\"a\" * 5000000 | [explode[] | [.]] | length", "steps"),
         ("until(false; . )", "steps"),
         ("first(empty | ., repeat(empty))", "nothing"),
     ] {

@@ -491,15 +491,12 @@ impl ValT for Value {
                 let mut items = list(items);
                 let old = std::mem::take(&mut items[at]);
                 let mut depth = self.depth;
-                match f(Self::new(old, below)).next().transpose()? {
-                    Some(new) => {
-                        depth = depth.max(meter::depth(new.depth + 1));
-                        items[at] = new.val;
-                    }
-                    None => {
-                        meter::work(items.len());
-                        items.remove(at);
-                    }
+                if let Some(new) = f(Self::new(old, below)).next().transpose()? {
+                    depth = depth.max(meter::depth(new.depth + 1));
+                    items[at] = new.val;
+                } else {
+                    meter::work(items.len());
+                    items.remove(at);
                 }
                 Ok(Self::new(Val::Arr(Rc::new(items)), depth))
             }
