@@ -102,6 +102,11 @@ fn a_decision_taken_again_may_do_less_and_never_more() {
         ["index c"]
     );
     assert!(beyond_approved(&approved, &with(&["MD001"], &["c"]), true).is_empty());
+    // What nobody could look at may be translated by a rule that loses nothing, and by no other.
+    let mut unseen = with(&["MD003"], &["c"]);
+    assert!(beyond_approved(&approved, &unseen, true).is_empty());
+    unseen.items[0].edits[0].lossy = true;
+    assert_eq!(beyond_approved(&approved, &unseen, true), ["rule MD003"]);
 }
 
 #[test]

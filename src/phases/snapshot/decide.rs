@@ -5,6 +5,7 @@ use super::super::kind::DecideContext;
 use super::found::{self, UNUSABLE};
 use super::intent::{Intent, Take, Wanted, intent};
 use super::name_mark;
+use super::questions::questions;
 use super::{mismatch, repository};
 use crate::base::Address;
 use crate::base::units::{ByteRate, human_bytes, plural};
@@ -234,7 +235,7 @@ fn coming(
     source: &LiveSource,
     take: &Take,
 ) -> Option<Vec<Item>> {
-    let fills = |change: &&crate::diff::change::PhaseChange| {
+    let fills = |change: &&PhaseChange| {
         let to = match cx.plan.phases.get(&change.address).map(|it| &it.spec) {
             Some(PhaseSpec::Metadata(it)) => &it.to,
             Some(PhaseSpec::Backfill(it)) => &it.to,
@@ -265,87 +266,6 @@ fn coming(
         }
     }
     Some(items)
-}
-
-/// What stands in the way, one question each. `filled`: whether earlier phases have yet to write to the cluster.
-fn questions(
-    cx: &DecideContext<'_>,
-    spec: &Spec<'_>,
-    source: &LiveSource,
-    take: &Take,
-    filled: bool,
-) -> Vec<Item> {
-    let mut items = Vec::new();
-    let mut ask = |object: &str, name: &str, question: String, answers: Vec<String>| {
-        items.push(common::question(object, name, UNUSABLE, question, answers));
-    };
-    if take.indices.is_empty() && !filled {
-        ask(
-            "cluster",
-            spec.of.as_str(),
-            format!(
-                "no index of {} is chosen by `indices`. Which are to be taken?",
-                spec.of
-            ),
-            vec!["indices: [\"*\"]".to_owned()],
-        );
-    }
-    for name in &take.indices {
-        if source.indices.get(name).is_some_and(|facts| facts.red) {
-            ask(
-                "index",
-                name,
-                format!(
-                    "index {name} has a shard without a primary on {}: a snapshot can't be complete. Is it to be left out?",
-                    spec.of
-                ),
-                vec![
-                    format!("indices: [\"*\", \"!{name}\"]"),
-                    "# or mend it: GET _cluster/allocation/explain tells why".to_owned(),
-                ],
-            );
-        }
-    }
-    let repository = &source.repository;
-    if let (Some(registered), Some(place)) =
-        (&source.registered, repository::place(cx.plan, spec.to))
-    {
-        let effects = common::record(cx.state, &cx.phase.address)
-            .map(|record| record.effects.as_slice())
-            .unwrap_or_default();
-        if let Some(what) = repository::foreign(registered, &place, effects) {
-            ask(
-                "repository",
-                repository,
-                format!(
-                    "a repository `{repository}` is registered on {} already, {what}, and mig did not do it. Whose is it?",
-                    spec.of
-                ),
-                vec![
-                    "plan: another-name".to_owned(),
-                    format!("# or remove it: DELETE _snapshot/{repository} (its snapshots stay)"),
-                ],
-            );
-        }
-    }
-    if let Some(other) = &source.same_place {
-        ask(
-            "repository",
-            other,
-            format!(
-                "the directory of store {} is registered on {} as `{other}` too, and two ways into one repository can damage it. Where is the snapshot to go?",
-                spec.to, spec.of
-            ),
-            vec![
-                format!(
-                    "{}: {{ directory: /another/directory }}   # under stores",
-                    spec.to
-                ),
-                format!("# or remove it: DELETE _snapshot/{other} (its snapshots stay)"),
-            ],
-        );
-    }
-    items
 }
 
 fn item(source: &LiveSource, name: &str) -> Item {

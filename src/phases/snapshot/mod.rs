@@ -5,6 +5,7 @@
 //! look        what is observed: the store, and the cluster where it can be reached
 //! intent      what is to be done, from that alone
 //! decide      how it is shown
+//! questions   what stands in its way
 //! perform     registers the repository, takes a snapshot or waits for one that is being taken
 //! repository  how the store is registered on the cluster
 //! found       snapshots that are there
@@ -21,6 +22,7 @@ mod intent;
 mod look;
 pub mod name_mark;
 mod perform;
+mod questions;
 mod repository;
 pub mod series;
 mod undo;

@@ -10,6 +10,8 @@ use crate::base::version::{Product, ProductVersion};
 
 /// Between the fields.
 const BETWEEN: char = '.';
+/// Fields behind the plain name; none of them has a [`BETWEEN`] in it.
+const FIELDS: usize = 7;
 /// What stands for a snapshot with global state, and for one without.
 const GLOBAL: [&str; 2] = ["global", "indices"];
 /// What a digest of a cluster's uuid begins with, in the place of the uuid.
@@ -75,7 +77,8 @@ pub(super) fn read(name: &str, plan: &str, phases: &[&str]) -> Option<Mark> {
 /// Whether a name is `plain`, by itself or with a mark.
 pub(super) fn is_named(name: &str, plain: &str) -> bool {
     name.strip_prefix(plain).is_some_and(|tail| {
-        tail.is_empty() || (tail.starts_with(BETWEEN) && indices(tail).is_some())
+        let is_mark = tail.starts_with(BETWEEN) && tail.matches(BETWEEN).count() == FIELDS;
+        tail.is_empty() || (is_mark && indices(tail).is_some())
     })
 }
 
