@@ -174,6 +174,45 @@ pub(super) const RULES: &[Rule] = &[
         after: r#"{"settings": {}, "mappings": {"dynamic": "strict", "properties": {"n": {"type": "long"}}}}"#,
         apply: |rule, draft, _versions| unite_template(rule, draft),
     },
+    Rule {
+        code: "MIG210",
+        title: "`_timestamp` becomes a date field",
+        source: ELASTICSEARCH,
+        target: Lines::ANY,
+        objects: INDEX,
+        level: Level::Allow,
+        lossy: false,
+        why: "the plan asks for it: documents whose `_timestamp` is stored get its value there, and new ones get none by themselves",
+        link: "https://www.elastic.co/guide/en/elasticsearch/reference/2.4/mapping-timestamp-field.html",
+        proof: Proof::Target,
+        before: r#"{"settings": {}, "mappings": {"properties": {}, "_timestamp": {"enabled": true}}, "types": {"types": ["post"], "timestamp-field": "at"}}"#,
+        after: r#"{"settings": {}, "mappings": {"properties": {"at": {"type": "date"}}}}"#,
+        apply: |rule, draft, _versions| {
+            let field = draft
+                .route
+                .as_ref()
+                .and_then(|it| it.timestamp_field.clone());
+            keep_time(rule, draft, "_timestamp", field);
+        },
+    },
+    Rule {
+        code: "MIG211",
+        title: "`_ttl` becomes a date field, and nothing removes documents by it",
+        source: ELASTICSEARCH,
+        target: Lines::ANY,
+        objects: INDEX,
+        level: Level::Warn,
+        lossy: true,
+        why: "the plan asks for it: documents get the time at which they were to vanish; who wants them to, has to remove them",
+        link: "https://www.elastic.co/guide/en/elasticsearch/reference/2.4/mapping-ttl-field.html",
+        proof: Proof::Target,
+        before: r#"{"settings": {}, "mappings": {"properties": {}, "_ttl": {"enabled": true}}, "types": {"types": ["post"], "expiry-field": "until"}}"#,
+        after: r#"{"settings": {}, "mappings": {"properties": {"until": {"type": "date"}}}}"#,
+        apply: |rule, draft, _versions| {
+            let field = draft.route.as_ref().and_then(|it| it.expiry_field.clone());
+            keep_time(rule, draft, "_ttl", field);
+        },
+    },
 ];
 
 /// What a mapping without types holds besides what begins with `_`.
@@ -360,6 +399,19 @@ fn join(rule: &'static Rule, draft: &mut Draft) {
         .collect();
     let definition = json!({"type": "join", "relations": relations});
     add_field(rule, draft, &join.field, definition);
+}
+
+/// Puts a date field in the place of a parameter of the mapping that says that times are kept.
+fn keep_time(rule: &'static Rule, draft: &mut Draft, parameter: &str, field: Option<String>) {
+    let Some(field) = field else {
+        return;
+    };
+    let Some(before) = root(draft).and_then(|root| root.remove(parameter)) else {
+        return;
+    };
+    let path = format!("mappings.{parameter}");
+    note(rule, draft, &path, (Some(before), None));
+    add_field(rule, draft, &field, json!({"type": "date"}));
 }
 
 fn tell_prefix(rule: &'static Rule, draft: &mut Draft) {
