@@ -297,16 +297,23 @@ fn leave_out(rule: &'static Rule, draft: &mut Draft) {
 }
 
 fn ease_routing(rule: &'static Rule, draft: &mut Draft) {
-    let Some((_, mappings)) = by_type(draft).filter(|(_, mappings)| mappings.len() > 1) else {
+    let Some((route, mappings)) = by_type(draft).filter(|(_, mappings)| mappings.len() > 1) else {
         return;
+    };
+    // A join field asks for the routing of children by itself.
+    let child = |name: &String| {
+        route
+            .join
+            .as_ref()
+            .is_some_and(|join| join.parents.contains_key(name))
     };
     let required = |mapping: &Value| mapping.pointer("/_routing/required") == Some(&json!(true));
     let asking: Vec<String> = mappings
         .iter()
-        .filter(|(_, mapping)| required(mapping))
+        .filter(|(name, mapping)| required(mapping) && !child(name))
         .map(|(name, _)| name.clone())
         .collect();
-    if asking.len() == mappings.len() {
+    if mappings.values().all(required) {
         return;
     }
     for name in asking {
@@ -490,4 +497,54 @@ fn unite_template(rule: &'static Rule, draft: &mut Draft) {
         "mappings",
         (Some(Value::Object(before)), Some(after)),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::version::{Product, ProductVersion, Version};
+    use crate::diff::observation::ObjectKey;
+    use crate::engines::metadata::{Versions, translate};
+
+    fn codes(mappings: &Value, route: &Value) -> (Vec<&'static str>, Value) {
+        let server = |product, major| ProductVersion {
+            product,
+            version: Version::new(major, 4, 0),
+        };
+        let versions = Versions {
+            source: server(Product::Elasticsearch, 2),
+            target: server(Product::OpenSearch, 2),
+        };
+        let key = ObjectKey {
+            kind: ObjectKind::Index,
+            name: "i".into(),
+        };
+        let body = json!({"settings": {}, "mappings": mappings, "types": route});
+        let done = translate(&key, &body, versions, &std::collections::BTreeSet::new());
+        let codes = done.findings.iter().map(|it| it.rule.code);
+        (codes.collect(), done.body["mappings"].clone())
+    }
+
+    #[test]
+    fn a_routing_is_lost_where_no_join_field_asks_for_it() {
+        let required = json!({"required": true});
+        let join = json!({"field": "join", "parents": {"b": "a"}});
+        let route = json!({"types": ["a", "b"], "join": join});
+        let child = json!({"_parent": {"type": "a"}, "_routing": required});
+        let (found, _) = codes(&json!({"a": {}, "b": child}), &route);
+        assert_eq!(found, ["MIG204", "MIG206"]);
+        let (found, mapping) = codes(&json!({"a": {"_routing": required}, "b": child}), &route);
+        assert_eq!(
+            (found, &mapping["_routing"]),
+            (vec!["MIG204", "MIG206"], &required)
+        );
+        let (found, mapping) = codes(
+            &json!({"a": {"_routing": required}, "b": {}}),
+            &json!({"types": ["a", "b"]}),
+        );
+        assert_eq!(
+            (found, mapping.get("_routing")),
+            (vec!["MIG201", "MIG203"], None)
+        );
+    }
 }
