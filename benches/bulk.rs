@@ -101,6 +101,8 @@ impl ItemReader for Reader<'_> {
                 version: Some(1),
                 mapping_type: None,
                 parent: None,
+                timestamp: None,
+                expiry: None,
                 source: Ok(&self.synthetic.source),
             };
             visit(document).map_err(|_| StepError::Stopped)?;

@@ -13,8 +13,8 @@ use super::snapshot::series::Mark;
 use super::source_gap::source_gap;
 use crate::base::Address;
 use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts, SourceGap};
-use crate::engines::bulk::SourceRule;
-use crate::engines::bulk::snapshot_source::{ITEM_BYTES, NO_PARENTS, SnapshotSource, Wanted};
+use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, Wanted};
+use crate::engines::bulk::{Beside, SourceRule};
 use crate::engines::reconstruct::lost_fields;
 use crate::engines::snapshot::{
     GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
@@ -196,12 +196,12 @@ impl SnapshotView {
     }
 
     /// The documents of these indices, each from the snapshot that it stands in. `choice` says by index what becomes of
-    /// documents whose source was not stored as it was sent; `parents` of which types the parents are told, by index.
+    /// documents whose source was not stored as it was sent; `beside` by index what is told besides the source.
     pub fn source(
         &self,
         indices: &[String],
         choice: &dyn Fn(&str) -> WithoutSource,
-        parents: &BTreeMap<String, BTreeMap<String, String>>,
+        beside: &BTreeMap<String, Beside>,
     ) -> Result<SnapshotSource, PhaseError> {
         let mut each = Vec::with_capacity(indices.len());
         for index in indices {
@@ -215,7 +215,7 @@ impl SnapshotView {
                 index,
                 rule: SourceRule::of(gap, choice(index)),
                 without_shards: facts.map_or(&[], |facts| &facts.missing_shards),
-                parents: parents.get(index).unwrap_or(&NO_PARENTS),
+                beside: beside.get(index).unwrap_or(Beside::NOTHING),
             });
         }
         SnapshotSource::open_each(each, ITEM_BYTES).map_err(|error| {

@@ -367,6 +367,10 @@ section! {
         type_field: Text = optional, redo, example "kind";
         /// The name of the `join` field that takes the place of `_parent`. Not given: `join`, or the first free of `join_2`, `join_3`, ….
         join_field: Text = optional, redo, example "relation";
+        /// A date field that each document gets with the value of its `_timestamp`, where one is stored.
+        timestamp_field: Text = optional, redo, example "indexed-at";
+        /// A date field that each document with a `_ttl` gets with the time at which it was to vanish. Nothing removes it then.
+        expiry_field: Text = optional, redo, example "expires-at";
         /// The type whose definition of a field counts where types define it differently.
         prefer: Text = optional, redo, example "post";
     }

@@ -451,6 +451,12 @@ pub struct TypesRule {
     pub type_field: Option<String>,
     /// The name of the join field that stands for `_parent`.
     pub join_field: Option<String>,
+    /// A date field for the stored values of `_timestamp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp_field: Option<String>,
+    /// A date field for when documents with a `_ttl` were to vanish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry_field: Option<String>,
     /// The type whose definition counts where types define a field differently.
     pub prefer: Option<String>,
 }

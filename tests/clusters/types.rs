@@ -21,14 +21,16 @@ struct Case<'a> {
     place: Place,
     /// Before the names of indices, and the plan's.
     name: &'static str,
+    /// Whether it is before 5.0.
+    old: bool,
 }
 
 /// Lines for `_bulk` of one type.
 fn bulk(server: &Server, index: &str, kind: &str, documents: &[(Value, Value)]) {
-    let lines: String = documents
-        .iter()
-        .map(|(action, source)| format!("{}\n{source}\n", json!({ "index": action })))
-        .collect();
+    let mut lines = String::new();
+    for (action, source) in documents {
+        lines.push_str(&format!("{}\n{source}\n", json!({ "index": action })));
+    }
     let request = Request::post(format!("/{index}/{kind}/_bulk?refresh=true")).lines(lines);
     let answer = server.client().json(request).unwrap();
     assert_eq!(answer["errors"], false, "{answer:#}");
@@ -52,13 +54,14 @@ fn found(server: &Server, path: &str, query: &Value) -> BTreeSet<String> {
 }
 
 impl<'a> Case<'a> {
-    fn new(version: &str, name: &'static str, target: &'a Server) -> Self {
+    fn new((version, name, old): (&str, &'static str, bool), target: &'a Server) -> Self {
         let source = Server::start(version, &Options::default());
         let case = Self {
             source,
             target,
             place: Place::empty(),
             name,
+            old,
         };
         case.fill();
         let location = case.repository();
@@ -167,13 +170,41 @@ impl<'a> Case<'a> {
             })
             .collect();
         bulk(source, &wiki, "note", &notes);
+        if self.old {
+            self.fill_times();
+        }
         let alias = json!({"actions": [{"add": {"index": shop, "alias": self.index("market")}}]});
         source.post("/_aliases", &alias);
         source.post("/_flush", &json!({}));
     }
 
-    fn plan(&self, types: &str) {
-        let indices = format!("\"{}-*\"", self.name);
+    /// Documents with times beside their sources, which ended with 5.0.
+    fn fill_times(&self) {
+        let times = json!({
+            "_timestamp": {"enabled": true}, "_ttl": {"enabled": true},
+            "properties": {"n": {"type": "long"}},
+        });
+        create(
+            &self.source,
+            &self.index("times"),
+            &json!({ "event": times }),
+        );
+        let events: Vec<_> = (0..20_u64)
+            .map(|n| {
+                let at = 1_400_000_000_000 + n * 1001;
+                let mut action = json!({"_id": n.to_string(), "_timestamp": at.to_string()});
+                if n % 2 == 0 {
+                    action["_ttl"] = json!("36500d");
+                }
+                (action, json!({ "n": n }))
+            })
+            .collect();
+        bulk(&self.source, &self.index("times"), "event", &events);
+    }
+
+    /// `but`: a further pattern of indices.
+    fn plan(&self, types: &str, but: &str) {
+        let indices = format!("\"{}-*\"{but}", self.name);
         let text = format!(
             "mig: 1\nplan: types-{name}\nstate: state\nclusters:\n  os: {{ endpoint: \"{url}\" }}\nstores:\n  \
              snapshots: {{ directory: {repository} }}\nphases:\n  \
@@ -189,11 +220,16 @@ impl<'a> Case<'a> {
     }
 
     fn answered(&self) -> String {
+        let times = format!(
+            ", \"{}-t*\": {{ take: union, timestamp-field: at, expiry-field: until }}",
+            self.name
+        );
         format!(
             "\"{0}-forum\": {{ take: union }}, \
              \"{0}-shop\": {{ take: split, name: \"{{index}}.{{type}}\", alias: true, drop: [scratch] }}, \
-             \"{0}-wiki\": {{ take: union, ids: type-prefix, type-field: kind }}",
-            self.name
+             \"{0}-wiki\": {{ take: union, ids: type-prefix, type-field: kind }}{1}",
+            self.name,
+            if self.old { &times } else { "" }
         )
     }
 
@@ -212,13 +248,14 @@ impl<'a> Case<'a> {
     }
 
     fn asks(&self) {
-        self.plan("");
+        let but = format!(", \"!{}-times\"", self.name);
+        self.plan("", &but);
         let planned = self.place.mig(&["plan"]).ends_with(4);
         let planned = planned.says("MIG097").says("3 decisions are missing");
         planned
             .says(&format!("\"{}\": {{ take: union }}", self.index("forum")))
             .says("no _id stands in two of them");
-        self.plan(&format!("\"{}-*\": {{ take: union }}", self.name));
+        self.plan(&format!("\"{}-*\": {{ take: union }}", self.name), &but);
         let refused = self.place.apply().ends_with(4);
         refused.says("MIG320").says("2 decisions are missing");
         assert_eq!(self.on_target(), Vec::<String>::new(), "nothing is made");
@@ -226,7 +263,7 @@ impl<'a> Case<'a> {
 
     /// Killed while it makes indices, and while it loads; a plain apply goes on.
     fn moves(&self) {
-        self.plan(&self.answered());
+        self.plan(&self.answered(), "");
         let planned = self.place.mig(&["plan", "--detail", "full"]).ends_with(0);
         planned
             .says("MIG206")
@@ -252,6 +289,9 @@ impl<'a> Case<'a> {
             shops[1].clone(),
             wiki.clone(),
         ];
+        if self.old {
+            wanted.push(self.index("times"));
+        }
         wanted.sort();
         assert_eq!(self.on_target(), wanted);
         let all = QUESTIONS + ANSWERS + VOTES - 2;
@@ -265,6 +305,34 @@ impl<'a> Case<'a> {
             assert_eq!(self.target.count(&self.index(alias)), 100, "{alias}");
         }
         self.place.is_finished();
+    }
+
+    /// What stood beside the sources stands in them.
+    fn keeps_times(&self) {
+        let times = self.index("times");
+        let body = json!({"size": 100, "fields": ["_timestamp", "_ttl"]});
+        let told = self.source.post(&format!("/{times}/_search"), &body);
+        let hits = told["hits"]["hits"].as_array().unwrap();
+        assert_eq!(hits.len(), 20);
+        for hit in hits {
+            let id = hit["_id"].as_str().unwrap();
+            let document = self.target.get(&format!("/{times}/_doc/{id}"));
+            let source = &document["_source"];
+            let value = |name: &str| hit["fields"].get(name).unwrap_or(&hit[name]).clone();
+            assert_eq!(source["at"], value("_timestamp"), "{hit}");
+            // A server tells how much is left.
+            let now = jiff::Timestamp::now().as_millisecond();
+            match value("_ttl").as_i64() {
+                Some(left) => {
+                    let until = source["until"].as_i64().unwrap();
+                    assert!((until - now - left).abs() < 60_000, "{hit} {source}");
+                }
+                None => assert_eq!(source.get("until"), None, "{hit}"),
+            }
+        }
+        let range = json!({"range": {"at": {"gte": "2014-05-13T16:53:30Z"}}});
+        let after = found(self.target, &times, &range);
+        assert!(after.len() > 5 && after.len() < 20, "{after:?}");
     }
 
     fn answers_as_the_source(&self, old: bool) {
@@ -349,10 +417,13 @@ fn types_and_parents_of_2_4_and_5_6_are_taken_as_the_plan_says() {
         ("elasticsearch:2.4.6", "two", true),
         ("elasticsearch:5.6.16", "five", false),
     ] {
-        let case = Case::new(version, name, &target);
+        let case = Case::new((version, name, old), &target);
         case.asks();
         case.moves();
         case.answers_as_the_source(old);
+        if old {
+            case.keeps_times();
+        }
         case.proves();
     }
 }

@@ -197,6 +197,8 @@ impl ItemReader for Reader<'_> {
                     version: doc.version,
                     mapping_type: None,
                     parent: None,
+                    timestamp: None,
+                    expiry: None,
                     source,
                 };
                 visit(document).map_err(|_| StepError::Stopped)?;

@@ -26,7 +26,7 @@ mod worker;
 pub use budget::{Budget, Rates};
 pub use job::{BulkError, BulkOutcome, BulkProgress, IndexOutcome, Job, Options, limits};
 pub use pipeline::{run, run_with};
-pub use rendering::SourceRule;
+pub use rendering::{Beside, SourceRule};
 pub use source::DocumentSource;
 pub use stop::{Stop, StopFn};
 pub use transform::{DocumentView, Identity, Scratch, Transform, Transformed};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::source::{SourceDocument, Unusable, Visit, VisitStopped};
 use crate::diff::observation::{SourceGap, SourceGapKind};
-use crate::engines::lucene::{Document, LuceneError, ParentIds, Segment};
+use crate::engines::lucene::{Document, LuceneError, ParentIds, Segment, StoredValue};
 use crate::engines::reconstruct::{RebuildError, Rebuilder, Recipe, recipes_of};
 use crate::engines::snapshot::{Snapshot, SnapshotError, source_format};
 use crate::plan::model::WithoutSource;
@@ -41,13 +41,29 @@ impl SourceRule {
     }
 }
 
+/// What is told of the documents of an index besides their source: before Elasticsearch 6 there was more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The type of the parents of each mapping type whose documents' parents are told.
+    pub parents: BTreeMap<String, String>,
+    /// Whether `_timestamp` and `_ttl` are told.
+    pub times: bool,
+}
+
+impl Beside {
+    /// Nothing.
+    pub const NOTHING: &Self = &Self {
+        parents: BTreeMap::new(),
+        times: false,
+    };
+}
+
 /// How the documents of one index are rendered.
 pub(super) struct Rendering {
     rule: SourceRule,
     /// How a source is rebuilt, by type, where the plan says that it is to be.
     recipes: Vec<(String, Recipe)>,
-    /// The type of the parents of each mapping type that has any.
-    parents: BTreeMap<String, String>,
+    beside: Beside,
 }
 
 impl Rendering {
@@ -56,7 +72,7 @@ impl Rendering {
         snapshot: &Snapshot,
         index: &str,
         rule: SourceRule,
-        parents: &BTreeMap<String, String>,
+        beside: &Beside,
     ) -> Result<Self, SnapshotError> {
         let recipes = match rule.choice {
             WithoutSource::Reconstruct => {
@@ -72,7 +88,7 @@ impl Rendering {
         Ok(Self {
             rule,
             recipes,
-            parents: parents.clone(),
+            beside: beside.clone(),
         })
     }
 
@@ -126,8 +142,15 @@ impl<'s> Renderer<'s> {
     ) -> Result<(), GiveError> {
         let parent = self.parent(document).map_err(GiveError::Lucene)?;
         let parent = parent.as_deref();
-        let visit: &mut Visit<'_> =
-            &mut |given: SourceDocument<'_>| visit(SourceDocument { parent, ..given });
+        let (timestamp, expiry) = self.times(document).map_err(GiveError::Lucene)?;
+        let visit: &mut Visit<'_> = &mut |given: SourceDocument<'_>| {
+            visit(SourceDocument {
+                parent,
+                timestamp,
+                expiry,
+                ..given
+            })
+        };
         let raw = match stored(document, self.rendering.rule) {
             Stored::Whole(raw) => raw,
             Stored::Unusable(unusable) => return Ok(show(document, visit, Err(unusable))?),
@@ -144,7 +167,7 @@ impl<'s> Renderer<'s> {
     fn parent(&mut self, document: &Document<'_>) -> Result<Option<String>, LuceneError> {
         let rendering: &'s Rendering = self.rendering;
         let kind = document.legacy_type;
-        let Some(parent) = kind.and_then(|kind| rendering.parents.get(kind)) else {
+        let Some(parent) = kind.and_then(|kind| rendering.beside.parents.get(kind)) else {
             return Ok(None);
         };
         let ids = match self.parents.entry(parent) {
@@ -152,6 +175,21 @@ impl<'s> Renderer<'s> {
             Entry::Vacant(none) => none.insert(self.segment.parent_ids(parent)?),
         };
         Ok(ids.of(document)?.map(str::to_owned))
+    }
+
+    /// `_timestamp`, and when the document was to vanish.
+    fn times(&self, document: &Document<'_>) -> Result<(Option<i64>, Option<i64>), LuceneError> {
+        let mut times = (None, None);
+        if self.rendering.beside.times {
+            for field in &document.stored {
+                match field? {
+                    ("_timestamp", StoredValue::Long(time)) => times.0 = Some(time),
+                    ("_ttl", StoredValue::Long(time)) => times.1 = Some(time),
+                    _ => {}
+                }
+            }
+        }
+        Ok(times)
     }
 
     fn rebuild(&mut self, document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), GiveError> {
@@ -219,6 +257,8 @@ fn show(
         version: document.version,
         mapping_type: document.legacy_type,
         parent: None,
+        timestamp: None,
+        expiry: None,
         source,
     })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::open_segments::OpenSegments;
-use super::rendering::{GiveError, Renderer, Rendering, SourceRule};
+use super::rendering::{Beside, GiveError, Renderer, Rendering, SourceRule};
 use super::source::{
     DocumentSource, ItemReader, SegmentKey, SourceError, Step, StepError, Visit, VisitStopped,
 };
@@ -45,12 +45,9 @@ pub struct Wanted<'a> {
     pub rule: SourceRule,
     /// Shards that are left out since the snapshot has no copy of them.
     pub without_shards: &'a [MissingShard],
-    /// The type of the parents of each mapping type whose documents' parents are told.
-    pub parents: &'a BTreeMap<String, String>,
+    /// What is told besides the source.
+    pub beside: &'a Beside,
 }
-
-/// No type has parents.
-pub static NO_PARENTS: BTreeMap<String, String> = BTreeMap::new();
 
 /// See the module.
 pub struct SnapshotSource {
@@ -106,7 +103,7 @@ impl SnapshotSource {
             index,
             rule: SourceRule::default(),
             without_shards: &[],
-            parents: &NO_PARENTS,
+            beside: Beside::NOTHING,
         });
         Self::open_each(each, item_bytes)
     }
@@ -126,7 +123,7 @@ impl SnapshotSource {
             let Wanted {
                 snapshot, index, ..
             } = wanted;
-            let rendering = Rendering::of(snapshot, index, wanted.rule, wanted.parents)
+            let rendering = Rendering::of(snapshot, index, wanted.rule, wanted.beside)
                 .map_err(|error| failed(index, error))?;
             source.rendering.insert(index.to_owned(), rendering);
             let listed = snapshot

@@ -57,6 +57,10 @@ pub struct SourceDocument<'a> {
     pub mapping_type: Option<&'a str>,
     /// The `_id` of its parent, where the source was told to look for it.
     pub parent: Option<&'a str>,
+    /// `_timestamp` in milliseconds since 1970, where it is stored and the source was told to look for it.
+    pub timestamp: Option<i64>,
+    /// When it was to vanish by its `_ttl`, likewise.
+    pub expiry: Option<i64>,
     /// The source on one line of valid JSON, or why it can't be written.
     pub source: Result<&'a [u8], Unusable<'a>>,
 }

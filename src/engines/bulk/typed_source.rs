@@ -192,7 +192,7 @@ fn give(
         None if renamed && related.is_some() => Some(document.id),
         routing => routing,
     };
-    let mut fields: Vec<(&str, &str)> = Vec::with_capacity(2);
+    let mut fields: Vec<(&str, &str)> = Vec::with_capacity(4);
     if let Some(field) = &route.type_field {
         quote(kind, type_field);
         fields.push((field, type_field));
@@ -216,6 +216,16 @@ fn give(
             _ => quote(kind, join),
         }
         fields.push((&related.field, join));
+    }
+    let time = |time: Option<i64>| time.map(|time| time.to_string());
+    let (timestamp, expiry) = (time(document.timestamp), time(document.expiry));
+    for (field, time) in [
+        (&route.timestamp_field, &timestamp),
+        (&route.expiry_field, &expiry),
+    ] {
+        if let (Some(field), Some(time)) = (field, time) {
+            fields.push((field, time));
+        }
     }
     let unusable = |reason, raw| {
         Err(Unusable {
@@ -308,6 +318,8 @@ mod tests {
                     version: None,
                     mapping_type: Some(kind),
                     parent: *parent,
+                    timestamp: Some(1_400_000_000_123),
+                    expiry: None,
                     source: Ok(b"{ \"n\": 1.0 }"),
                 })
                 .map_err(|_| StepError::Stopped)?;
@@ -408,6 +420,17 @@ mod tests {
             ]
         );
         assert_eq!((step.delivered, step.elsewhere, step.dropped), (4, 0, 0));
+    }
+
+    #[test]
+    fn times_beside_the_source_become_fields_of_it() {
+        let route = Route {
+            timestamp_field: Some("at".into()),
+            expiry_field: Some("until".into()),
+            ..route(&["plain"], "blog")
+        };
+        let (found, _) = read(&TypedSource::new(source(), [route]), "blog");
+        assert_eq!(found, [r#"1 - {"at":1400000000123, "n": 1.0 }"#]);
     }
 
     #[test]

@@ -96,6 +96,8 @@ fn plain(take: TakeTypes) -> TypesRule {
         ids: TypeIds::Keep,
         type_field: None,
         join_field: None,
+        timestamp_field: None,
+        expiry_field: None,
         prefer: None,
     }
 }
@@ -262,6 +264,8 @@ fn with_rule(
                 .collect(),
             prefix: rule.ids == TypeIds::TypePrefix,
             type_field: rule.type_field.clone(),
+            timestamp_field: rule.timestamp_field.clone(),
+            expiry_field: rule.expiry_field.clone(),
             join: join(rule, facts, &parents, types),
             prefer: rule.prefer.clone(),
         };
@@ -421,13 +425,16 @@ fn against(
     }
     let fields = joined.mapping.get("properties").and_then(Value::as_object);
     let join = route.join.as_ref().map(|join| &join.field);
-    for (field, word) in [
+    let added = [
         (route.type_field.as_ref(), "type-field"),
         (join, "join-field"),
-    ] {
+        (route.timestamp_field.as_ref(), "timestamp-field"),
+        (route.expiry_field.as_ref(), "expiry-field"),
+    ];
+    for (at, (field, word)) in added.iter().enumerate() {
         let Some(field) = field else { continue };
-        let taken = fields.is_some_and(|fields| fields.contains_key(field));
-        let twice = word == "join-field" && route.type_field.as_ref() == Some(field);
+        let taken = fields.is_some_and(|fields| fields.contains_key(*field));
+        let twice = added[..at].iter().any(|(other, _)| *other == Some(field));
         if taken || twice {
             problems.push(Problem {
                 kind: ProblemKind::Unfit,

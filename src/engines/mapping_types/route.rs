@@ -22,6 +22,12 @@ pub struct Route {
     /// A field that holds the name of the type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_field: Option<String>,
+    /// A date field for `_timestamp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp_field: Option<String>,
+    /// A date field for when a document was to vanish by its `_ttl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry_field: Option<String>,
     /// What stands for `_parent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,
@@ -64,6 +70,12 @@ impl Route {
             && !self.prefix
             && self.type_field.is_none()
             && self.join.is_none()
+            && !self.keeps_times()
+    }
+
+    /// Whether times that stand beside the source are put into fields.
+    pub fn keeps_times(&self) -> bool {
+        self.timestamp_field.is_some() || self.expiry_field.is_some()
     }
 
     /// Writes the `_id` of a document of a type as the target has it; `false` where it stays as it is.

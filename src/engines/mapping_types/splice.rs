@@ -56,6 +56,10 @@ pub fn splice(
 
 /// Whether the object has a field of this name. Parsed only where its bytes stand somewhere in the source at all; a name
 /// that is written with escapes is not seen here, and the target refuses it.
+#[allow(
+    clippy::zero_sized_map_values,
+    reason = "a set can't be read from an object"
+)]
 fn has(source: &[u8], name: &str) -> bool {
     let stands = source
         .windows(name.len())

@@ -5,7 +5,7 @@ use super::super::kind::DecideContext;
 use super::super::types;
 use super::way;
 use crate::diff::change::{Edit, Item};
-use crate::diff::observation::{SnapshotIndexFacts, SourceGap, SourceGapKind};
+use crate::diff::observation::{IdsRead, SnapshotIndexFacts, SourceGap, SourceGapKind};
 use crate::engines::mapping_types::Route;
 use crate::plan::codes::planning::SOURCE_NOT_STORED;
 use crate::plan::model::{BackfillSpec, PhaseKindName, Plan, WithoutSource};
@@ -154,6 +154,19 @@ pub(super) fn note(
     let mut notes = Vec::new();
     if let Some(route) = way(plan, spec).route(name, facts) {
         notes.extend(of_route(&route));
+        if route.types.len() > 1 && !route.prefix {
+            let read = facts.types.as_ref().map(|types| types.read);
+            notes.extend(match read {
+                Some(IdsRead::All) => {
+                    Some("all identities were read, none stands in two types".to_owned())
+                }
+                Some(IdsRead::NotYet) => Some(
+                    "whether an _id stands in two types is known once the snapshot is there"
+                        .to_owned(),
+                ),
+                Some(IdsRead::TooMany) | None => None,
+            });
+        }
     }
     for missing in &facts.missing_shards {
         notes.push(format!(
@@ -193,6 +206,12 @@ fn of_route(route: &Route) -> Vec<String> {
     }
     if let Some(field) = &route.type_field {
         notes.push(format!("types in the field {field}"));
+    }
+    if let Some(field) = &route.timestamp_field {
+        notes.push(format!("_timestamp in the field {field}"));
+    }
+    if let Some(field) = &route.expiry_field {
+        notes.push(format!("expiry by _ttl in the field {field}"));
     }
     notes
 }

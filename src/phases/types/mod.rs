@@ -11,6 +11,7 @@ use super::existing::SnapshotView;
 use super::kind::PhaseError;
 use crate::base::{Address, Fingerprint};
 use crate::diff::observation::SnapshotIndexFacts;
+use crate::engines::bulk::Beside;
 use crate::engines::bulk::snapshot_source::SnapshotSource;
 use crate::engines::bulk::typed_source::TypedSource;
 use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, Route, choose, rule_for};
@@ -130,21 +131,21 @@ impl<'a> Way<'a> {
     ) -> Result<TypedSource<SnapshotSource>, PhaseError> {
         let mut names = BTreeSet::new();
         let mut routes = Vec::new();
-        let mut parents = BTreeMap::new();
+        let mut beside: BTreeMap<String, Beside> = BTreeMap::new();
         for (name, facts) in indices {
             names.insert(of(name, facts).to_owned());
             let Some(route) = self.route(name, facts) else {
                 continue;
             };
+            let told = beside.entry(route.of.clone()).or_default();
+            told.times |= route.keeps_times();
             if let Some(join) = &route.join {
-                let known: &mut BTreeMap<String, String> =
-                    parents.entry(route.of.clone()).or_default();
-                known.extend(join.parents.clone());
+                told.parents.extend(join.parents.clone());
             }
             routes.push(route);
         }
         let names: Vec<String> = names.into_iter().collect();
-        let source = view.source(&names, choice, &parents)?;
+        let source = view.source(&names, choice, &beside)?;
         Ok(TypedSource::new(source, routes))
     }
 }
@@ -162,6 +163,8 @@ pub(super) fn changes_documents(plan: &Plan, to: &Address, index: &str) -> bool 
                     || rule.ids == TypeIds::TypePrefix
                     || rule.type_field.is_some()
                     || rule.join_field.is_some()
+                    || rule.timestamp_field.is_some()
+                    || rule.expiry_field.is_some()
                     || !rule.drop.is_empty()
             })
         }

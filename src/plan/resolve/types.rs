@@ -105,7 +105,13 @@ fn rule(body: &language::Types, cx: &mut Context<'_>) -> Option<TypesRule> {
         let what = format!("type `{}` is dropped and preferred", prefer.value);
         bad(what, prefer.location, "take it out of one of both", cx);
     }
-    for field in [&body.type_field, &body.join_field].into_iter().flatten() {
+    let added = [
+        &body.type_field,
+        &body.join_field,
+        &body.timestamp_field,
+        &body.expiry_field,
+    ];
+    for field in added.into_iter().flatten() {
         let text = &field.value;
         if text.is_empty() || text.starts_with('_') || text.contains(['.', '"', '\\', '*']) {
             let what = format!("`{text}` is no name of a field of its own");
@@ -122,6 +128,8 @@ fn rule(body: &language::Types, cx: &mut Context<'_>) -> Option<TypesRule> {
         ids: body.ids.as_ref()?.value,
         type_field: text(&body.type_field),
         join_field: text(&body.join_field),
+        timestamp_field: text(&body.timestamp_field),
+        expiry_field: text(&body.expiry_field),
         prefer: text(&body.prefer),
     };
     fine.then_some(rule)

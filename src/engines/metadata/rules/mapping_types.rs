@@ -174,6 +174,45 @@ pub(super) const RULES: &[Rule] = &[
         after: r#"{"settings": {}, "mappings": {"dynamic": "strict", "properties": {"n": {"type": "long"}}}}"#,
         apply: |rule, draft, _versions| unite_template(rule, draft),
     },
+    Rule {
+        code: "MIG210",
+        title: "`_timestamp` becomes a date field",
+        source: ELASTICSEARCH,
+        target: Lines::ANY,
+        objects: INDEX,
+        level: Level::Allow,
+        lossy: false,
+        why: "the plan asks for it: documents whose `_timestamp` is stored get its value there, and new ones get none by themselves",
+        link: "https://www.elastic.co/guide/en/elasticsearch/reference/2.4/mapping-timestamp-field.html",
+        proof: Proof::Target,
+        before: r#"{"settings": {}, "mappings": {"properties": {}, "_timestamp": {"enabled": true}}, "types": {"types": ["post"], "timestamp-field": "at"}}"#,
+        after: r#"{"settings": {}, "mappings": {"properties": {"at": {"type": "date"}}}}"#,
+        apply: |rule, draft, _versions| {
+            let field = draft
+                .route
+                .as_ref()
+                .and_then(|it| it.timestamp_field.clone());
+            keep_time(rule, draft, "_timestamp", field);
+        },
+    },
+    Rule {
+        code: "MIG211",
+        title: "`_ttl` becomes a date field, and nothing removes documents by it",
+        source: ELASTICSEARCH,
+        target: Lines::ANY,
+        objects: INDEX,
+        level: Level::Warn,
+        lossy: true,
+        why: "the plan asks for it: documents get the time at which they were to vanish; who wants them to, has to remove them",
+        link: "https://www.elastic.co/guide/en/elasticsearch/reference/2.4/mapping-ttl-field.html",
+        proof: Proof::Target,
+        before: r#"{"settings": {}, "mappings": {"properties": {}, "_ttl": {"enabled": true}}, "types": {"types": ["post"], "expiry-field": "until"}}"#,
+        after: r#"{"settings": {}, "mappings": {"properties": {"until": {"type": "date"}}}}"#,
+        apply: |rule, draft, _versions| {
+            let field = draft.route.as_ref().and_then(|it| it.expiry_field.clone());
+            keep_time(rule, draft, "_ttl", field);
+        },
+    },
 ];
 
 /// What a mapping without types holds besides what begins with `_`.
@@ -258,16 +297,23 @@ fn leave_out(rule: &'static Rule, draft: &mut Draft) {
 }
 
 fn ease_routing(rule: &'static Rule, draft: &mut Draft) {
-    let Some((_, mappings)) = by_type(draft).filter(|(_, mappings)| mappings.len() > 1) else {
+    let Some((route, mappings)) = by_type(draft).filter(|(_, mappings)| mappings.len() > 1) else {
         return;
+    };
+    // A join field asks for the routing of children by itself.
+    let child = |name: &String| {
+        route
+            .join
+            .as_ref()
+            .is_some_and(|join| join.parents.contains_key(name))
     };
     let required = |mapping: &Value| mapping.pointer("/_routing/required") == Some(&json!(true));
     let asking: Vec<String> = mappings
         .iter()
-        .filter(|(_, mapping)| required(mapping))
+        .filter(|(name, mapping)| required(mapping) && !child(name))
         .map(|(name, _)| name.clone())
         .collect();
-    if asking.len() == mappings.len() {
+    if mappings.values().all(required) {
         return;
     }
     for name in asking {
@@ -362,6 +408,19 @@ fn join(rule: &'static Rule, draft: &mut Draft) {
     add_field(rule, draft, &join.field, definition);
 }
 
+/// Puts a date field in the place of a parameter of the mapping that says that times are kept.
+fn keep_time(rule: &'static Rule, draft: &mut Draft, parameter: &str, field: Option<String>) {
+    let Some(field) = field else {
+        return;
+    };
+    let Some(before) = root(draft).and_then(|root| root.remove(parameter)) else {
+        return;
+    };
+    let path = format!("mappings.{parameter}");
+    note(rule, draft, &path, (Some(before), None));
+    add_field(rule, draft, &field, json!({"type": "date"}));
+}
+
 fn tell_prefix(rule: &'static Rule, draft: &mut Draft) {
     let Some(kind) = draft
         .route
@@ -438,4 +497,54 @@ fn unite_template(rule: &'static Rule, draft: &mut Draft) {
         "mappings",
         (Some(Value::Object(before)), Some(after)),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::version::{Product, ProductVersion, Version};
+    use crate::diff::observation::ObjectKey;
+    use crate::engines::metadata::{Versions, translate};
+
+    fn codes(mappings: &Value, route: &Value) -> (Vec<&'static str>, Value) {
+        let server = |product, major| ProductVersion {
+            product,
+            version: Version::new(major, 4, 0),
+        };
+        let versions = Versions {
+            source: server(Product::Elasticsearch, 2),
+            target: server(Product::OpenSearch, 2),
+        };
+        let key = ObjectKey {
+            kind: ObjectKind::Index,
+            name: "i".into(),
+        };
+        let body = json!({"settings": {}, "mappings": mappings, "types": route});
+        let done = translate(&key, &body, versions, &std::collections::BTreeSet::new());
+        let codes = done.findings.iter().map(|it| it.rule.code);
+        (codes.collect(), done.body["mappings"].clone())
+    }
+
+    #[test]
+    fn a_routing_is_lost_where_no_join_field_asks_for_it() {
+        let required = json!({"required": true});
+        let join = json!({"field": "join", "parents": {"b": "a"}});
+        let route = json!({"types": ["a", "b"], "join": join});
+        let child = json!({"_parent": {"type": "a"}, "_routing": required});
+        let (found, _) = codes(&json!({"a": {}, "b": child}), &route);
+        assert_eq!(found, ["MIG204", "MIG206"]);
+        let (found, mapping) = codes(&json!({"a": {"_routing": required}, "b": child}), &route);
+        assert_eq!(
+            (found, &mapping["_routing"]),
+            (vec!["MIG204", "MIG206"], &required)
+        );
+        let (found, mapping) = codes(
+            &json!({"a": {"_routing": required}, "b": {}}),
+            &json!({"types": ["a", "b"]}),
+        );
+        assert_eq!(
+            (found, mapping.get("_routing")),
+            (vec!["MIG201", "MIG203"], None)
+        );
+    }
 }
