@@ -217,7 +217,7 @@ fn scene(code: &str) -> Ran {
         // Of a real Elasticsearch 2.4.6.
         "MIG097" => {
             let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
-  meta: { metadata: { from: base, to: os, include: { indices: [types], aliases: none, templates: none } } }
+  meta: { metadata: { from: base, to: os, include: { indices: [types], aliases: none, templates: none }, rules: { MIG129: allow } } }
   docs: { backfill: { from: base, to: os, indices: [types] } }
   same: { verify: { source: base, target: os, indices: [types] } }
 ";
