@@ -103,13 +103,16 @@ fn is_indexed(field: &Map<String, Value>, versions: Versions) -> bool {
     }
 }
 
+/// What vectors are made of where nothing is said.
+const FLOAT: &str = "float";
+
 /// `float`, `byte` or `bit`, in the target's words; nothing where the target can't hold it.
-fn data_type(field: &Map<String, Value>, versions: Versions) -> Option<Option<&'static str>> {
+fn data_type(field: &Map<String, Value>, versions: Versions) -> Option<&'static str> {
     let (major, minor, _) = versions.target.version.floor();
     match field.get("element_type").and_then(Value::as_str) {
-        None | Some("float") => Some(None),
-        Some("byte") if (major, minor) >= (2, 9) => Some(Some("byte")),
-        Some("bit") if (major, minor) >= (2, 16) => Some(Some("binary")),
+        None | Some("float") => Some(FLOAT),
+        Some("byte") if (major, minor) >= (2, 9) => Some("byte"),
+        Some("bit") if (major, minor) >= (2, 16) => Some("binary"),
         Some(_) => None,
     }
 }
@@ -121,7 +124,7 @@ fn plain(field: &Map<String, Value>, versions: Versions) -> Option<Map<String, V
     let mut new = Map::new();
     new.insert("type".into(), "knn_vector".into());
     new.insert("dimension".into(), dimension);
-    if let Some(data_type) = data_type {
+    if data_type != FLOAT {
         new.insert("data_type".into(), data_type.into());
     }
     if let Some(meta) = field.get("meta") {
