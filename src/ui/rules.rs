@@ -3,8 +3,6 @@
 //! Relies on the typed rules of `engines::metadata` alone, so that the pages, `mig rules` and `mig explain` can't contradict
 //! each other. Deliberately absent: which rules a plan's objects meet, which `mig plan` shows.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use crate::engines::metadata::{Level, Proof, Rule};
@@ -36,7 +34,12 @@ fn lossy(rule: &Rule) -> &'static str {
 pub fn list(rules: &[&Rule]) -> String {
     let mut out = String::new();
     for rule in rules {
-        let _ = writeln!(out, "{}  {:<5}  {}", rule.code, level(rule), rule.title);
+        out.push_str(&format!(
+            "{}  {:<5}  {}\n",
+            rule.code,
+            level(rule),
+            rule.title
+        ));
     }
     out
 }
@@ -80,15 +83,12 @@ pub fn text(rule: &Rule) -> String {
     wrap(&format!("From: {}", rule.source), &mut out);
     wrap(&format!("To: {}", rule.target), &mut out);
     wrap(&format!("Proof: {}", proof(rule)), &mut out);
-    let _ = writeln!(out, "More: {}", rule.link);
+    out.push_str(&format!("More: {}\n", rule.link));
     for (title, text) in [("Before", rule.before), ("After", rule.after)] {
-        let _ = write!(out, "\n{title}:\n\n    {text}\n");
+        out.push_str(&format!("\n{title}:\n\n    {text}\n"));
     }
-    let _ = write!(
-        out,
-        "\nChange what it means in a metadata phase with `rules: {{ {}: deny }}` (deny, warn or allow).\n",
-        rule.code
-    );
+    out.push_str(&format!("\nChange what it means in a metadata phase with `rules: {{ {}: deny }}` (deny, warn or allow).\n",
+        rule.code));
     out
 }
 
@@ -113,16 +113,15 @@ fn index(rules: &[&Rule]) -> String {
          | code | level | what it does | from | to |\n|---|---|---|---|---|\n",
     );
     for rule in rules {
-        let _ = writeln!(
-            out,
-            "| [{code}]({code}.md) | {}{} | {} | {} | {} |",
+        out.push_str(&format!(
+            "| [{code}]({code}.md) | {}{} | {} | {} | {} |\n",
             level(rule),
             lossy(rule),
             rule.title.replace('|', "\\|"),
             rule.source,
             rule.target,
-            code = rule.code,
-        );
+            code = rule.code
+        ));
     }
     out
 }
@@ -137,24 +136,20 @@ fn page(rule: &Rule) -> String {
         capital(rule.why),
     );
     let objects: Vec<&str> = rule.objects.iter().map(|kind| kind.as_str()).collect();
-    let _ = write!(
-        out,
+    out.push_str(&format!(
         "- From: {}\n- To: {}\n- Objects: {}\n- Proof: {}\n- Documentation: <{}>\n",
         rule.source,
         rule.target,
         objects.join(", "),
         proof(rule),
         rule.link
-    );
+    ));
     for (title, text) in [("Before", rule.before), ("After", rule.after)] {
         let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-        let _ = write!(out, "\n{title}:\n\n```json\n{value:#}\n```\n");
+        out.push_str(&format!("\n{title}:\n\n```json\n{value:#}\n```\n"));
     }
-    let _ = write!(
-        out,
-        "\nWhat it means is changed in a metadata phase with `rules: {{ {}: deny }}` (deny, warn or allow).\n",
-        rule.code
-    );
+    out.push_str(&format!("\nWhat it means is changed in a metadata phase with `rules: {{ {}: deny }}` (deny, warn or allow).\n",
+        rule.code));
     out
 }
 

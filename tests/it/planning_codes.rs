@@ -134,7 +134,7 @@ fn answer_all(mut connection: TcpStream) {
 fn with_types(more: &str) -> Ran {
     let phases = format!(
         "  base: {{ snapshot: {{ existing: {{ store: snapshots, name: first }} }} }}
-  meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [types], aliases: none, templates: none }}{more} }} }}
+  meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [types], aliases: none, templates: none }}, rules: {{ MIG129: allow }}{more} }} }}
   docs: {{ backfill: {{ from: base, to: os, indices: [types] }} }}
   same: {{ verify: {{ source: base, target: os, indices: [types] }} }}
 "

@@ -256,7 +256,7 @@ fn whole_program(location: &Path, indices: &BTreeMap<String, Kept>, wrong: &mut 
         "mig: 1\nplan: matrix\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\n\
          stores:\n  snapshots: {{ directory: {location} }}\nphases:\n\
          \x20 nightly:\n    snapshot:\n      existing: {{ store: snapshots, name: second }}\n\
-         \x20 made:\n    metadata: {{ from: nightly, to: os, include: {{ indices: {chosen} }}, rules: {{ MIG132: allow }} }}\n\
+         \x20 made:\n    metadata: {{ from: nightly, to: os, include: {{ indices: {chosen} }}, rules: {{ MIG129: allow, MIG132: allow, MIG169: allow }} }}\n\
          \x20 docs:\n    backfill: {{ from: nightly, to: os, indices: {chosen} }}\n\
          \x20 same:\n    verify: {{ source: nightly, target: os, indices: {chosen}, content: full }}\n",
         location = location.display()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::lines::{ES_BELOW_7, OS_ES_6, OS_ES_7};
+use super::lines::{ES_BELOW_7, OS_ES_6};
 use super::truth;
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::rule::{DENIED, Rule, Versions, WARNED};
@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "MIG126",
         title: "`_all` is not carried over",
         source: ES_BELOW_7,
-        target: OS_ES_7,
+        target: OS_ES_6,
         why: "the target has no `_all`: a search that names it finds nothing; one that names no field asks all of them",
         link: ALL,
         before: r#"{"settings": {}, "mappings": {"_all": {"enabled": true}}}"#,
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "MIG127",
         title: "searches that name no field ask all of them",
         source: ES_BELOW_7,
-        target: OS_ES_7,
+        target: OS_ES_6,
         why: "`_all` was the default field, and the target has none of that name",
         link: "https://www.elastic.co/guide/en/elasticsearch/reference/6.8/breaking-changes-6.0.html",
         before: r#"{"settings": {"index.query.default_field": "_all"}, "mappings": {}}"#,

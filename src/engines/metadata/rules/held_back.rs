@@ -1,6 +1,6 @@
 //! Settings that would disturb loading: they wait until the documents are proved.
 
-use super::lines::{ELASTICSEARCH, OPENSEARCH};
+use super::{ELASTICSEARCH, OPENSEARCH};
 use crate::engines::metadata::rule::{BODIES, Level, Lines, Proof, Rule};
 
 const FINAL_PIPELINE: &[&str] = &["index.final_pipeline"];

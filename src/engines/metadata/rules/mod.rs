@@ -27,6 +27,7 @@ mod vectors;
 use std::sync::LazyLock;
 
 use super::rule::Rule;
+use lines::{ELASTICSEARCH, OPENSEARCH};
 
 /// Every rule, by code.
 pub fn rules() -> &'static [&'static Rule] {

@@ -3,9 +3,7 @@
 use serde_json::Value;
 
 use super::all_field::is_switched_off;
-use super::lines::{
-    ELASTICSEARCH, ES_7, ES_BELOW_5, ES_BELOW_7, OPENSEARCH, OS_ES_5, OS_ES_6, OS_ES_7,
-};
+use super::lines::{ELASTICSEARCH, ES_7, ES_BELOW_5, ES_BELOW_7, OPENSEARCH, OS_ES_5, OS_ES_6};
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::rule::{ALLOWED, DENIED, Level, Proof, Rule, Versions, WARNED};
 
@@ -19,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "MIG128",
         title: "metadata fields that are switched off are dropped",
         source: ELASTICSEARCH,
-        target: OS_ES_7,
+        target: OS_ES_6,
         why: "the target has no such field, so there is nothing to switch off",
         link: CHANGES_5,
         before: r#"{"settings": {}, "mappings": {"_all": {"enabled": false}, "_ttl": {"enabled": false}}}"#,

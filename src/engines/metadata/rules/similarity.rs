@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::lines::{ES_BELOW_7, OS_ES_7};
+use super::lines::{ES_BELOW_7, OS_ES_6, OS_ES_7};
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::rule::{Rule, Versions, WARNED};
 
@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "MIG193",
         title: "TF/IDF becomes BM25",
         source: ES_BELOW_7,
-        target: OS_ES_7,
+        target: OS_ES_6,
         why: "the target has no `classic` and no `default` similarity: the same documents are found, in another order",
         link: SIMILARITY,
         before: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "text", "similarity": "classic"}}}}"#,
@@ -37,8 +37,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn is_gone(name: &str) -> bool {
-    matches!(name, "classic" | "default")
+/// Elasticsearch 6 lost one of the two names.
+fn is_gone(name: &str, versions: Versions) -> bool {
+    name == "default" || (name == "classic" && OS_ES_7.hold(versions.target))
 }
 
 /// The names of similarities that the index defines, with their types.
@@ -53,10 +54,10 @@ fn defined(draft: &Draft) -> Vec<(String, String)> {
         .collect()
 }
 
-fn to_bm25(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
+fn to_bm25(rule: &'static Rule, draft: &mut Draft, versions: Versions) {
     let own = defined(draft);
     for (name, is) in &own {
-        if !is_gone(is) {
+        if !is_gone(is, versions) {
             continue;
         }
         // What was said of the old one means nothing to the new one, but whether overlaps count.
@@ -74,7 +75,7 @@ fn to_bm25(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
         draft.drop_settings(rule, &others);
         draft.set_setting(rule, &format!("{prefix}type"), "BM25".into());
     }
-    let meant = |name: &str| is_gone(name) && !own.iter().any(|(own, _)| own == name);
+    let meant = |name: &str| is_gone(name, versions) && !own.iter().any(|(own, _)| own == name);
     draft.change_fields(
         rule,
         &|_, field| {

@@ -102,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "version"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "keyword"}}}}"#,
         apply: |rule, draft, _versions| {
-            retype(rule, draft, "version", &|_| json!({"type": "keyword"}))
+            retype(rule, draft, "version", &|_| json!({"type": "keyword"}));
         },
         ..DENIED
     },

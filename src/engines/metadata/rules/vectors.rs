@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::lines::{ELASTICSEARCH, ES_8, OPENSEARCH, OS_3, OS_BELOW_3};
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::fields::{Place, type_of};
-use crate::engines::metadata::rule::{ALLOWED, DENIED, Rule, Versions, WARNED};
+use crate::engines::metadata::rule::{ALLOWED, DENIED, Proof, Rule, Versions, WARNED};
 
 const KNN_VECTOR: &str =
     "https://docs.opensearch.org/latest/mappings/supported-field-types/knn-vector/";
@@ -60,6 +60,7 @@ pub(super) const RULES: &[Rule] = &[
         target: OS_3,
         why: "only nmslib had these spaces, and the target has no nmslib: other neighbours may be found",
         link: KNN_METHODS,
+        proof: Proof::TranslatedOnly,
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", "engine": "faiss", "space_type": "l1"}}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", "engine": "faiss", "space_type": "l2"}}}}}"#,
         apply: other_space,
@@ -72,6 +73,7 @@ pub(super) const RULES: &[Rule] = &[
         target: OS_3,
         why: "the target takes no parameters of graphs for a whole index",
         link: "https://docs.opensearch.org/latest/vector-search/settings/",
+        proof: Proof::TranslatedOnly,
         before: r#"{"settings": {"index.knn.space_type": "cosinesimil", "index.knn.algo_param.m": "24"}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", "engine": "faiss", "space_type": "cosinesimil", "parameters": {"m": 24}}}}}}"#,
         apply: settings_to_methods,
@@ -84,6 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         target: OS_3,
         why: "the target has no nmslib; faiss builds the same kind of graph with the same parameters",
         link: "https://docs.opensearch.org/latest/breaking-changes/",
+        proof: Proof::TranslatedOnly,
         before: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", "engine": "nmslib", "space_type": "l2"}}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", "engine": "faiss", "space_type": "l2"}}}}}"#,
         apply: to_faiss,
@@ -100,13 +103,16 @@ fn is_indexed(field: &Map<String, Value>, versions: Versions) -> bool {
     }
 }
 
+/// What vectors are made of where nothing is said.
+const FLOAT: &str = "float";
+
 /// `float`, `byte` or `bit`, in the target's words; nothing where the target can't hold it.
-fn data_type(field: &Map<String, Value>, versions: Versions) -> Option<Option<&'static str>> {
+fn data_type(field: &Map<String, Value>, versions: Versions) -> Option<&'static str> {
     let (major, minor, _) = versions.target.version.floor();
     match field.get("element_type").and_then(Value::as_str) {
-        None | Some("float") => Some(None),
-        Some("byte") if (major, minor) >= (2, 9) => Some(Some("byte")),
-        Some("bit") if (major, minor) >= (2, 16) => Some(Some("binary")),
+        None | Some("float") => Some(FLOAT),
+        Some("byte") if (major, minor) >= (2, 9) => Some("byte"),
+        Some("bit") if (major, minor) >= (2, 16) => Some("binary"),
         Some(_) => None,
     }
 }
@@ -118,7 +124,7 @@ fn plain(field: &Map<String, Value>, versions: Versions) -> Option<Map<String, V
     let mut new = Map::new();
     new.insert("type".into(), "knn_vector".into());
     new.insert("dimension".into(), dimension);
-    if let Some(data_type) = data_type {
+    if data_type != FLOAT {
         new.insert("data_type".into(), data_type.into());
     }
     if let Some(meta) = field.get("meta") {

@@ -11,7 +11,7 @@ use crate::engines::metadata::rules::lines::{
 const SETTINGS_5: &str =
     "https://www.elastic.co/guide/en/elasticsearch/reference/5.6/breaking_50_settings_changes.html";
 
-/// Tuning of Elasticsearch 1 and 2 that 5 dropped: memory, merges, translog and stores, none of which documents notice.
+/// Tuning of Elasticsearch 1 to 5 that is gone in 6: memory, merges, translog and stores, none of which documents notice.
 const TUNING: &[&str] = &[
     "index.translog.flush_threshold_ops",
     "index.translog.flush_threshold_period",
@@ -54,16 +54,16 @@ const TUNING: &[&str] = &[
     "index.version.minimum_compatible",
     "index.percolator.allow_unmapped_fields",
     "index.analysis.version",
-];
-
-/// Tuning that went with Elasticsearch 6 and 7.
-const LATER_TUNING: &[&str] = &[
     "index.store.throttle.*",
-    "index.ttl.disable_purge",
     "index.queries.cache.everything",
     "index.recovery.initial_shards",
-    "index.optimize_auto_generated_id",
     "index.mapping.single_type",
+];
+
+/// Tuning that Elasticsearch 6 still takes.
+const LATER_TUNING: &[&str] = &[
+    "index.ttl.disable_purge",
+    "index.optimize_auto_generated_id",
     "index.mapping.attachment.*",
 ];
 
@@ -148,31 +148,20 @@ pub(super) const RULES: &[Rule] = &[
         code: "MIG197",
         title: "settings that let documents in are not carried over",
         source: ELASTICSEARCH,
-        target: OPENSEARCH,
+        target: OS_ES_6,
         proof: Proof::TranslatedOnly,
         why: "the target refuses documents, or indexes values, that the source let by: a longer value, a field beyond the limit, a stored query that names an unknown field",
         link: "https://www.elastic.co/guide/en/elasticsearch/reference/8.17/mapping-settings-limit.html",
         before: r#"{"settings": {"index.mapping.total_fields.ignore_dynamic_beyond_limit": "true"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}}"#,
-        apply: |rule, draft, _versions| {
-            draft.drop_settings(
-                rule,
-                &[
-                    "index.mapping.total_fields.ignore_dynamic_beyond_limit",
-                    "index.mapping.ignore_above",
-                    "index.percolator.map_unmapped_fields_as_string",
-                    "index.percolator.map_unmapped_fields_as_text",
-                    "index.percolator.get_doc_values",
-                ],
-            );
-        },
+        apply: drop_leniency,
         ..DENIED
     },
     Rule {
         code: "MIG198",
         title: "shared files and paths of an index are dropped",
         source: ELASTICSEARCH,
-        target: OS_ES_7,
+        target: OS_ES_6,
         why: "replicas that read the primary's files are gone, and a path of the source's machine means nothing at the target",
         link: "https://www.elastic.co/guide/en/elasticsearch/reference/6.8/breaking-changes-6.0.html",
         before: r#"{"settings": {"index.shadow_replicas": "true", "index.data_path": "/mnt/shared"}, "mappings": {}}"#,
@@ -191,6 +180,22 @@ pub(super) const RULES: &[Rule] = &[
         ..WARNED
     },
 ];
+
+/// Elasticsearch has the others, or its own successors of them.
+fn drop_leniency(rule: &'static Rule, draft: &mut Draft, versions: Versions) {
+    draft.drop_settings(rule, &["index.percolator.map_unmapped_fields_as_string"]);
+    if OPENSEARCH.hold(versions.target) {
+        draft.drop_settings(
+            rule,
+            &[
+                "index.mapping.total_fields.ignore_dynamic_beyond_limit",
+                "index.mapping.ignore_above",
+                "index.percolator.map_unmapped_fields_as_text",
+                "index.percolator.get_doc_values",
+            ],
+        );
+    }
+}
 
 fn drop_tuning(rule: &'static Rule, draft: &mut Draft, versions: Versions) {
     draft.drop_settings(rule, TUNING);

@@ -159,9 +159,7 @@ fn drop_order(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     }
     let mut sortable = BTreeSet::new();
     each_field_at(&mut draft.mappings, &mut |at, field| {
-        let has_column = !field
-            .get("doc_values")
-            .is_some_and(|value| !truth::is_true(value));
+        let has_column = field.get("doc_values").is_none_or(truth::is_true);
         if has_column
             && (SORTABLE.contains(&type_of(field)) || type_of(field) == "ip")
             && let Some(name) = name_of(at.path)

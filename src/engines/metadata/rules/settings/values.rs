@@ -18,37 +18,43 @@ pub(super) const RULES: &[Rule] = &[Rule {
     ..ALLOWED
 }];
 
-/// What the target takes instead of a value; nothing where it goes without.
-type New = Option<&'static str>;
+/// What the target takes instead of a value.
+#[derive(Clone, Copy)]
+enum New {
+    Value(&'static str),
+    /// It goes without.
+    Nothing,
+}
 
 fn new_value(key: &str, value: &str, versions: Versions) -> Option<New> {
     let (source, target) = (versions.source, versions.target);
     let (major, minor, _) = target.version.floor();
     let to_opensearch = target.product == Product::OpenSearch;
     match (key, value) {
-        ("index.shard.check_on_startup", "fix") => Some(Some("true")),
+        ("index.shard.check_on_startup", "fix") => Some(New::Value("true")),
         ("index.store.type", "default" | "memory" | "ram" | "nio_fs" | "simple_fs" | "mmap_fs") => {
-            Some(None)
+            Some(New::Nothing)
         }
-        ("index.store.type", "simplefs") if to_opensearch && major >= 3 => Some(Some("niofs")),
-        ("index.codec", "best_speed") => Some(None),
+        ("index.store.type", "simplefs") if to_opensearch && major >= 3 => {
+            Some(New::Value("niofs"))
+        }
         // Zstandard: by a plugin of OpenSearch from 2.9 on, which has none of Elasticsearch's names.
         ("index.codec", "zstd" | "zstd_no_dict") if !to_opensearch || (major, minor) < (2, 9) => {
-            Some(Some("best_compression"))
+            Some(New::Value("best_compression"))
         }
         ("index.codec", "qat_lz4" | "qat_deflate" | "qat_zstd")
             if !to_opensearch || (major, minor) < (2, 14) =>
         {
-            Some(Some("best_compression"))
+            Some(New::Value("best_compression"))
         }
-        ("index.codec", "legacy_default") => Some(None),
-        ("index.codec", "legacy_best_compression") => Some(Some("best_compression")),
+        ("index.codec", "best_speed" | "legacy_default") => Some(New::Nothing),
+        ("index.codec", "legacy_best_compression") => Some(New::Value("best_compression")),
         // From 1 to 4 the names were those of Lucene's versions.
         ("index.codec", name)
             if source.product == Product::Elasticsearch
                 && (name.starts_with("Lucene") || name.starts_with("lucene")) =>
         {
-            Some(None)
+            Some(New::Nothing)
         }
         _ => None,
     }
@@ -64,11 +70,11 @@ fn renew(rule: &'static Rule, draft: &mut Draft, versions: Versions) {
             .setting(key)
             .and_then(|value| new_value(key, value, versions));
         match new {
-            Some(Some(value)) => draft.set_setting(rule, key, value.into()),
-            Some(None) => draft.drop_settings(rule, &[key]),
+            Some(New::Value(value)) => draft.set_setting(rule, key, value.into()),
+            Some(New::Nothing) => draft.drop_settings(rule, &[key]),
             None => {}
         }
-        if key == "index.codec" && matches!(new, Some(_)) {
+        if key == "index.codec" && new.is_some() {
             draft.drop_settings(rule, &["index.codec.compression_level"]);
         }
     }
