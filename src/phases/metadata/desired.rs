@@ -5,10 +5,13 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::global::PERSISTENT;
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
-use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
+use crate::engines::metadata::{
+    Level, Rule, Versions, built_in, system_index, translate, unmovable,
+};
 use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
 
 /// One object that the target is to have.
@@ -63,7 +66,20 @@ pub(super) fn desired(
             left_out.push(reason);
             continue;
         }
+        if let Some(reason) = unmovable(key, body, versions) {
+            left_out.push(LeftOut {
+                object: key.kind.as_str().to_owned(),
+                name: key.name.clone(),
+                reason,
+            });
+            continue;
+        }
         let mut body = body.clone();
+        if key.kind == ObjectKind::ClusterSettings
+            && !keep_selected_settings(spec, &mut body, &mut left_out)
+        {
+            continue;
+        }
         if key.kind == ObjectKind::Alias && !keep_selected_indices(&indices, &mut body) {
             left_out.push(LeftOut {
                 object: key.kind.as_str().to_owned(),
@@ -77,6 +93,14 @@ pub(super) fn desired(
             None => false,
         };
         let translation = translate(key, &body, versions, &observed.unknown_settings);
+        if key.kind == ObjectKind::ClusterSettings && all_taken_out(&translation.body) {
+            left_out.extend(translation.edits.iter().map(|edit| LeftOut {
+                object: "cluster setting".into(),
+                name: edit.path.trim_start_matches("persistent.").to_owned(),
+                reason: edit.why.clone(),
+            }));
+            continue;
+        }
         let denied = translation
             .findings
             .iter()
@@ -91,6 +115,7 @@ pub(super) fn desired(
             closed,
         });
     }
+    left_out.extend(observed.not_moved.iter().cloned());
     left_out.sort();
     (wanted, left_out)
 }
@@ -104,25 +129,85 @@ fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Op
             reason: reason.to_owned(),
         })
     };
+    let include = &spec.include;
     let selector = match key.kind {
-        ObjectKind::Index => &spec.include.indices,
-        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &spec.include.templates,
-        ObjectKind::ComponentTemplate => &spec.include.component_templates,
-        ObjectKind::Alias => &spec.include.aliases,
+        ObjectKind::Index => &include.indices,
+        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &include.templates,
+        ObjectKind::ComponentTemplate => &include.component_templates,
+        ObjectKind::Alias => &include.aliases,
+        ObjectKind::IngestPipeline | ObjectKind::SearchPipeline => &include.pipelines,
+        ObjectKind::Script => &include.scripts,
+        ObjectKind::LifecyclePolicy | ObjectKind::SnapshotPolicy => &include.policies,
+        ObjectKind::Role | ObjectKind::RoleMapping => &include.security,
+        // Chosen key by key.
+        ObjectKind::ClusterSettings => return None,
     };
     let named = selector.patterns().any(|pattern| pattern == key.name);
     if let Some(reason) = built_in(key, body)
         && !named
     {
+        return leave(&reason);
+    }
+    if key.kind == ObjectKind::Index
+        && !selector.matches(&key.name)
+        && let Some(reason) = system_index(&key.name)
+    {
         return leave(reason);
     }
     if let Some(left_out) = common::left_out(selector, object, &key.name) {
-        return Some(left_out);
+        return match by_choice(key) {
+            Some(reason) if selector.is_empty() => leave(&reason),
+            _ => Some(left_out),
+        };
     }
     if spec.closed == Closed::Skip && body.get("closed") == Some(&json!(true)) {
         return leave("closed, and the plan says `closed: skip`");
     }
     None
+}
+
+/// Whether the rules left no setting of the cluster.
+fn all_taken_out(body: &Value) -> bool {
+    let settings = body.get(PERSISTENT).and_then(Value::as_object);
+    settings.is_none_or(Map::is_empty)
+}
+
+/// Kinds that are moved only where a plan names them, and why.
+fn by_choice(key: &ObjectKey) -> Option<String> {
+    let (section, why) = match key.kind {
+        ObjectKind::LifecyclePolicy => ("policies", "it may delete indices"),
+        ObjectKind::SnapshotPolicy => ("policies", "it takes and deletes snapshots"),
+        ObjectKind::Role | ObjectKind::RoleMapping => ("security", "it says who may do what"),
+        _ => return None,
+    };
+    Some(format!(
+        "moved by choice alone, since {why}: `include: {{ {section}: [\"*\"] }}`"
+    ))
+}
+
+/// Takes out the settings of the cluster that are not chosen; says whether any is left.
+fn keep_selected_settings(
+    spec: &MetadataSpec,
+    body: &mut Value,
+    left_out: &mut Vec<LeftOut>,
+) -> bool {
+    let selector = &spec.include.cluster_settings;
+    let Some(Value::Object(settings)) = body.get_mut(PERSISTENT) else {
+        return false;
+    };
+    settings.retain(|key, _| {
+        let Some(mut reason) = common::left_out(selector, "cluster setting", key) else {
+            return true;
+        };
+        if selector.is_empty() {
+            reason.reason = "moved by choice alone, since it was made for another cluster: \
+                             `include: { cluster-settings: [\"*\"] }`"
+                .into();
+        }
+        left_out.push(reason);
+        false
+    });
+    !settings.is_empty()
 }
 
 /// An alias is made over those of its indices that are moved.

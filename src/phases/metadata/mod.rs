@@ -6,7 +6,9 @@
 
 mod decide;
 mod desired;
+pub(super) mod global;
 mod perform;
+mod references;
 pub(super) mod source;
 mod undo;
 
@@ -25,7 +27,7 @@ use crate::clients::target::{Target, TargetError};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::core_fingerprint;
-use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
+use crate::plan::model::{LegacyTemplates, MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
 
 use desired::{Desired, desired};
@@ -59,18 +61,35 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let spec = spec(phase)?;
     let target = connections.open_target(&spec.to.value)?;
     let view = connections.source(&spec.from.value)?;
-    let source_objects = match &view {
-        SourceView::Snapshot(view) => source::objects(view)?,
-        SourceView::Live(live) => live.objects.clone(),
-        SourceView::Wider(wider) => {
-            source::with_more(source::objects(&wider.taken)?, &wider.live.objects)
+    let (mut source_objects, not_moved) = match &view {
+        SourceView::Snapshot(view) => {
+            let held = source::held(view)?;
+            (held.objects, held.not_moved)
         }
-        SourceView::Nothing => Vec::new(),
+        SourceView::Live(live) => (live.objects.clone(), live.not_moved.clone()),
+        SourceView::Wider(wider) => {
+            let held = source::held(&wider.taken)?;
+            let objects = source::with_more(held.objects, &wider.live.objects);
+            (objects, held.not_moved)
+        }
+        SourceView::Nothing => (Vec::new(), Vec::new()),
     };
-    let keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();
-    let target_objects = target
+    if spec.legacy_templates == LegacyTemplates::Composable {
+        source_objects = source::with_composable(spec, source_objects);
+    }
+    let mut keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();
+    let held: BTreeSet<ObjectKey> = keys.iter().cloned().collect();
+    let named: BTreeSet<ObjectKey> = source_objects
+        .iter()
+        .flat_map(|(key, body)| references::references(key.kind, body))
+        .filter(|key| !held.contains(key))
+        .collect();
+    keys.extend(named);
+    let found = target
         .get_many(&keys)
         .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    let (target_objects, beside): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(key, _)| held.contains(key));
     let mut observed = MetadataObservation {
         snapshot_uuid: view.snapshot_uuid(),
         source: view.made_by(),
@@ -79,6 +98,8 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         target_objects,
         unknown_settings: BTreeSet::new(),
         refused: Vec::new(),
+        not_moved,
+        target_has: beside.into_iter().map(|(key, _)| key).collect(),
     };
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{Fate, fate, seen};
+use super::decide::{Fate, fate, only_adds, seen};
 use super::{Desired, desired, spec};
 use crate::base::{Address, failpoint};
 use crate::clients::cluster::ClusterError;
@@ -63,15 +63,17 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             Fate::Replace(_) => true,
         };
         let before = target.get(&object.key).map_err(target_error)?;
-        let equal = before.as_ref().is_some_and(|before| {
-            let edits: Vec<Edit> = differences(object.key.kind, &object.body, before);
-            edits.is_empty()
-        });
-        if equal {
+        let edits: Option<Vec<Edit>> = before
+            .as_ref()
+            .map(|before| differences(object.key.kind, &object.body, before));
+        let adds = edits
+            .as_ref()
+            .is_none_or(|edits| only_adds(&object.key, edits));
+        if edits.is_some_and(|edits| edits.is_empty()) {
             made.push(object);
             continue; // an earlier run got so far
         }
-        if before.is_some() && !replace {
+        if !adds && !replace {
             return Err(PhaseError::Stale(format!(
                 "{kind} {name} appeared on {on} since the plan was made"
             )));

@@ -84,4 +84,9 @@ codes! {
          and one of them would be lost in an index without types. This version moves no such index. At the source, write each type into an index \
          of its own (`_reindex` with a `type`, from Elasticsearch 2.3 on), or leave the index out; its documents can be had by `mig export`."
         "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!forum\"] } }";
+    OBJECT_NOT_THERE = 98 Error "an object is named and not there"
+        "An index or template names a pipeline or a component template, or a pipeline another one or a script, that the plan does not \
+         move and the target does not have. The target would take it and fail on the first document, or refuse it while applying. Include \
+         what is named, make it on the target, or accept it by its own name."
+        "mappings: { metadata: { from: base, to: os, include: { pipelines: none } } }" => "mappings: { metadata: { from: base, to: os, include: { pipelines: [\"*\"] } } }";
 }

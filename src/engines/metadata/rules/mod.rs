@@ -2,6 +2,7 @@
 
 mod fields;
 mod held_back;
+pub(super) mod objects;
 mod removed;
 mod routing;
 mod server;
@@ -27,6 +28,7 @@ pub fn rules() -> &'static [&'static Rule] {
         ]
         .into_iter()
         .flatten()
+        .chain(objects::all())
         .collect();
         all.sort_by_key(|rule| rule.code);
         all
@@ -54,6 +56,20 @@ const OPENSEARCH: Lines = Lines(&[Line {
     since: (0, 0),
     before: None,
 }]);
+
+/// OpenSearch, and Elasticsearch since 7.
+const OPENSEARCH_ELASTICSEARCH_7: Lines = Lines(&[
+    Line {
+        product: Product::OpenSearch,
+        since: (0, 0),
+        before: None,
+    },
+    Line {
+        product: Product::Elasticsearch,
+        since: (7, 0),
+        before: None,
+    },
+]);
 
 /// OpenSearch on Lucene 9 and newer.
 const OPENSEARCH_2: Lines = Lines(&[Line {
@@ -125,6 +141,7 @@ mod tests {
         let source = [
             server(Product::Elasticsearch, 7, 10),
             server(Product::OpenSearch, 1, 3),
+            server(Product::Elasticsearch, 6, 8),
         ]
         .into_iter()
         .find(|version| rule.source.hold(*version))
@@ -144,7 +161,8 @@ mod tests {
         assert_eq!(codes, unique);
         for rule in rules() {
             assert!(
-                rule.code.len() == 6 && rule.code.starts_with("MIG1"),
+                rule.code.len() == 6
+                    && (rule.code.starts_with("MIG1") || rule.code.starts_with("MIG2")),
                 "{rule:?}"
             );
             assert!(!rule.why.is_empty() && !rule.title.is_empty());
@@ -196,7 +214,8 @@ mod tests {
     #[test]
     fn nested_templates_are_translated_too() {
         for rule in rules() {
-            if !rule.objects.contains(&ObjectKind::IndexTemplate) {
+            let of_indices = rule.objects.contains(&ObjectKind::Index);
+            if !of_indices || !rule.objects.contains(&ObjectKind::IndexTemplate) {
                 continue;
             }
             let example: Value = serde_json::from_str(rule.before).expect(rule.code);

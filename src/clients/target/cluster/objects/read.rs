@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::{ClusterTarget, WORKING_STATE, part, tune};
+use super::{named, settings};
 use crate::base::settings::normal_settings;
 use crate::base::version::Product;
 use crate::clients::cluster::Request;
@@ -35,6 +36,8 @@ pub(super) fn bodies(
         ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => {
             composable(target, kind, names)?
         }
+        ObjectKind::ClusterSettings => settings::bodies(target)?,
+        _ => named::bodies(target, kind, names)?,
     };
     if let Some(names) = names {
         found.retain(|name, _| names.contains(&name.as_str()));
