@@ -6,8 +6,9 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, logging, plan, restore_settings,
-    rollback, sandbox, schema, show, snapshot_inspect, state, status, validate,
+    apply, approve, completions, explain, export, graph, help, logging, metadata_evaluate,
+    metadata_migrate, plan, restore_settings, rollback, sandbox, schema, show, snapshot_inspect,
+    state, status, validate,
 };
 use crate::base::ExitCode;
 
@@ -40,6 +41,9 @@ enum Command {
     /// Work with snapshots
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    /// Evaluate and migrate metadata, in the words of the migration console
+    #[command(subcommand)]
+    Metadata(MetadataCommand),
     Sandbox(sandbox::SandboxCommand),
     Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
@@ -53,6 +57,12 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum SnapshotCommand {
     Inspect(snapshot_inspect::SnapshotInspectArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum MetadataCommand {
+    Evaluate(metadata_evaluate::MetadataEvaluateCommand),
+    Migrate(metadata_migrate::MetadataMigrateCommand),
 }
 
 /// Runs the command line of this process.
@@ -99,6 +109,8 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rollback(args) => rollback::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
+        Command::Metadata(MetadataCommand::Evaluate(args)) => metadata_evaluate::run(args, printer),
+        Command::Metadata(MetadataCommand::Migrate(args)) => metadata_migrate::run(args, printer),
         Command::Sandbox(args) => sandbox::run(args, printer),
         Command::Export(args) => export::run(args, printer),
         Command::Show(args) => show::run(args, printer),

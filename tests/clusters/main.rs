@@ -18,6 +18,7 @@ mod load;
 mod matrix;
 mod metadata;
 mod objects;
+mod other_objects;
 /// A place to run the binary in: the same as for the tests without network.
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
