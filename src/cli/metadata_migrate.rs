@@ -4,14 +4,14 @@ use super::apply::{self, ApplyCommand, Shown};
 use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::CliResult;
 use super::load::{load_plan, options};
-use super::metadata_report::{Output, phases};
+use super::metadata_report::{Output, existing_snapshots, phases};
 use super::printer::Printer;
 use super::settings::plan_file;
 
 /// Do what the metadata phases of a plan say
 ///
-/// As `mig apply --only` these phases, with the same state, locks, approvals and exit codes, and the report of the migration
-/// console.
+/// As `mig apply --only` these phases and the snapshots that are there for them already, with the same state, locks,
+/// approvals and exit codes, and the report of the migration console.
 #[derive(clap::Args, Debug)]
 pub(super) struct MetadataMigrateCommand {
     #[command(flatten)]
@@ -34,7 +34,8 @@ pub(super) struct MetadataMigrateCommand {
 pub(super) fn run(command: &MetadataMigrateCommand, printer: Printer) -> CliResult {
     let file = plan_file(None, &command.args)?;
     let loaded = load_plan(&file, &options(&command.args), printer)?;
-    let only = phases(&loaded, &command.only)?;
+    let mut only = phases(&loaded, &command.only)?;
+    only.extend(existing_snapshots(&loaded, &only));
     let apply = ApplyCommand {
         plan: None,
         args: command.args.clone(),

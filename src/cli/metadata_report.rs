@@ -43,6 +43,28 @@ pub(super) fn phases(loaded: &Loaded, named: &[String]) -> Result<Vec<String>, C
     Ok(all)
 }
 
+/// The phases of snapshots that are there already and that these metadata phases read: nothing is taken for them.
+pub(super) fn existing_snapshots(loaded: &Loaded, metadata: &[String]) -> Vec<String> {
+    let phases = &loaded.plan.phases;
+    let mut found: Vec<String> = phases
+        .values()
+        .filter(|phase| metadata.contains(&phase.address.to_string()))
+        .filter_map(|phase| match &phase.spec {
+            PhaseSpec::Metadata(spec) => phases.get(&spec.from.value),
+            _ => None,
+        })
+        .filter(|phase| {
+            matches!(
+                phase.spec,
+                PhaseSpec::Snapshot(SnapshotSpec::Existing { .. })
+            )
+        })
+        .map(|phase| phase.address.to_string())
+        .collect();
+    found.dedup();
+    found
+}
+
 /// What became of the phases: what was planned, and what is left after an apply.
 pub(super) struct Run<'a> {
     /// The plan.

@@ -1,13 +1,14 @@
 //! What is no index, from real sources to real targets: pipelines, scripts, settings of the cluster, templates of each kind;
 //! and the console's commands over them.
 
+use mig::clients::cluster::{ClusterClient, Request};
 use mig::clients::target::{ClusterTarget, Target};
 use mig::diff::observation::{ObjectKey, ObjectKind};
 use mig::engines::metadata::{Proof, Versions, rules, translate};
 use serde_json::{Value, json};
 
 use super::place::Place;
-use super::support::{Options, Scope, Server, elasticsearch};
+use super::support::{Options, Scope, Server, elasticsearch, secured};
 
 fn with_ingest(what: &str) -> Server {
     let options = Options {
@@ -60,7 +61,9 @@ fn made_by(server: &Server, pipeline: &str) -> Vec<Value> {
     };
     let answer = server.post(&format!("/_ingest/pipeline/{pipeline}/_simulate"), &docs);
     let docs = answer["docs"].as_array().unwrap();
-    docs.iter().map(|doc| doc["doc"]["_source"].clone()).collect()
+    docs.iter()
+        .map(|doc| doc["doc"]["_source"].clone())
+        .collect()
 }
 
 fn make_old_source(source: &Server) {
@@ -111,25 +114,40 @@ fn a_cluster_of_5_6_arrives_with_all_that_is_no_index() {
         .mig(&["plan"])
         .ends_with(4)
         .says("it has no script language `painless`");
-    let told = place.mig(&["metadata", "evaluate", "--output", "json"]).ends_with(4);
+    let told = place
+        .mig(&["metadata", "evaluate", "--output", "json"])
+        .ends_with(4);
     let report: Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!(report["errorCount"], 1, "{report:#}");
     let failed = &report["items"]["scripts"][1];
-    assert_eq!(failed["failure"]["type"], "TARGET_CLUSTER_FAILURE", "{report:#}");
+    assert_eq!(
+        failed["failure"]["type"], "TARGET_CLUSTER_FAILURE",
+        "{report:#}"
+    );
     assert_eq!(failed["name"], "one");
 
-    plan("legacy-templates: composable, include: { scripts: [\"*\", \"!one\"], cluster-settings: [\"*\"] }");
+    plan(
+        "legacy-templates: composable, include: { scripts: [\"*\", \"!one\"], cluster-settings: [\"*\"] }",
+    );
     let told = place.mig(&["metadata", "evaluate"]).ends_with(0);
     insta::assert_snapshot!("evaluate_from_5_6", stable(&told.out, &target));
-    assert!(target.try_get("/_ingest/pipeline/intake").is_err(), "evaluating makes nothing");
-    let told = place.mig(&["metadata", "migrate", "--auto-approve"]).ends_with(0);
+    assert!(
+        target.try_get("/_ingest/pipeline/intake").is_err(),
+        "evaluating makes nothing"
+    );
+    let told = place
+        .mig(&["metadata", "migrate", "--auto-approve"])
+        .ends_with(0);
     insta::assert_snapshot!("migrate_from_5_6", stable(&told.out, &target));
     place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
     let told = place
         .mig(&["metadata", "migrate", "--auto-approve", "--output", "json"])
         .ends_with(0);
     let report: Value = serde_json::from_str(&told.out).unwrap();
-    assert_eq!(report["items"]["pipelines"][0]["alreadyThere"], true, "{report:#}");
+    assert_eq!(
+        report["items"]["pipelines"][0]["alreadyThere"], true,
+        "{report:#}"
+    );
 
     // They do there what they did.
     assert_eq!(made_by(&source, "intake"), made_by(&target, "intake"));
@@ -150,14 +168,27 @@ fn a_cluster_of_5_6_arrives_with_all_that_is_no_index() {
         server.put("/logs-2", &json!({}));
         let made = server.get("/logs-2?flat_settings=true")["logs-2"].clone();
         assert_eq!(made["settings"]["index.refresh_interval"], "7s", "{made:#}");
-        assert_eq!(made["settings"]["index.number_of_replicas"], "0", "{made:#}");
+        assert_eq!(
+            made["settings"]["index.number_of_replicas"], "0",
+            "{made:#}"
+        );
         assert!(made["aliases"].get("logs").is_some(), "{made:#}");
-        assert!(made["mappings"].to_string().contains(r#""verb":{"type":"keyword"}"#), "{made:#}");
+        assert!(
+            made["mappings"]
+                .to_string()
+                .contains(r#""verb":{"type":"keyword"}"#),
+            "{made:#}"
+        );
     }
 
     target.delete("/logs-2");
     place.mig(&["rollback", "--auto-approve"]).ends_with(0);
-    for path in ["/_ingest/pipeline/intake", "/_scripts/find", "/_index_template/logs", "/logs-1"] {
+    for path in [
+        "/_ingest/pipeline/intake",
+        "/_scripts/find",
+        "/_index_template/logs",
+        "/logs-1",
+    ] {
         assert!(target.try_get(path).is_err(), "{path}");
     }
     let settings = target.get("/_cluster/settings?flat_settings=true");
@@ -170,14 +201,18 @@ fn what_is_named_and_not_there_is_found_when_planning() {
     let target = with_ingest("opensearch:3.3.0");
     let scope = Scope::on(&[source, &target], "named");
     let name = |name: &str| scope.name(name);
-    source.put(&format!("/_ingest/pipeline/{}", name("in")), &json!({"processors": []}));
+    source.put(
+        &format!("/_ingest/pipeline/{}", name("in")),
+        &json!({"processors": []}),
+    );
     let body = json!({"settings": {"number_of_replicas": 0, "default_pipeline": name("in")}});
     source.put(&format!("/{}", name("a")), &body);
     source.put(
         &format!("/_component_template/{}", name("part")),
         &json!({"template": {"settings": {"number_of_shards": 2}}}),
     );
-    let template = json!({"index_patterns": [name("x-*")], "composed_of": [name("part")], "priority": 3});
+    let template =
+        json!({"index_patterns": [name("x-*")], "composed_of": [name("part")], "priority": 3});
     source.put(&format!("/_index_template/{}", name("whole")), &template);
     take_snapshot(&scope, source, &name("*"));
     source.delete(&format!("/_ingest/pipeline/{}", name("in")));
@@ -189,10 +224,22 @@ fn what_is_named_and_not_there_is_found_when_planning() {
     };
     plan("pipelines: none, component-templates: none");
     let ran = place.mig(&["plan"]).ends_with(4).says("MIG098");
-    assert!(ran.out.contains(&format!("pipeline {}", name("in"))), "{}", ran.out);
-    assert!(ran.out.contains(&format!("component template {}", name("part"))), "{}", ran.out);
+    assert!(
+        ran.out.contains(&format!("pipeline {}", name("in"))),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out
+            .contains(&format!("component template {}", name("part"))),
+        "{}",
+        ran.out
+    );
     // Made on the target by somebody else, they are there.
-    target.put(&format!("/_ingest/pipeline/{}", name("in")), &json!({"processors": []}));
+    target.put(
+        &format!("/_ingest/pipeline/{}", name("in")),
+        &json!({"processors": []}),
+    );
     target.put(
         &format!("/_component_template/{}", name("part")),
         &json!({"template": {"settings": {"number_of_shards": 2}}}),
@@ -200,7 +247,9 @@ fn what_is_named_and_not_there_is_found_when_planning() {
     place.mig(&["plan"]).ends_with(0);
     target.delete(&format!("/_ingest/pipeline/{}", name("in")));
     target.delete(&format!("/_component_template/{}", name("part")));
-    plan(&format!("pipelines: [\"{prefix}*\"], component-templates: [\"{prefix}*\"]"));
+    plan(&format!(
+        "pipelines: [\"{prefix}*\"], component-templates: [\"{prefix}*\"]"
+    ));
     place.apply().ends_with(0);
     place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
     // What is written to the index goes through the pipeline that came with it.
@@ -208,7 +257,10 @@ fn what_is_named_and_not_there_is_found_when_planning() {
         &format!("/_ingest/pipeline/{}", name("in")),
         &json!({"processors": [{"set": {"field": "seen", "value": true}}]}),
     );
-    target.post(&format!("/{}/_doc/1?refresh=true", name("a")), &json!({"n": 1}));
+    target.post(
+        &format!("/{}/_doc/1?refresh=true", name("a")),
+        &json!({"n": 1}),
+    );
     let found = target.get(&format!("/{}/_doc/1", name("a")));
     assert_eq!(found["_source"], json!({"n": 1, "seen": true}));
     // And what somebody changed is never overwritten without a word.
@@ -238,10 +290,20 @@ fn the_target_refuses_what_a_rule_takes_out_and_takes_what_it_leaves() {
         };
         let before: Value = serde_json::from_str(rule.before).unwrap();
         let refused = cluster.refusals(&[(key.clone(), before.clone())]).unwrap();
-        assert_eq!(refused.len(), 1, "{}: the target would take it as it is", rule.code);
+        assert_eq!(
+            refused.len(),
+            1,
+            "{}: the target would take it as it is",
+            rule.code
+        );
         let after = translate(&key, &before, versions, &std::collections::BTreeSet::new());
-        assert_eq!(after.body, serde_json::from_str::<Value>(rule.after).unwrap());
-        let refused = cluster.refusals(&[(key.clone(), after.body.clone())]).unwrap();
+        assert_eq!(
+            after.body,
+            serde_json::from_str::<Value>(rule.after).unwrap()
+        );
+        let refused = cluster
+            .refusals(&[(key.clone(), after.body.clone())])
+            .unwrap();
         assert_eq!(refused, [], "{}", rule.code);
         cluster.put(&key, &after.body).unwrap();
         let found = cluster.get(&key).unwrap();
@@ -251,7 +313,10 @@ fn the_target_refuses_what_a_rule_takes_out_and_takes_what_it_leaves() {
     }
     assert_eq!(held, 7);
     for (kind, lacks) in [
-        (ObjectKind::LifecyclePolicy, "it has no Index State Management"),
+        (
+            ObjectKind::LifecyclePolicy,
+            "it has no Index State Management",
+        ),
         (ObjectKind::SnapshotPolicy, "it has no Snapshot Management"),
         (ObjectKind::Role, "it has no security"),
     ] {
@@ -263,11 +328,72 @@ fn the_target_refuses_what_a_rule_takes_out_and_takes_what_it_leaves() {
         let refused = cluster.refusals(&[(key, json!({}))]).unwrap();
         assert!(refused[0].1.starts_with(lacks), "{refused:?}");
     }
-    let settings = json!({"persistent": {"cluster.max_shards_per_node": "1500", "no.such.thing": "1"}});
+    let settings =
+        json!({"persistent": {"cluster.max_shards_per_node": "1500", "no.such.thing": "1"}});
     let key = ObjectKey {
         kind: ObjectKind::ClusterSettings,
         name: "persistent".into(),
     };
     let refused = cluster.refusals(&[(key, settings)]).unwrap();
     assert_eq!(refused[0].1, "it does not know the settings no.such.thing");
+}
+
+/// The documents are those that Elasticsearch's security writes, put there by hand: no distribution at hand snapshots them.
+#[test]
+fn roles_in_a_snapshot_are_made_on_a_secured_target_and_no_user_is() {
+    let source = elasticsearch();
+    let target = secured();
+    let admin = ClusterClient::open(&target.cluster(target.admin())).unwrap();
+    let scope = Scope::on(&[source], "roles");
+    let name = scope.name("analyst");
+    let role = json!({"type": "role", "cluster": ["monitor", "manage_ml"], "run_as": [], "metadata": {}, "applications": [],
+        "indices": [{"names": ["logs-*"], "privileges": ["read", "create_doc"], "allow_restricted_indices": false,
+            "field_security": {"grant": ["*"], "except": ["salary"]}, "query": "{\"term\": {\"public\": true}}"}]});
+    source.put(
+        &format!("/.security-7/_doc/role-{name}?refresh=true"),
+        &role,
+    );
+    let user = json!({"type": "user", "password": "$2a$10$hash", "roles": [name]});
+    source.put("/.security-7/_doc/user-ann?refresh=true", &user);
+    take_snapshot(&scope, source, ".security-7");
+    source.delete("/.security-7");
+    let place = Place::empty();
+    let text = format!(
+        "mig: 1\nplan: {prefix}\nstate: state\nclusters:\n  os: {{ endpoint: \"{url}\", auth: {{ basic: {{ user: admin, password: {{ file: {password} }} }} }}, tls: {{ ca: {ca} }} }}\n\
+         stores:\n  snapshots: {{ directory: {repository} }}\nphases:\n\
+         \x20 base: {{ snapshot: {{ existing: {{ store: snapshots, name: one }} }} }}\n\
+         \x20 meta: {{ metadata: {{ from: base, to: os, include: {{ indices: none, templates: none, component-templates: none, pipelines: none, scripts: none, security: [\"{prefix}*\"] }} }} }}\n",
+        prefix = scope.prefix(),
+        url = target.url(),
+        password = target.file("admin-password").display(),
+        ca = target.file("ca.pem").display(),
+        repository = scope.repository(source).display(),
+    );
+    std::fs::write(place.path("plan.yaml"), text).unwrap();
+    let ran = place
+        .mig(&["plan", "--detail", "full"])
+        .ends_with(0)
+        .says("left out 1 user")
+        .says("MIG261");
+    assert!(!format!("{ran:?}").contains("$2a$"), "{ran:?}");
+    place.apply().ends_with(0);
+    let path = format!("/_plugins/_security/api/roles/{name}");
+    let made = admin.json(Request::get(path.clone())).unwrap()[&name].clone();
+    assert_eq!(
+        made["cluster_permissions"],
+        json!(["cluster_monitor"]),
+        "{made:#}"
+    );
+    let permission = &made["index_permissions"][0];
+    assert_eq!(permission["allowed_actions"], json!(["read"]), "{made:#}");
+    assert_eq!(permission["fls"], json!(["~salary"]), "{made:#}");
+    assert_eq!(
+        permission["dls"], r#"{"term": {"public": true}}"#,
+        "{made:#}"
+    );
+    place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
+    let state = std::fs::read_to_string(place.path("state/state.json")).unwrap();
+    assert!(!state.contains("$2a$"));
+    place.mig(&["rollback", "--auto-approve"]).ends_with(0);
+    assert_eq!(admin.found(Request::get(path)).unwrap(), None);
 }

@@ -24,7 +24,9 @@ pub(in super::super) fn global_objects(global: &GlobalMetadata) -> Vec<(ObjectKe
         add(ObjectKind::ClusterSettings, PERSISTENT, settings);
     }
     for (id, stored) in &global.stored_scripts {
-        let (name, body) = script(id, stored);
+        let Some((name, body)) = script(id, stored, &global.stored_scripts) else {
+            continue;
+        };
         add(ObjectKind::Script, name, body);
     }
     for (name, body) in &global.pipelines {
@@ -60,12 +62,20 @@ fn policies<'a>(
         .filter_map(|(name, noted)| Some((name.as_str(), noted.get("policy")?)))
 }
 
-/// Elasticsearch 5 wrote `language#id`, and a source alone; up to 5.5 the source is called `code`.
-fn script<'a>(id: &'a str, stored: &Value) -> (&'a str, Value) {
+/// Elasticsearch 5 wrote `language#id`, and a source alone, and from 5.3 on each script once more by its id; up to 5.5 the
+/// source is called `code`. `None`: it is told by its id alone.
+fn script<'a>(id: &'a str, stored: &Value, all: &Map<String, Value>) -> Option<(&'a str, Value)> {
     let (language, name) = match id.split_once('#') {
         Some((language, name)) => (Some(language), name),
         None => (None, id),
     };
+    let by_id = all.get(name).filter(|_| language.is_some());
+    let of_other = by_id.is_some_and(|it| it.get("lang").and_then(Value::as_str) != language);
+    if by_id.is_some() && !of_other {
+        return None;
+    }
+    // Of two languages under one id both are shown, and the target has something to say to this name.
+    let name = if of_other { id } else { name };
     let mut script = match stored {
         Value::Object(fields) => fields.clone(),
         source => Map::from_iter([("source".to_owned(), source.clone())]),
@@ -81,7 +91,7 @@ fn script<'a>(id: &'a str, stored: &Value) -> (&'a str, Value) {
     if let Some(source @ (Value::Object(_) | Value::Array(_))) = script.get_mut("source") {
         *source = Value::String(source.to_string());
     }
-    (name, json!({ "script": script }))
+    Some((name, json!({ "script": script })))
 }
 
 /// Patterns and priorities of the templates whose indices a lifecycle policy takes up.
@@ -140,6 +150,7 @@ mod tests {
     fn scripts_of_every_age_have_one_form() {
         let found = objects(&json!({"stored_scripts": {
             "painless#old": "return 1",
+            "painless#new": "return 3",
             "mustache#older": {"template": {"query": {"match_all": {}}}},
             "half": {"lang": "painless", "code": "return 2"},
             "new": {"lang": "painless", "source": "return 3", "options": {"a": "b"}}}}));

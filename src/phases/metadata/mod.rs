@@ -10,6 +10,7 @@ pub(super) mod global;
 mod perform;
 mod references;
 pub(super) mod source;
+mod system_index;
 mod undo;
 
 use std::collections::BTreeSet;
@@ -63,12 +64,12 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let view = connections.source(&spec.from.value)?;
     let (mut source_objects, not_moved) = match &view {
         SourceView::Snapshot(view) => {
-            let held = source::held(view)?;
+            let held = source::held(spec, view)?;
             (held.objects, held.not_moved)
         }
         SourceView::Live(live) => (live.objects.clone(), live.not_moved.clone()),
         SourceView::Wider(wider) => {
-            let held = source::held(&wider.taken)?;
+            let held = source::held(spec, &wider.taken)?;
             let objects = source::with_more(held.objects, &wider.live.objects);
             (objects, held.not_moved)
         }

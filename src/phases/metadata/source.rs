@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
 use super::global::global_objects;
+use super::system_index::kept;
 use crate::diff::change::LeftOut;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 use crate::engines::metadata::{built_in, composable, normal_settings, not_moved};
@@ -21,18 +22,21 @@ pub(super) struct Held {
     pub(super) not_moved: Vec<LeftOut>,
 }
 
-/// All that the snapshots of a view hold.
-pub(super) fn held(view: &SnapshotView) -> Result<Held, PhaseError> {
+/// All that the snapshots of a view hold. Indices of roles and policies are read where the plan chooses such.
+pub(super) fn held(spec: &MetadataSpec, view: &SnapshotView) -> Result<Held, PhaseError> {
     let Some(global) = view.global_metadata()? else {
         return Ok(Held {
             objects: Vec::new(),
             not_moved: Vec::new(),
         });
     };
-    Ok(Held {
-        objects: objects(view, &global),
-        not_moved: not_moved(&global.other),
-    })
+    let kept = kept(&spec.include, view)?;
+    let mut objects = objects(view, &global);
+    objects.extend(kept.objects);
+    objects.sort_by(|left, right| left.0.cmp(&right.0));
+    let mut not_moved = not_moved(&global.other);
+    not_moved.extend(kept.not_moved);
+    Ok(Held { objects, not_moved })
 }
 
 fn objects(view: &SnapshotView, global: &GlobalMetadata) -> Vec<(ObjectKey, Value)> {
