@@ -18,8 +18,9 @@ use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::change::LeftOut;
 use crate::diff::observation::{
-    LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap,
+    LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap, TypesFacts,
 };
+use crate::engines::mapping_types::facts;
 use crate::engines::metadata::not_moved;
 use crate::engines::reconstruct::lost_fields;
 use crate::engines::snapshot::GlobalMetadata;
@@ -146,6 +147,7 @@ impl LiveView {
                     docs: found.docs,
                     bytes: found.bytes.unwrap_or(0),
                     source_gap: gap(&objects, &name),
+                    types: types(version, &objects, &name),
                     ..SnapshotIndexFacts::default()
                 };
                 (name, facts)
@@ -158,6 +160,30 @@ impl LiveView {
             not_moved,
         })
     }
+}
+
+/// The mapping types of an index by its body among the objects. Of their documents nothing is known yet.
+fn types(
+    version: ProductVersion,
+    objects: &[(ObjectKey, Value)],
+    name: &str,
+) -> Option<TypesFacts> {
+    // A mapping that stands by itself is of `_doc`.
+    const ROOT: [&str; 3] = ["properties", "dynamic", "dynamic_templates"];
+    if version.product != Product::Elasticsearch || version.version.floor() >= (7, 0, 0) {
+        return None;
+    }
+    let is_it = |(key, _): &&(ObjectKey, Value)| key.kind == ObjectKind::Index && key.name == name;
+    let (_, body) = objects.iter().find(is_it)?;
+    let mappings = body.get("mappings")?.as_object()?;
+    if ROOT.iter().any(|word| mappings.contains_key(*word)) {
+        return None;
+    }
+    facts(
+        mappings
+            .iter()
+            .map(|(name, mapping)| (name.as_str(), mapping)),
+    )
 }
 
 /// Why documents of an index will have no source, by its body among the objects.

@@ -17,6 +17,7 @@ mod scan;
 pub mod snapshot;
 mod source_gap;
 pub mod switchover;
+mod types;
 pub mod verify;
 
 use crate::diff::observation::Observation;

@@ -124,12 +124,18 @@ impl AlteredShop {
     /// The metadata of the index with other settings and another mapping.
     pub(crate) fn metadata(&self, settings: &Value, mapping: &Value) {
         let found = self.snapshot.index_metadata(INDEX).unwrap();
-        let mut all = found.settings.clone();
-        all.extend(settings.as_object().unwrap().clone());
         let mut mapped = found.mapping().as_object().unwrap().clone();
         mapped.extend(mapping.as_object().unwrap().clone());
+        self.types(settings, &json!({"_doc": mapped}));
+    }
+
+    /// The metadata of the index with other settings and these mappings by type.
+    pub(crate) fn types(&self, settings: &Value, mappings: &Value) {
+        let found = self.snapshot.index_metadata(INDEX).unwrap();
+        let mut all = found.settings.clone();
+        all.extend(settings.as_object().unwrap().clone());
         let body = json!({INDEX: {
-            "state": "open", "settings": all, "mappings": [{"_doc": mapped}], "aliases": {},
+            "state": "open", "settings": all, "mappings": [mappings], "aliases": {},
             "routing_num_shards": found.routing_num_shards, "primary_terms": found.primary_terms,
         }});
         let blob = fs::read_dir(self.folder())

@@ -10,7 +10,7 @@ use std::path::Path;
 use mig::plan::codes;
 use serde_json::json;
 
-use super::altered_shop::AlteredShop;
+use super::altered_shop::{AlteredShop, INDEX};
 use super::support::{Place, Ran, fixture};
 
 const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
@@ -130,6 +130,23 @@ fn answer_all(mut connection: TcpStream) {
     }
 }
 
+/// A plan over the index with several types of a real Elasticsearch 2.4.6.
+fn with_types(more: &str) -> Ran {
+    let phases = format!(
+        "  base: {{ snapshot: {{ existing: {{ store: snapshots, name: first }} }} }}
+  meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [types], aliases: none, templates: none }}{more} }} }}
+  docs: {{ backfill: {{ from: base, to: os, indices: [types] }} }}
+  same: {{ verify: {{ source: base, target: os, indices: [types] }} }}
+"
+    );
+    let place = Place::with(&phases);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let repository = fixtures.join("versions/elasticsearch-2.4.6/repository");
+    std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
+    write_plan(&place, &phases);
+    place.mig(&["plan"])
+}
+
 fn scene(code: &str) -> Ran {
     match code {
         "MIG049" => {
@@ -218,20 +235,27 @@ fn scene(code: &str) -> Ran {
             shop.metadata(&json!({}), &json!({"_source": {"enabled": false}}));
         }),
         "MIG096" => altered(AlteredShop::damaged),
-        // Of a real Elasticsearch 2.4.6.
-        "MIG097" => {
-            let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
-  meta: { metadata: { from: base, to: os, include: { indices: [types], aliases: none, templates: none } } }
-  docs: { backfill: { from: base, to: os, indices: [types] } }
-  same: { verify: { source: base, target: os, indices: [types] } }
-";
-            let place = Place::with(phases);
-            let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-            let repository = fixtures.join("versions/elasticsearch-2.4.6/repository");
-            std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
-            write_plan(&place, phases);
+        "MIG097" => with_types(""),
+        "MIG320" => with_types(", types: { types: { take: union } }"),
+        "MIG321" => {
+            let types = format!("types: {{ {INDEX}: {{ take: union, ids: type-prefix }} }}");
+            let phases = phases(DOCS).replace("to: os }", &format!("to: os, {types} }}"));
+            let place = Place::with(&phases);
+            let shop = AlteredShop::at(&place.path("snapshots"));
+            let field = |kind: &str| json!({"properties": {"n": {"type": kind}}});
+            shop.types(
+                &json!({}),
+                &json!({"page": field("long"), "post": field("date")}),
+            );
+            write_plan(&place, &phases);
             place.mig(&["plan"])
         }
+        "MIG322" => with_types(
+            ", types: { types: { take: split, name: \"{index}:{type}\", ids: type-prefix } }",
+        ),
+        "MIG323" => with_types(
+            ", types: { types: { take: split, drop: [scratch] }, typse: { take: union } }",
+        ),
         other => panic!("{other} has no scene"),
     }
 }
@@ -258,7 +282,8 @@ fn said(ran: &Ran) -> String {
 
 #[test]
 fn each_code_of_planning_says_exactly_this() {
-    let rows = codes::planning::ROWS.iter().map(|row| row.code.to_string());
+    let rows = codes::planning::ROWS.iter().chain(codes::documents::ROWS);
+    let rows = rows.map(|row| row.code.to_string());
     let wanted: BTreeSet<String> = rows.chain(["MIG049".to_owned()]).collect();
     let mut wrong = Vec::new();
     for code in wanted {

@@ -243,7 +243,12 @@ fn meet(left: &str, right: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::base::version::{Product, ProductVersion, Version};
+    use crate::diff::observation::{ObjectKey, ObjectKind};
+    use crate::engines::metadata::{Versions, translate};
 
     #[test]
     fn patterns_cover_and_meet() {
@@ -307,6 +312,43 @@ mod tests {
         );
         assert_eq!(made[1].1["priority"], 5);
         assert_eq!(made[1].1["index_patterns"], json!(["*"]));
+    }
+
+    #[test]
+    fn the_types_of_several_templates_become_one_mapping() {
+        let made = all(
+            &[
+                (
+                    "all",
+                    json!({"template": "*", "mappings": {"_default_": {"dynamic": "strict"}, "event": {"properties": {"a": {"type": "long"}}}}}),
+                ),
+                (
+                    "logs",
+                    json!({"template": "logs-*", "order": 1, "mappings": {"line": {"properties": {"b": {"type": "keyword"}}}}}),
+                ),
+            ],
+            &[],
+        );
+        let server = |product, major, minor| ProductVersion {
+            product,
+            version: Version::new(major, minor, 0),
+        };
+        let versions = Versions {
+            source: server(Product::Elasticsearch, 5, 6),
+            target: server(Product::OpenSearch, 3, 3),
+        };
+        let (name, logs) = &made[1];
+        let key = ObjectKey {
+            kind: ObjectKind::IndexTemplate,
+            name: name.clone(),
+        };
+        let translated = translate(&key, logs, versions, &BTreeSet::new());
+        assert_eq!(
+            translated.body["template"]["mappings"],
+            json!({"dynamic": "strict", "properties": {"a": {"type": "long"}, "b": {"type": "keyword"}}})
+        );
+        let codes: Vec<&str> = translated.findings.iter().map(|it| it.rule.code).collect();
+        assert_eq!(codes, ["MIG209", "MIG265"]);
     }
 
     #[test]

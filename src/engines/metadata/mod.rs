@@ -11,6 +11,7 @@
 mod built_in;
 mod compare;
 mod composable;
+mod definitions;
 mod draft;
 mod fields;
 mod held_back;
@@ -28,4 +29,4 @@ pub use held_back::{held_back, release, withhold};
 pub use not_moved::{not_moved, system_index, unmovable};
 pub use rule::{Level, Lines, Proof, Rule, Versions};
 pub use rules::{codes, rules};
-pub use translate::{Finding, Translation, translate};
+pub use translate::{Finding, Translation, translate, translate_without};

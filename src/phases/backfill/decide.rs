@@ -3,6 +3,7 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::types;
 use super::fate::{Fate, fate};
 use super::findings;
 use super::spec;
@@ -33,7 +34,7 @@ pub(super) fn selected<'a>(
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = common::index_left_out(&spec.indices, name, facts) {
+        if let Some(reason) = common::index_left_out(&spec.indices, types::of(name, facts), facts) {
             left_out.push(reason);
         } else if facts.closed && spec.closed == Closed::Skip {
             left_out.push(LeftOut {
@@ -45,6 +46,8 @@ pub(super) fn selected<'a>(
             chosen.push((name.as_str(), facts));
         }
     }
+    // The parts of a split index are left out as one.
+    left_out.dedup();
     (chosen, left_out)
 }
 
@@ -77,6 +80,20 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         gather(cx, spec, observed, name, facts, &mut all);
     }
     let provisional = observed.snapshot_uuid.is_none();
+    let is_there = |name: &str| observed.source.contains_key(name);
+    let awaited = common::awaited(cx, &spec.from.value, &is_there)
+        .into_iter()
+        .filter(|item| spec.indices.matches(&item.name));
+    for item in awaited {
+        all.docs += item.docs.unwrap_or(0);
+        all.docs_known &= item.docs.is_some();
+        all.bytes += item.bytes.unwrap_or(0);
+        all.items.push(Item {
+            action: Action::Run,
+            note: common::AWAITED.to_owned(),
+            ..item.clone()
+        });
+    }
     let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
     if live && all.items.iter().any(works) {
         all.items.retain(|item| !works(item));
@@ -153,7 +170,7 @@ fn gather(
 ) {
     let to = &spec.to.value;
     let work = |all: &mut Gathered, action: Action, note: String| {
-        let note = match findings::note(spec, facts) {
+        let note = match findings::note(cx.plan, spec, name, facts) {
             Some(more) if note.is_empty() => more,
             Some(more) => format!("{note}; {more}"),
             None => note,
@@ -172,7 +189,8 @@ fn gather(
     let fate = fate(cx, spec, observed, name, facts);
     let works = matches!(fate, Fate::Write | Fate::Resume | Fate::Again(_));
     if works && (cx.redo || !all.live) {
-        let questions = findings::questions(spec, name, facts);
+        let mut questions = findings::questions(spec, types::of(name, facts), facts);
+        questions.extend(findings::types_question(cx, spec, name, facts));
         if !questions.is_empty() {
             all.items.extend(questions);
             return;

@@ -17,6 +17,7 @@ use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use super::types::Way;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
@@ -54,11 +55,12 @@ impl PhaseKind for Backfill {
             identity.is_some_and(|identity| Some(identity.snapshot_uuid) == snapshot_uuid);
         let work = work.filter(|_| ours && this_snapshot);
         let written = work.as_ref().map_or(0, |work| work.docs_done);
-        let names: Vec<&str> = view.indices().keys().map(String::as_str).collect();
+        let source = way(cx.plan, spec).targets(view.indices());
+        let names: Vec<&str> = source.keys().map(String::as_str).collect();
         let indices = target.index_facts_many(&names, written).map_err(error)?;
         Ok(Observation::Backfill(BackfillObservation {
             snapshot_uuid,
-            source: view.indices().clone(),
+            source,
             target: indices,
             work,
             other_work,
@@ -90,6 +92,15 @@ fn spec(phase: &Phase) -> Result<&BackfillSpec, PhaseError> {
             message: format!("`{}` is no backfill phase", phase.address),
             help: None,
         }),
+    }
+}
+
+/// Where its documents come from and go.
+fn way<'a>(plan: &'a Plan, spec: &'a BackfillSpec) -> Way<'a> {
+    Way {
+        plan,
+        from: &spec.from.value,
+        to: &spec.to.value,
     }
 }
 
@@ -125,9 +136,10 @@ fn work_identity(
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: match spec.without_source {
-            WithoutSource::Refuse => Fingerprint::of(&(&spec.to, spec.versions)),
-            choice => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+        digest: match (spec.without_source, way(plan, spec).rules()) {
+            (WithoutSource::Refuse, None) => Fingerprint::of(&(&spec.to, spec.versions)),
+            (choice, None) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+            (choice, types) => Fingerprint::of(&(&spec.to, spec.versions, choice, types)),
         },
     }
 }

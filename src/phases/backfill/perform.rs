@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::fate::written_to;
-use super::{cluster, spec, store, work_error};
+use super::fate::{TYPES, written_to};
+use super::{cluster, spec, store, way, work_error};
 use crate::base::units::plural;
 use crate::base::{Address, failpoint};
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, Observation};
+use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
 use crate::engines::bulk::work_store::WorkStore;
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
@@ -67,11 +67,18 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         if cx.interrupt.draining() {
             return Ok(Performed::Interrupted);
         }
-        let uuid = prepare(cx, &*target, &*store, on, snapshot_uuid, (name, *action))?;
+        let mark = observed.source.get(name);
+        let mark = mark.and_then(|facts| way(cx.plan, spec).mark(name, facts));
+        let stamp = json!({"snapshot-uuid": snapshot_uuid, TYPES: mark});
+        let uuid = prepare(cx, &*target, &*store, on, &stamp, (name, *action))?;
         indices.insert(name.clone(), Some(uuid));
     }
     let names: Vec<String> = chosen.keys().cloned().collect();
-    let source = view.source(&names, &|_| spec.without_source)?;
+    let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
+        .iter()
+        .filter_map(|name| Some((name.as_str(), observed.source.get(name)?)))
+        .collect();
+    let source = way(cx.plan, spec).source(&view, &wanted, &|_| spec.without_source)?;
     let failed_folder = failed_folder(cx, &*target)?;
     cluster::tune(cx, spec, &*target, &indices)?;
     let watch = cluster::Watch::new(&*target, &indices);
@@ -167,7 +174,21 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
     let sum =
         |count: fn(&bulk::IndexOutcome) -> u64| outcome.indices.values().map(count).sum::<u64>();
     let written = sum(|index| index.written);
-    let delivered = sum(|index| index.delivered);
+    // Documents of other mapping types are another index's.
+    let delivered = sum(|index| index.delivered - index.elsewhere);
+    let dropped = match sum(|index| index.dropped) {
+        0 => String::new(),
+        dropped => format!(
+            ", {} left out as the plan says",
+            crate::base::units::human_count(dropped)
+        ),
+    };
+    // Segments written before Elasticsearch 6 have no second count of roots.
+    let counted = if outcome.indices.values().all(|it| it.expected.is_some()) {
+        "as many as the snapshot's own bitmaps count"
+    } else {
+        "each that its segments hold"
+    };
     let failed = sum(|index| index.failed);
     let skipped = match sum(|index| index.skipped) {
         0 => String::new(),
@@ -177,7 +198,7 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
         ),
     };
     format!(
-        "{} of {} of {} written to {on}, {failed} failed{skipped}; as many as the snapshot's own bitmaps count",
+        "{} of {} of {} written to {on}, {failed} failed{skipped}{dropped}; {counted}",
         crate::base::units::human_count(written),
         plural(delivered, "document"),
         common::indices(outcome.indices.len()),
@@ -242,6 +263,7 @@ fn outputs(
                 "written": index.written,
                 "newer-present": index.newer_present,
                 "dropped": index.dropped,
+                "elsewhere": index.elsewhere,
                 "without-source": index.skipped,
                 "failed": index.failed,
                 // A cluster is its users' too: what they write later stands, so nothing is held against it.
@@ -285,7 +307,7 @@ fn prepare(
     target: &dyn Target,
     store: &dyn WorkStore,
     on: &Address,
-    snapshot_uuid: &str,
+    stamp: &Value,
     (name, action): (&str, Action),
 ) -> Result<String, PhaseError> {
     let error = |error| common::target_error(on, &error);
@@ -300,7 +322,8 @@ fn prepare(
     };
     let found = facts()?;
     let announce = |uuid: &str| {
-        let detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
+        let mut detail = stamp.clone();
+        detail["target-uuid"] = json!(uuid);
         (cx.announce)(common::effect_with(on, "write-documents", name, detail))
     };
     // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in

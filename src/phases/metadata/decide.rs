@@ -7,12 +7,18 @@ use serde_json::Value;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::types;
 use super::{Desired, desired, references, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
-use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
+use crate::diff::observation::{
+    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+};
+use crate::engines::mapping_types::{Conflict, Problem, ProblemKind};
 use crate::engines::metadata::{differences, held_back};
+use crate::plan::codes::documents::{FIELDS_CONFLICT, TYPES_UNFIT};
 use crate::plan::model::MetadataSpec;
+use crate::plan::selector::Selector;
 
 /// An object that is on the target and differs.
 const DIFFERS: &str = "MIG081";
@@ -66,6 +72,9 @@ impl Seen<'_> {
 }
 
 pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
+    if let Some(problem) = wanted.problems.first() {
+        return Fate::Ask(types_question(wanted, problem));
+    }
     let fate = fate_if_taken(spec, seen, wanted);
     let Some(words) = seen.refused.get(&wanted.key) else {
         return fate;
@@ -85,6 +94,41 @@ pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fa
     let mut item = common::question(object, name, REFUSED, question, answers);
     item.note = "the target would refuse it".into();
     Fate::Ask(item)
+}
+
+/// What stands against taking the mapping types of an index as the plan says, or that it says nothing.
+fn types_question(wanted: &Desired, problem: &Problem) -> Item {
+    let (object, name) = (wanted.key.kind.as_str(), wanted.key.name.as_str());
+    let question = match problem.kind {
+        ProblemKind::Undecided => {
+            format!("{object} {name}: {}. How are they taken?", problem.what)
+        }
+        _ => format!(
+            "{object} {name}: {}. What is to become of it?",
+            problem.what
+        ),
+    };
+    let mut answers = problem.answers.clone();
+    answers.push(leave_out(&wanted.key));
+    let code = types::code(problem).to_string();
+    let mut item = common::question(object, name, &code, question, answers);
+    item.edits = problem.conflicts.iter().map(contradiction).collect();
+    item
+}
+
+/// Two definitions of one field, as an edit from the one to the other.
+fn contradiction(conflict: &Conflict) -> Edit {
+    Edit {
+        path: conflict.path.clone(),
+        before: conflict.right.1.clone(),
+        after: conflict.left.1.clone(),
+        rule: Some(FIELDS_CONFLICT.to_string()),
+        why: format!(
+            "the first is of type {}, the second of type {}",
+            conflict.right.0, conflict.left.0
+        ),
+        lossy: true,
+    }
 }
 
 /// How an object is left out.
@@ -209,6 +253,21 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             .iter()
             .filter_map(|(key, by)| lacking(spec, key, by)),
     );
+    let is_there = |name: &str| {
+        let mut indices = wanted.iter().filter(|it| it.key.kind == ObjectKind::Index);
+        indices.any(|it| it.key.name == name)
+    };
+    let awaited: Vec<Item> = common::awaited(cx, &spec.from.value, &is_there)
+        .into_iter()
+        .filter(|item| spec.include.indices.matches(&item.name))
+        .map(|item| Item {
+            note: common::AWAITED.to_owned(),
+            ..common::item(Action::Create, "index", item.name.clone())
+        })
+        .collect();
+    let more = awaited.len();
+    items.extend(awaited);
+    items.extend(unused_types(spec, observed));
     let provisional = observed.snapshot_uuid.is_none();
     let recorded = common::done(cx.state, &cx.phase.address).is_some();
     let undecided = items.iter().any(|item| item.decision.is_some());
@@ -222,7 +281,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         () if recorded => (Action::UpToDate, "equal"),
         () => (Action::UpToDate, "equal-already"),
     };
-    let title = format!("{} → {}", counts(&wanted), spec.to.value);
+    let title = format!("{} → {}", counts(&wanted, more), spec.to.value);
     let inputs = common::inputs(cx, &cx.observation.fingerprint());
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
     change.fields = common::fields(cx);
@@ -246,8 +305,23 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             objects(removed)
         ));
     }
+    change
+        .evidence
+        .extend(observed.probed.map(|it| probed(spec, it)));
     change.items = items;
     change
+}
+
+fn probed(spec: &MetadataSpec, facts: ProbeFacts) -> String {
+    let left = match facts.not_probed {
+        0 => String::new(),
+        left => format!("; {} not probed, there were too many kinds", objects(left)),
+    };
+    format!(
+        "probed: {} made on {} for a moment and removed again{left}",
+        common::indices(facts.made),
+        spec.to.value
+    )
 }
 
 fn created(object: &Desired) -> Item {
@@ -342,8 +416,36 @@ fn unknown_answers<'a>(
     })
 }
 
-/// `11 indices, 2 templates`.
-fn counts(wanted: &[Desired]) -> String {
+/// A rule for types of an index that is not among what is moved is a typing error more often than not.
+fn unused_types<'a>(
+    spec: &'a MetadataSpec,
+    observed: &'a MetadataObservation,
+) -> impl Iterator<Item = Item> + 'a {
+    // While there is nothing to look at, nothing can be missed.
+    let some = !observed.source_objects.is_empty();
+    let keys = spec.types.keys().filter(move |_| some);
+    keys.filter_map(|key| {
+        let selector = Selector::parse(&[key]).ok()?;
+        let mut indices = observed.source_objects.iter();
+        let used = indices.any(|(object, _)| {
+            object.kind == ObjectKind::Index
+                && selector.matches(&object.name)
+                && spec.include.indices.matches(&object.name)
+        });
+        (!used).then(|| {
+            common::question(
+                "types",
+                key.clone(),
+                &TYPES_UNFIT.to_string(),
+                format!("`types` has a rule for `{key}`, and no index of that name is moved. Which is meant?"),
+                vec!["# take it out of `types`, or write the name of an index that is moved".to_owned()],
+            )
+        })
+    })
+}
+
+/// `11 indices, 2 templates`; with so many indices that are not there yet.
+fn counts(wanted: &[Desired], awaited: usize) -> String {
     let kinds = [
         (ObjectKind::Index, "index", "indices"),
         (
@@ -393,7 +495,12 @@ fn counts(wanted: &[Desired]) -> String {
             let count = wanted
                 .iter()
                 .filter(|object| object.key.kind == kind)
-                .count();
+                .count()
+                + if kind == ObjectKind::Index {
+                    awaited
+                } else {
+                    0
+                };
             let noun = if count == 1 { one } else { many };
             (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
         })

@@ -1,6 +1,6 @@
 //! What the target is to have: the selected objects of the snapshot, translated. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,7 @@ use super::global::PERSISTENT;
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
+use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, choose, rule_for};
 use crate::engines::metadata::{
     Level, Rule, Versions, built_in, system_index, translate, unmovable,
 };
@@ -26,6 +27,8 @@ pub(super) struct Desired {
     pub(super) denied: Vec<&'static Rule>,
     /// Whether it is closed at the end.
     pub(super) closed: bool,
+    /// What stands against taking its mapping types as the plan says: it is not made before that is answered.
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What stands behind a level in the plan, or the rule's own.
@@ -36,6 +39,62 @@ fn level(spec: &MetadataSpec, rule: &Rule) -> Level {
         Some(RuleLevel::Deny) => Level::Deny,
         None => rule.level,
     }
+}
+
+/// What the mapping types of an index come to.
+fn chosen(spec: &MetadataSpec, observed: &MetadataObservation, name: &str, body: &Value) -> Chosen {
+    let Some(facts) = observed.types.get(name) else {
+        return Chosen::default();
+    };
+    let mappings: Vec<(&str, &Value)> = body
+        .get("mappings")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, mapping)| (name.as_str(), mapping))
+        .collect();
+    choose(rule_for(&spec.types, name), name, facts, Some(&mappings))
+}
+
+/// The objects of the source, and those that the target is to have instead of indices with types.
+pub(super) fn keys(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<ObjectKey> {
+    let mut keys: Vec<ObjectKey> = Vec::with_capacity(observed.source_objects.len());
+    for (key, body) in &observed.source_objects {
+        keys.push(key.clone());
+        if key.kind != ObjectKind::Index || !observed.types.contains_key(&key.name) {
+            continue;
+        }
+        for route in chosen(spec, observed, &key.name, body).routes {
+            if route.to != key.name {
+                keys.push(index(&route.to));
+            }
+        }
+        if has_alias(spec, &key.name) {
+            keys.push(alias(&key.name));
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+fn index(name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: ObjectKind::Index,
+        name: name.to_owned(),
+    }
+}
+
+fn alias(name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: ObjectKind::Alias,
+        name: name.to_owned(),
+    }
+}
+
+/// Whether an alias of an index's name goes over those that its types are split into.
+fn has_alias(spec: &MetadataSpec, index: &str) -> bool {
+    rule_for(&spec.types, index).is_some_and(|(_, rule)| rule.alias)
 }
 
 /// The objects in the order of their creation, and those that are left out with the reason.
@@ -61,6 +120,7 @@ pub(super) fn desired(
         })
         .map(|(key, _)| key.name.as_str())
         .collect();
+    let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (key, body) in &observed.source_objects {
         if let Some(reason) = reason_to_leave_out(spec, key, body) {
             left_out.push(reason);
@@ -88,36 +148,83 @@ pub(super) fn desired(
             });
             continue;
         }
+        if key.kind == ObjectKind::Alias {
+            over_parts(&parts, &mut body);
+        }
         let closed = match body.as_object_mut() {
             Some(fields) => fields.remove("closed") == Some(json!(true)),
             None => false,
         };
-        let translation = translate(key, &body, versions, &observed.unknown_settings);
-        if key.kind == ObjectKind::ClusterSettings && all_taken_out(&translation.body) {
-            left_out.extend(translation.edits.iter().map(|edit| LeftOut {
-                object: "cluster setting".into(),
-                name: edit.path.trim_start_matches("persistent.").to_owned(),
-                reason: edit.why.clone(),
-            }));
+        let chosen = match key.kind {
+            ObjectKind::Index => chosen(spec, observed, &key.name, &body),
+            _ => Chosen::default(),
+        };
+        let translated = |key: ObjectKey, body: &Value, problems: Vec<Problem>| {
+            let translation = translate(&key, body, versions, &observed.unknown_settings);
+            let findings = translation.findings.iter().map(|finding| finding.rule);
+            Desired {
+                key,
+                body: translation.body,
+                edits: translation.edits,
+                denied: findings
+                    .filter(|rule| level(spec, rule) == Level::Deny)
+                    .collect(),
+                closed,
+                problems,
+            }
+        };
+        if chosen.routes.is_empty() {
+            let object = translated(key.clone(), &body, chosen.problems);
+            if key.kind == ObjectKind::ClusterSettings && all_taken_out(&object.body) {
+                left_out.extend(object.edits.into_iter().map(|edit| LeftOut {
+                    object: "cluster setting".into(),
+                    name: edit.path.trim_start_matches("persistent.").to_owned(),
+                    reason: edit.why,
+                }));
+            } else {
+                wanted.push(object);
+            }
             continue;
         }
-        let denied = translation
-            .findings
-            .iter()
-            .map(|finding| finding.rule)
-            .filter(|rule| level(spec, rule) == Level::Deny)
-            .collect();
-        wanted.push(Desired {
-            key: key.clone(),
-            body: translation.body,
-            edits: translation.edits,
-            denied,
-            closed,
-        });
+        let split = chosen.routes.iter().any(|route| route.to != key.name);
+        for route in &chosen.routes {
+            let mut body = body.clone();
+            body["types"] = json!(route);
+            wanted.push(translated(index(&route.to), &body, Vec::new()));
+        }
+        if split && has_alias(spec, &key.name) {
+            let over: Map<String, Value> = chosen
+                .routes
+                .iter()
+                .map(|route| (route.to.clone(), json!({})))
+                .collect();
+            let body = json!({ "indices": over });
+            wanted.push(Desired {
+                closed: false,
+                ..translated(alias(&key.name), &body, Vec::new())
+            });
+        }
+        if split {
+            let names = chosen.routes.into_iter().map(|route| route.to).collect();
+            parts.insert(&key.name, names);
+        }
+    }
+    // In the order of kinds, aliases of splits among the others.
+    wanted.sort_by(|left, right| left.key.cmp(&right.key));
+    taken_names(&mut wanted);
+    if !keeps_templates_out(observed.target) {
+        // Otherwise those of the plan would add to its own indices.
+        wanted.sort_by_key(|object| object.key.kind == ObjectKind::LegacyTemplate);
     }
     left_out.extend(observed.not_moved.iter().cloned());
     left_out.sort();
     (wanted, left_out)
+}
+
+/// Whether an index is made there without what templates would add to it: by a composable template above all others, which
+/// Elasticsearch has from 7.8 on.
+fn keeps_templates_out(target: ProductVersion) -> bool {
+    target.product == Product::OpenSearch || target.version.floor() >= (7, 8, 0)
 }
 
 fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {
@@ -208,6 +315,49 @@ fn keep_selected_settings(
         false
     });
     !settings.is_empty()
+}
+
+/// An alias over an index that is split is over all of its parts.
+fn over_parts(parts: &BTreeMap<&str, Vec<String>>, body: &mut Value) {
+    let Some(Value::Object(indices)) = body.get_mut("indices") else {
+        return;
+    };
+    for (name, parts) in parts {
+        if let Some(definition) = indices.remove(*name) {
+            for part in parts {
+                indices.insert(part.clone(), definition.clone());
+            }
+        }
+    }
+}
+
+/// Two objects that would have one name on the target: only a split brings that about.
+fn taken_names(wanted: &mut [Desired]) {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    let named = |kind| matches!(kind, ObjectKind::Index | ObjectKind::Alias);
+    for object in wanted.iter().filter(|it| named(it.key.kind)) {
+        *names.entry(&object.key.name).or_default() += 1;
+    }
+    let taken: HashSet<String> = names
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for object in wanted.iter_mut().filter(|it| named(it.key.kind)) {
+        if taken.contains(&object.key.name) {
+            object.problems.push(Problem {
+                kind: ProblemKind::Name,
+                what: format!(
+                    "`{}` would be the name of several indices or aliases on the target",
+                    object.key.name
+                ),
+                answers: vec![
+                    "types: { …: { take: split, name: \"…-{type}\" } }   # another name".to_owned(),
+                ],
+                conflicts: Vec::new(),
+            });
+        }
+    }
 }
 
 /// An alias is made over those of its indices that are moved.

@@ -13,20 +13,23 @@ pub(super) mod source;
 mod system_index;
 mod undo;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, json};
 
 use super::common;
-use super::connections::Connections;
+use super::connections::{Announcing, Connections};
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
 use super::live::SourceView;
-use crate::clients::target::{Target, TargetError};
+use crate::clients::target::{NotAnnounced, Target, TargetError};
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
+use crate::diff::observation::{
+    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+};
 use crate::engines::metadata::core_fingerprint;
 use crate::plan::model::{LegacyTemplates, MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -78,9 +81,28 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     if spec.legacy_templates == LegacyTemplates::Composable {
         source_objects = source::with_composable(spec, source_objects);
     }
-    let mut keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();
+    let types = view
+        .indices()
+        .iter()
+        .filter_map(|(name, facts)| Some((name.clone(), facts.types.clone()?)))
+        .collect();
+    let mut observed = MetadataObservation {
+        snapshot_uuid: view.snapshot_uuid(),
+        source: view.made_by(),
+        target: target.version(),
+        source_objects,
+        target_objects: Vec::new(),
+        unknown_settings: BTreeSet::new(),
+        refused: Vec::new(),
+        probed: None,
+        types,
+        not_moved,
+        target_has: Vec::new(),
+    };
+    let mut keys = desired::keys(spec, &observed);
     let held: BTreeSet<ObjectKey> = keys.iter().cloned().collect();
-    let named: BTreeSet<ObjectKey> = source_objects
+    let named: BTreeSet<ObjectKey> = observed
+        .source_objects
         .iter()
         .flat_map(|(key, body)| references::references(key.kind, body))
         .filter(|key| !held.contains(key))
@@ -89,22 +111,16 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let found = target
         .get_many(&keys)
         .map_err(|error| common::target_error(&spec.to.value, &error))?;
-    let (target_objects, beside): (Vec<_>, Vec<_>) =
+    let (there, beside): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|(key, _)| held.contains(key));
-    let mut observed = MetadataObservation {
-        snapshot_uuid: view.snapshot_uuid(),
-        source: view.made_by(),
-        target: target.version(),
-        source_objects,
-        target_objects,
-        unknown_settings: BTreeSet::new(),
-        refused: Vec::new(),
-        not_moved,
-        target_has: beside.into_iter().map(|(key, _)| key).collect(),
-    };
+    observed.target_objects = there;
+    observed.target_has = beside.into_iter().map(|(key, _)| key).collect();
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)
             .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    }
+    if let Some(announce) = connections.announcing() {
+        probe(spec, &*target, announce, &mut observed)?;
     }
     Ok(Observation::Metadata(observed))
 }
@@ -135,13 +151,46 @@ fn ask(
     Ok(())
 }
 
+/// Makes what the target has not refused yet for a moment, and removes it again.
+fn probe(
+    spec: &MetadataSpec,
+    target: &dyn Target,
+    announce: &Announcing,
+    observed: &mut MetadataObservation,
+) -> Result<(), PhaseError> {
+    let on = &spec.to.value;
+    let refused: HashSet<&ObjectKey> = observed.refused.iter().map(|(key, _)| key).collect();
+    let bodies: Vec<_> = to_make(spec, observed)
+        .into_iter()
+        .filter(|object| !refused.contains(&object.key))
+        .map(|object| (object.key, object.body))
+        .collect();
+    let failed = RefCell::new(None);
+    let outcome = target.probe(&bodies, &|index| {
+        announce(on, index).map_err(|error| {
+            failed.replace(Some(error));
+            NotAnnounced
+        })
+    });
+    if let Some(error) = failed.take() {
+        return Err(error);
+    }
+    let outcome = outcome.map_err(|error| common::target_error(on, &error))?;
+    observed.probed = Some(ProbeFacts {
+        made: outcome.made,
+        not_probed: outcome.not_probed,
+    });
+    observed.refused.extend(outcome.refused);
+    Ok(())
+}
+
 /// What is wanted and is not on the target, or differs there.
 fn to_make(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<Desired> {
     let seen = decide::seen(observed);
     let (wanted, _) = desired(spec, observed);
     wanted
         .into_iter()
-        .filter(|object| !seen.has(object))
+        .filter(|object| object.problems.is_empty() && !seen.has(object))
         .collect()
 }
 

@@ -5,6 +5,8 @@
 //! read no further. Relies on the reader of snapshots. Deliberately absent: live clusters, whose API shows roles to
 //! administrators alone: what is moved of them shows once the snapshot is taken.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -65,7 +67,8 @@ fn documents(
         message: format!("index {index} of the snapshot can't be read: {error}"),
         help: Some("take the snapshot again, or one without this index".into()),
     };
-    let source = view.source(&[index.to_owned()], &|_| WithoutSource::Refuse)?;
+    let parents = BTreeMap::new();
+    let source = view.source(&[index.to_owned()], &|_| WithoutSource::Refuse, &parents)?;
     let mut left = DOCUMENTS_MAX;
     for item in source.items().map_err(failed)? {
         let mut reader = source.open(&item.key, item.key.from).map_err(failed)?;

@@ -3,7 +3,8 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::spec;
+use super::super::types;
+use super::{spec, way};
 use crate::base::units::human_bytes;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
@@ -29,7 +30,8 @@ pub(super) fn selected<'a>(
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = common::index_left_out(&spec.indices, name, facts) {
+        let of = types::of(name, facts);
+        if let Some(reason) = common::index_left_out(&spec.indices, of, facts) {
             left_out.push(reason);
             continue;
         }
@@ -41,9 +43,19 @@ pub(super) fn selected<'a>(
             });
             continue;
         }
+        if observed.source_cluster.is_some()
+            && types::changes_documents(plan, &spec.target.value, of)
+        {
+            left_out.push(LeftOut {
+                object: "index".into(),
+                name: name.clone(),
+                reason: "its mapping types are taken apart: it is proved against a snapshot, not against the live source".into(),
+            });
+            continue;
+        }
         let is_moved = moved.is_empty()
             || moved.iter().any(|(_, backfill)| {
-                backfill.indices.matches(name) && !(facts.closed && backfill.closed == Closed::Skip)
+                backfill.indices.matches(of) && !(facts.closed && backfill.closed == Closed::Skip)
             });
         if is_moved {
             chosen.push((name.as_str(), facts));
@@ -55,6 +67,8 @@ pub(super) fn selected<'a>(
             });
         }
     }
+    // The parts of a split index are left out as one.
+    left_out.dedup();
     (chosen, left_out)
 }
 
@@ -78,7 +92,7 @@ pub(super) fn backfills<'a>(
         .collect()
 }
 
-/// The backfill that writes an index, where there is one.
+/// The backfill that writes an index (of the source), where there is one.
 pub(super) fn backfill_of<'a>(
     plan: &'a Plan,
     spec: &VerifySpec,
@@ -155,7 +169,16 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     };
     let on = &spec.target.value;
     let (chosen, left_out) = selected(cx.plan, spec, observed);
-    let inputs = common::inputs(cx, &identity(&chosen, observed));
+    let marks: Vec<_> = chosen
+        .iter()
+        .filter_map(|(name, facts)| Some((name, way(cx.plan, spec).mark(name, facts)?)))
+        .collect();
+    let identity = identity(&chosen, observed);
+    let inputs = if marks.is_empty() {
+        common::inputs(cx, &identity)
+    } else {
+        common::inputs(cx, &(&identity, marks))
+    };
     let provisional = observed.snapshot_uuid.is_none() && observed.source_cluster.is_none();
     let record = common::record(cx.state, &cx.phase.address);
     let done = common::done(cx.state, &cx.phase.address);
@@ -182,9 +205,19 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         None if record.is_some() => (Action::Check, "failed-before"),
         None => (Action::Check, "not-verified-yet"),
     };
+    let is_there = |name: &str| observed.source.contains_key(name);
+    let awaited: Vec<Item> = common::awaited(cx, &spec.source.value, &is_there)
+        .into_iter()
+        .filter(|item| spec.indices.matches(&item.name))
+        .map(|item| Item {
+            action: Action::Check,
+            note: common::AWAITED.to_owned(),
+            ..item.clone()
+        })
+        .collect();
     let title = format!(
         "{} on {on}: {}",
-        common::indices(chosen.len()),
+        common::indices(chosen.len() + awaited.len()),
         depth(spec.content)
     );
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
@@ -207,6 +240,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             bytes: Some(facts.bytes),
             ..common::item(Action::Check, "index", *name)
         })
+        .chain(awaited)
         .collect();
     let bytes: u64 = chosen.iter().map(|(_, facts)| facts.bytes).sum();
     change.effects = effects(cx.plan, spec, bytes, &objects, &closing);

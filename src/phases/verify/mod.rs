@@ -18,9 +18,10 @@ use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use super::types::{self, Way};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{Observation, VerifyObservation};
-use crate::plan::model::{Phase, PhaseSpec, VerifySpec};
+use crate::plan::model::{Phase, PhaseSpec, Plan, VerifySpec};
 use crate::state::model::PhaseRecord;
 
 /// The kind.
@@ -41,12 +42,12 @@ impl PhaseKind for Verify {
         } else {
             let view = cx.connections.source(&spec.source.value)?;
             snapshot_uuid = view.snapshot_uuid();
-            view.indices().clone()
+            way(cx.plan, spec).targets(view.indices())
         };
         let mut indices = BTreeMap::new();
         let mut to_close = Vec::new();
         for (name, source) in &source {
-            if !spec.indices.matches(name) {
+            if !spec.indices.matches(types::of(name, source)) {
                 continue;
             }
             if let Some(found) = target.index_facts(name, 0).map_err(error)? {
@@ -84,6 +85,15 @@ impl PhaseKind for Verify {
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         held_back::undo(cx)
+    }
+}
+
+/// Where the documents came from and went.
+fn way<'a>(plan: &'a Plan, spec: &'a VerifySpec) -> Way<'a> {
+    Way {
+        plan,
+        from: &spec.source.value,
+        to: &spec.target.value,
     }
 }
 

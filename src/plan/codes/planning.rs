@@ -81,9 +81,9 @@ codes! {
         "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!logs\"] } }";
     SEVERAL_TYPES = 97 Error "an index has several types"
         "Before Elasticsearch 6 an index could have several types, each with identities of its own: the same `_id` may stand for two documents, \
-         and one of them would be lost in an index without types. This version moves no such index. At the source, write each type into an index \
-         of its own (`_reindex` with a `type`, from Elasticsearch 2.3 on), or leave the index out; its documents can be had by `mig export`."
-        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!forum\"] } }";
+         and one of them would be lost in an index without types. `types` of the metadata phase says how they are taken: `union` puts them into one \
+         index (with `ids: type-prefix` where an `_id` stands in two of them), `split` each into an index of its own; or leave the index out."
+        "meta: { metadata: { from: base, to: os } }" => "meta: { metadata: { from: base, to: os, types: { forum: { take: split } } } }";
     OBJECT_NOT_THERE = 98 Error "an object is named and not there"
         "An index or template names a pipeline or a component template, or a pipeline another one or a script, that the plan does not \
          move and the target does not have. The target would take it and fail on the first document, or refuse it while applying. Include \

@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) with_modules: bool,
     /// Whether those are added that run pipelines and templates of searches.
     pub(crate) with_ingest: bool,
+    /// Whether analysers and vectors are added too, where there are any.
+    pub(crate) with_extensions: bool,
 }
 
 /// The shared Elasticsearch 7.10.2.
@@ -95,6 +97,9 @@ impl Server {
         }
         if options.with_ingest {
             spec.plugins.extend(which.ingest_modules());
+        }
+        if options.with_extensions {
+            spec.plugins.extend(which.extensions());
         }
         if let Some(heap_mib) = options.heap_mib {
             spec.heap_mib = heap_mib;

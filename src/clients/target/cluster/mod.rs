@@ -6,6 +6,7 @@
 //! facts     identity and quantities of indices
 //! part      the writer of one part, some batches at once
 //! bulk      one batch by `_bulk`, with retries by item
+//! dialect   what only some versions can do, or spell otherwise
 //! tune      settings that are changed while an index is loaded
 //! patience  how long a target is waited for
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
@@ -16,6 +17,7 @@
 //! anything that is not asked for by [`Target`].
 
 mod bulk;
+mod dialect;
 mod facts;
 mod hits;
 mod marks;
@@ -32,8 +34,8 @@ use std::ops::ControlFlow;
 use serde_json::{Map, Value};
 
 use super::{
-    Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
-    PartitionRead, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
+    Announce, Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
+    PartitionRead, ProbeOutcome, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
 };
 use crate::base::version::ProductVersion;
 use crate::clients::cluster::{About, ClusterClient};
@@ -49,6 +51,7 @@ pub struct ClusterTarget {
     plan: String,
     lineage: String,
     pages: std::sync::Arc<read::PageSizes>,
+    shielded: std::sync::Arc<objects::Shielded>,
 }
 
 impl ClusterTarget {
@@ -62,6 +65,7 @@ impl ClusterTarget {
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
             pages: std::sync::Arc::default(),
+            shielded: std::sync::Arc::default(),
         })
     }
 
@@ -133,6 +137,22 @@ impl Target for ClusterTarget {
         bodies: &[(ObjectKey, Value)],
     ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
         objects::refusals(self, bodies)
+    }
+
+    fn probe(
+        &self,
+        bodies: &[(ObjectKey, Value)],
+        announce: Announce<'_>,
+    ) -> Result<ProbeOutcome, TargetError> {
+        objects::probe(self, bodies, announce)
+    }
+
+    fn shield(&self, indices: &[&str]) -> Result<(), TargetError> {
+        objects::shield(self, indices)
+    }
+
+    fn unshield(&self) -> Result<(), TargetError> {
+        objects::unshield(self)
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {

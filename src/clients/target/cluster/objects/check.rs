@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::super::ClusterTarget;
-use super::{check_named, guard, read, refusal};
+use super::super::{ClusterTarget, dialect};
+use super::{check_named, guard, refusal};
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
@@ -22,7 +22,7 @@ pub(in super::super) fn unknown_settings(
     settings: &Map<String, Value>,
 ) -> Result<BTreeSet<String>, TargetError> {
     let mut unknown = BTreeSet::new();
-    if !read::has_composable(target) {
+    if !dialect::simulates(target.about.version) {
         return Ok(unknown);
     }
     let mut left = settings.clone();
@@ -66,7 +66,7 @@ pub(in super::super) fn refusals(
     let mut found = Vec::new();
     found.extend(clashes(target, bodies)?);
     found.extend(check_named::refusals(target, bodies)?);
-    if !read::has_composable(target) {
+    if !dialect::has_composable(target.about.version) {
         let composable = |kind| {
             matches!(
                 kind,
@@ -77,6 +77,8 @@ pub(in super::super) fn refusals(
         found.extend(
             refused.map(|(key, _)| (key.clone(), "it has legacy templates only".to_owned())),
         );
+    }
+    if !dialect::simulates(target.about.version) {
         return Ok(found);
     }
     // Indices of one kind of data are alike more often than not.

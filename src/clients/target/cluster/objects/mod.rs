@@ -11,6 +11,7 @@ mod guard;
 mod held_back;
 mod index;
 mod named;
+mod probe;
 mod read;
 mod remake;
 mod settings;
@@ -20,32 +21,29 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ClusterTarget;
+use super::{ClusterTarget, part};
 use crate::base::failpoint;
 use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
+pub(super) use guard::{Shielded, shield, unshield};
 pub(super) use index::set_closed;
+pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
-
-/// What the names of aliases begin with that `mig` puts on indices while it writes to them.
-const HIDDEN_ALIASES: &str = super::part::ALIAS;
 
 pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
     if kind == ObjectKind::Index {
         return Ok(read::states(target, None)?.into_keys().collect());
     }
-    let ours = match kind {
-        ObjectKind::Alias => HIDDEN_ALIASES,
-        ObjectKind::IndexTemplate => guard::PREFIX,
-        _ => "",
+    let ours = |name: &String| match kind {
+        ObjectKind::Alias => part::is_alias(name),
+        ObjectKind::IndexTemplate => name.starts_with(guard::PREFIX),
+        _ => false,
     };
     let names = read::bodies(target, kind, None)?.into_keys();
-    Ok(names
-        .filter(|name| ours.is_empty() || !name.starts_with(ours))
-        .collect())
+    Ok(names.filter(|name| !ours(name)).collect())
 }
 
 pub(super) fn get(target: &ClusterTarget, key: &ObjectKey) -> Result<Option<Value>, TargetError> {
@@ -125,6 +123,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
 /// Finishes what a killed run left.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     guard::clean_up(target)?;
+    probe::clean_up(target)?;
     remake::clean_up(target)
 }
 

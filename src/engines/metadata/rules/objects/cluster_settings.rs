@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ELASTICSEARCH, OPENSEARCH, OPENSEARCH_ELASTICSEARCH_7};
+use super::super::lines::{ELASTICSEARCH, OPENSEARCH, OS_ES_7};
 use crate::base::settings::meant;
 use crate::base::version::Product;
 use crate::diff::observation::ObjectKind;
@@ -97,7 +97,7 @@ pub(in super::super) const RULES: &[Rule] = &[
             since: (0, 0),
             before: Some((7, 0)),
         }]),
-        target: OPENSEARCH_ELASTICSEARCH_7,
+        target: OS_ES_7,
         objects: SETTINGS,
         level: Level::Allow,
         lossy: true,

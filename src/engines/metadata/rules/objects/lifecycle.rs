@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ELASTICSEARCH, OPENSEARCH};
+use super::super::lines::{ELASTICSEARCH, OPENSEARCH};
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::{Change, Draft};
 use crate::engines::metadata::rule::{Level, Proof, Rule, Versions};

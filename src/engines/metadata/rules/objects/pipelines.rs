@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ELASTICSEARCH, OPENSEARCH};
+use super::super::lines::{ELASTICSEARCH, OPENSEARCH};
 use super::processors::{Look, Verdict, each_processor};
 use crate::base::version::Product;
 use crate::diff::observation::ObjectKind;

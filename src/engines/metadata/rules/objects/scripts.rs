@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::OPENSEARCH_ELASTICSEARCH_7;
+use super::super::lines::OS_ES_7;
 use crate::base::version::Product;
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::{Change, Draft};
@@ -31,7 +31,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         code: "MIG230",
         title: "scripted metrics keep their state under another name",
         source: BEFORE_7,
-        target: OPENSEARCH_ELASTICSEARCH_7,
+        target: OS_ES_7,
         objects: SCRIPTS,
         level: Level::Warn,
         lossy: false,
@@ -46,7 +46,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         code: "MIG231",
         title: "dates in scripts are those of java.time",
         source: BEFORE_7,
-        target: OPENSEARCH_ELASTICSEARCH_7,
+        target: OS_ES_7,
         objects: SCRIPTS,
         level: Level::Warn,
         lossy: false,
