@@ -142,6 +142,7 @@ mod tests {
             server(Product::Elasticsearch, 7, 10),
             server(Product::OpenSearch, 1, 3),
             server(Product::Elasticsearch, 6, 8),
+            server(Product::Elasticsearch, 5, 6),
         ]
         .into_iter()
         .find(|version| rule.source.hold(*version))
