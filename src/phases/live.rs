@@ -320,13 +320,16 @@ fn global_state(client: &ClusterClient) -> Result<GlobalMetadata, ClusterError> 
     Ok(GlobalMetadata::from_state(&sections))
 }
 
+/// Bodies with their names, in the order of these.
+type Objects = Vec<(ObjectKey, Value)>;
+
 /// Templates and what else the cluster has, and the chosen indices with their aliases; beside them what is never moved.
 fn objects(
     client: &ClusterClient,
     version: ProductVersion,
     chosen: &BTreeMap<String, LiveIndexFacts>,
     global: bool,
-) -> Result<(Vec<(ObjectKey, Value)>, Vec<LeftOut>), ClusterError> {
+) -> Result<(Objects, Vec<LeftOut>), ClusterError> {
     let state = client.json(Request::get(
         "/_cluster/state/metadata?filter_path=metadata.indices.*.routing_num_shards",
     ))?;

@@ -125,7 +125,10 @@ impl MetadataReport {
         for (key, _) in &of.observed.source_objects {
             let name = (key.kind.as_str(), key.name.as_str());
             let outcome = match planned.get(&name) {
-                Some(item) => outcome(item, left.as_ref().map(|left| left.get(&name)), of.errors),
+                Some(item) => {
+                    let is_left = left.as_ref().is_some_and(|left| left.contains_key(&name));
+                    outcome(item, is_left, of.errors)
+                }
                 None if outside.contains(&name) => continue,
                 None => Outcome::There,
             };
@@ -290,8 +293,8 @@ fn items_by_name(change: &PhaseChange) -> BTreeMap<(&str, &str), &Item> {
         .collect()
 }
 
-/// `left`: what is still to be done for it, where it was applied.
-fn outcome(item: &Item, left: Option<Option<&&Item>>, errors: &[String]) -> Outcome {
+/// `is_left`: whether it was to be made and is still not as it is wanted.
+fn outcome(item: &Item, is_left: bool, errors: &[String]) -> Outcome {
     if let Some(decision) = &item.decision {
         let exists = item.object == "index";
         let kind = match decision.code.as_str() {
@@ -303,17 +306,21 @@ fn outcome(item: &Item, left: Option<Option<&&Item>>, errors: &[String]) -> Outc
         let message = question(item).unwrap_or_default();
         return Outcome::Failed { kind, message };
     }
-    match left {
-        Some(Some(_)) => Outcome::Failed {
+    if is_left {
+        let why = if errors.is_empty() {
+            "not made: it was not come to"
+        } else {
+            "not made: the phase failed before it"
+        };
+        return Outcome::Failed {
             kind: "TARGET_CLUSTER_FAILURE",
-            message: if errors.is_empty() {
-                "not made: it was not come to".into()
-            } else {
-                "not made: the phase failed before it".into()
-            },
-        },
-        _ if item.action == Action::UpToDate => Outcome::There,
-        _ => Outcome::Made,
+            message: why.into(),
+        };
+    }
+    if item.action == Action::UpToDate {
+        Outcome::There
+    } else {
+        Outcome::Made
     }
 }
 

@@ -67,7 +67,7 @@ pub fn built_in(key: &ObjectKey, body: &Value) -> Option<String> {
         "/metadata/_reserved",
     ];
     let is_managed = |place: &&str| body.pointer(place) == Some(&Value::Bool(true));
-    if managed.iter().any(|place| is_managed(&place)) {
+    if managed.iter().any(is_managed) {
         return Some(format!("a {what} that the source's product manages itself"));
     }
     let name = key.name.as_str();

@@ -41,7 +41,7 @@ pub(super) fn kept(include: &MetadataInclude, view: &SnapshotView) -> Result<Kep
     let mut kept = Kept::default();
     let names: Vec<String> = view.metadata.keys().cloned().collect();
     for index in names {
-        let take: fn(&str, Value, &mut Kept) = match index.as_str() {
+        let take: fn(&str, &Value, &mut Kept) = match index.as_str() {
             ISM if !include.policies.is_empty() => of_state_management,
             SECURITY if !include.security.is_empty() => of_security,
             name if !include.security.is_empty()
@@ -61,7 +61,7 @@ pub(super) fn kept(include: &MetadataInclude, view: &SnapshotView) -> Result<Kep
 fn documents(
     view: &SnapshotView,
     index: &str,
-    take: &mut dyn FnMut(&str, Value),
+    take: &mut dyn FnMut(&str, &Value),
 ) -> Result<(), PhaseError> {
     let failed = |error: SourceError| PhaseError::Failed {
         message: format!("index {index} of the snapshot can't be read: {error}"),
@@ -81,7 +81,7 @@ fn documents(
                 let source = document.source.ok();
                 let source = source.filter(|source| source.len() <= DOCUMENT_BYTES_MAX);
                 if let Some(source) = source.and_then(|it| serde_json::from_slice(it).ok()) {
-                    take(document.id, source);
+                    take(document.id, &source);
                 }
                 Ok(())
             });
@@ -119,8 +119,8 @@ fn not_moved(kept: &mut Kept, object: &str, name: &str, reason: &str) {
 const USER: &str = "users and their passwords are never moved: make the user anew";
 
 /// One document each: `role-NAME`, `role-mapping_NAME`, `user-NAME`.
-fn of_elasticsearch(id: &str, source: Value, kept: &mut Kept) {
-    let Value::Object(mut fields) = source else {
+fn of_elasticsearch(id: &str, source: &Value, kept: &mut Kept) {
+    let Some(mut fields) = source.as_object().cloned() else {
         return;
     };
     for noted in ["type", "doc_type"] {
@@ -141,8 +141,8 @@ fn of_elasticsearch(id: &str, source: Value, kept: &mut Kept) {
 }
 
 /// One document a kind, `{KIND: base64 of {NAME: body, …}}`.
-fn of_security(id: &str, source: Value, kept: &mut Kept) {
-    let Some(entries) = entries(id, &source) else {
+fn of_security(id: &str, source: &Value, kept: &mut Kept) {
+    let Some(entries) = entries(id, source) else {
         return;
     };
     for (name, mut body) in entries {
@@ -182,7 +182,7 @@ fn entries(id: &str, source: &Value) -> Option<Map<String, Value>> {
 }
 
 /// `{policy: …}` by the policy's name; what is noted of single indices is none.
-fn of_state_management(id: &str, source: Value, kept: &mut Kept) {
+fn of_state_management(id: &str, source: &Value, kept: &mut Kept) {
     if let Some(policy) = source.get("policy") {
         let mut policy = policy.clone();
         if let Value::Object(fields) = &mut policy {
@@ -237,15 +237,15 @@ mod tests {
     fn passwords_and_keys_are_named_and_never_carried() {
         let mut kept = Kept::default();
         let role = json!({"type": "role", "cluster": ["monitor"], "indices": []});
-        of_elasticsearch("role-analyst", role, &mut kept);
+        of_elasticsearch("role-analyst", &role, &mut kept);
         of_elasticsearch(
             "user-ann",
-            json!({"type": "user", "password": "$2a$10$x"}),
+            &json!({"type": "user", "password": "$2a$10$x"}),
             &mut kept,
         );
         of_elasticsearch(
             "k1",
-            json!({"name": "ci", "api_key_hash": "{PBKDF2}x"}),
+            &json!({"name": "ci", "api_key_hash": "{PBKDF2}x"}),
             &mut kept,
         );
         assert_eq!(
@@ -266,15 +266,15 @@ mod tests {
             &json!({"_meta": {"type": "roles"}, "all_access": {"reserved": true},
             "analyst": {"reserved": false, "hidden": false, "cluster_permissions": ["cluster_monitor"]}}),
         );
-        of_security("roles", json!({"roles": roles}), &mut kept);
+        of_security("roles", &json!({"roles": roles}), &mut kept);
         let users = coded(&json!({"ann": {"hash": "$2y$12$x", "reserved": false}}));
-        of_security("internalusers", json!({"internalusers": users}), &mut kept);
+        of_security("internalusers", &json!({"internalusers": users}), &mut kept);
         of_state_management(
             "logs",
-            json!({"policy": {"policy_id": "logs", "states": []}}),
+            &json!({"policy": {"policy_id": "logs", "states": []}}),
             &mut kept,
         );
-        of_state_management("i1", json!({"managed_index": {"index": "a"}}), &mut kept);
+        of_state_management("i1", &json!({"managed_index": {"index": "a"}}), &mut kept);
         assert_eq!(
             told(&kept),
             [

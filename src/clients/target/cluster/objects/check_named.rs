@@ -3,6 +3,7 @@
 //! Pipelines are simulated over one empty document. Of scripts only the language is asked for: no call compiles one
 //! without storing it. Deliberately absent: values of settings, which no call judges beforehand.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -39,14 +40,10 @@ pub(super) fn refusals(
             }
             kind if kind.has_index_settings() || kind == ObjectKind::Alias => continue,
             kind => {
-                let words = match lacking.get(&kind) {
-                    Some(words) => words.clone(),
-                    None => {
-                        let words = named::lacks(target, kind)?;
-                        lacking.insert(kind, words.clone());
-                        words
-                    }
-                };
+                if let Entry::Vacant(entry) = lacking.entry(kind) {
+                    entry.insert(named::lacks(target, kind)?);
+                }
+                let words = lacking.get(&kind).cloned().flatten();
                 if words.is_none() && kind == ObjectKind::IngestPipeline {
                     simulate(target, body)?
                 } else {

@@ -109,7 +109,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         before: r#"{"policy": {"states": [{"name": "delete", "actions": [{"wait_for_snapshot": {"policy": "nightly"}}, {"delete": {}}]}]}}"#,
         after: r#"{"policy": {"states": [{"name": "delete", "actions": [{"delete": {}}]}]}}"#,
         apply: |rule, draft, _versions| {
-            drop_actions(rule, draft, |name| name == "wait_for_snapshot")
+            drop_actions(rule, draft, |name| name == "wait_for_snapshot");
         },
     },
     Rule {
@@ -194,7 +194,7 @@ fn states(phases: &Map<String, Value>) -> Vec<Value> {
         let waits = !is_zero(age);
         if states.is_empty() && waits {
             // An index waits before its first phase.
-            states.push(state("new", Vec::new()));
+            states.push(state("new", &[]));
         }
         if let Some(last) = states.last_mut() {
             let mut over = Map::new();
@@ -212,12 +212,13 @@ fn states(phases: &Map<String, Value>) -> Vec<Value> {
         }
         let actions = phase.get("actions").and_then(Value::as_object);
         rolled |= actions.is_some_and(|actions| actions.contains_key("rollover"));
-        states.push(state(name, actions.map(self::actions).unwrap_or_default()));
+        let actions = actions.map(self::actions).unwrap_or_default();
+        states.push(state(name, &actions));
     }
     states.into_iter().map(Value::Object).collect()
 }
 
-fn state(name: &str, actions: Vec<Value>) -> Map<String, Value> {
+fn state(name: &str, actions: &[Value]) -> Map<String, Value> {
     let state = json!({ "name": name, "actions": actions, "transitions": [] });
     state.as_object().cloned().unwrap_or_default()
 }

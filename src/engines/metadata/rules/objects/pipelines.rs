@@ -254,11 +254,12 @@ fn fingerprint(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
         let before = Value::Object(parameters.clone());
         parameters.remove("salt");
         let method = parameters.remove("method");
-        let method = match method.as_ref().and_then(Value::as_str) {
-            Some(method @ ("MD5" | "SHA-256")) => method,
-            // The default of Elasticsearch; the others do not exist there.
-            _ => "SHA-1",
-        };
+        // The default of Elasticsearch, and in the place of those that do not exist there.
+        let method = method
+            .as_ref()
+            .and_then(Value::as_str)
+            .filter(|method| ["MD5", "SHA-256"].contains(method))
+            .unwrap_or("SHA-1");
         parameters.insert("hash_method".into(), json!(format!("{method}@2.16.0")));
         done.push(Done {
             path: path.to_owned(),
