@@ -234,6 +234,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 target_objects: Vec::new(),
                 unknown_settings: std::collections::BTreeSet::new(),
                 refused: Vec::new(),
+                not_moved: Vec::new(),
+                target_has: Vec::new(),
                 probed: None,
                 types: std::collections::BTreeMap::new(),
             }),

@@ -10,6 +10,7 @@ use super::aggregate::Aggregate;
 use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options};
+use super::metadata_report::{self, Output, Run};
 use super::printer::Printer;
 use super::settings::{DEFAULT_PLAN, dash_f, plan_file, selection};
 use super::who::{holder, who};
@@ -26,6 +27,7 @@ use crate::diff::change::PhaseChange;
 use crate::diff::{Selected, exit_code};
 use crate::phases::kind_of;
 use crate::state::{Artifacts, LockedState};
+use crate::ui::metadata_report::Mode;
 use crate::ui::progress::ProgressReporter;
 
 /// Do what the plan says; after any interruption, do the rest
@@ -33,26 +35,39 @@ use crate::ui::progress::ProgressReporter;
 pub(super) struct ApplyCommand {
     /// The plan file [default: plan.yaml], or a plan saved by `mig plan --out`
     #[arg(value_name = "FILE")]
-    plan: Option<PathBuf>,
+    pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
-    args: PlanArgs,
+    pub(super) args: PlanArgs,
     #[command(flatten)]
-    selection: SelectionArgs,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    show: ShowArgs,
+    pub(super) show: ShowArgs,
     #[command(flatten)]
-    parallel: ParallelArgs,
+    pub(super) parallel: ParallelArgs,
     #[command(flatten)]
-    lock: LockArgs,
+    pub(super) lock: LockArgs,
     /// Do not ask before applying; gates are still asked for by `mig approve`
     #[arg(long)]
-    auto_approve: bool,
+    pub(super) auto_approve: bool,
     /// Stop at a checkpoint after this time; the next apply goes on
     #[arg(long, value_name = "TIME")]
-    max_duration: Option<Span>,
+    pub(super) max_duration: Option<Span>,
     /// Write what happens as JSON lines to a file, or to standard output with `-`
     #[arg(long, value_name = "FILE")]
-    events: Option<PathBuf>,
+    pub(super) events: Option<PathBuf>,
+    /// What is told on standard output.
+    #[arg(skip)]
+    pub(super) shown: Shown,
+}
+
+/// What is told on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The plan, and a summary at the end.
+    #[default]
+    Plan,
+    /// The report of the metadata phases, once they are done.
+    Metadata(Output),
 }
 
 pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
@@ -103,6 +118,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
     } else {
         show(command, &made, &events, printer)?;
         if exit_code(&made.planned, false) == ExitCode::PlanInvalid {
+            report(command, &(&loaded, &selected, &made), None, &[], printer)?;
             return Err(plan::undecided(&made.planned));
         }
         made.survey.changes.clone()
@@ -122,6 +138,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         if saved.is_some() {
             printer.message("Nothing to do.");
         }
+        report(command, &(&loaded, &selected, &made), None, &[], printer)?;
         return Ok(ExitCode::Success);
     }
     if saved.is_none() && !command.auto_approve {
@@ -161,26 +178,53 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         CliError::error(format!("can't forget what was observed before: {error}"))
     })?;
     let mut aggregate = Aggregate::default();
+    let mut errors = Vec::new();
     let tally = perform(
         &job,
         &mut *locked,
         &made,
         &mut events,
         &mut aggregate,
+        &mut errors,
         printer,
     )?;
-    if !events.to_stdout {
+    if !events.to_stdout && command.shown == Shown::Plan {
         let again = dash_f(Path::new(plan_file.as_deref().unwrap_or(DEFAULT_PLAN)));
         printer.summary(&aggregate.summary(&made.planned, &tally, &again))?;
     }
-    if tally.code() == ExitCode::Success {
+    let succeeded = tally.code() == ExitCode::Success;
+    if succeeded || command.shown != Shown::Plan {
         // For `--refresh=false`. What can't be looked at now is said by the next plan.
-        let after = locked.state().clone();
-        if let Ok(made) = plan::make(&loaded, &after, &selected, true, parallelism, printer) {
-            keep_observations(&*artifacts, &loaded, &made);
+        let state = locked.state().clone();
+        let after = plan::make(&loaded, &state, &selected, true, parallelism, printer).ok();
+        if let Some(made) = after.as_ref().filter(|_| succeeded) {
+            keep_observations(&*artifacts, &loaded, made);
         }
+        let seen = (&loaded, &selected, &made);
+        report(command, &seen, after.as_ref(), &errors, printer)?;
     }
     Ok(tally.code())
+}
+
+/// The report of the metadata phases, where that is asked for.
+fn report(
+    command: &ApplyCommand,
+    (loaded, selected, made): &(&Loaded, &Selected, &Made),
+    after: Option<&Made>,
+    errors: &[(Address, String)],
+    printer: Printer,
+) -> Result<(), CliError> {
+    let Shown::Metadata(output) = command.shown else {
+        return Ok(());
+    };
+    let run = Run {
+        loaded,
+        chosen: &selected.phases,
+        made,
+        after,
+        errors,
+    };
+    metadata_report::print(&run, Mode::Migration, output, printer)
 }
 
 fn perform(
@@ -189,6 +233,7 @@ fn perform(
     made: &Made,
     events: &mut EventSink,
     aggregate: &mut Aggregate,
+    errors: &mut Vec<(Address, String)>,
     printer: Printer,
 ) -> Result<Tally, CliError> {
     let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| {
@@ -199,6 +244,9 @@ fn perform(
         if let Err(error) = events.write(&event) {
             // The work is worth more than its log: said once, at the end.
             lost.get_or_insert(error);
+        }
+        if let Event::PhaseFailed { address, error, .. } = &event {
+            errors.push((address.clone(), error.clone()));
         }
         aggregate.take(&event);
         reporter.take(&event);
@@ -230,6 +278,13 @@ fn show(
     printer: Printer,
 ) -> Result<(), CliError> {
     if events.to_stdout {
+        return Ok(());
+    }
+    if command.shown != Shown::Plan {
+        // What is asked about stands in the plan; the report comes once it is done.
+        if !command.auto_approve {
+            printer.planned_message(&made.planned);
+        }
         return Ok(());
     }
     printer.planned(

@@ -117,6 +117,11 @@ impl Printer {
         })
     }
 
+    /// What would be done, as a message: where standard output is for something else.
+    pub(crate) fn planned_message(self, planned: &PlannedChanges) {
+        self.message(&plan_text(planned, &self.text_options()));
+    }
+
     /// What one plan changes against another.
     pub(crate) fn comparison(
         self,

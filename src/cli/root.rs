@@ -6,9 +6,9 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, init, logging, plan,
-    restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status,
-    test, validate,
+    apply, approve, completions, explain, export, graph, help, init, logging, metadata_evaluate,
+    metadata_migrate, plan, restore_settings, rollback, rules, sandbox, schema, show,
+    snapshot_inspect, state, status, test, validate,
 };
 use crate::base::ExitCode;
 
@@ -43,6 +43,9 @@ enum Command {
     /// Work with snapshots
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    /// Evaluate and migrate metadata, in the words of the migration console
+    #[command(subcommand)]
+    Metadata(MetadataCommand),
     Sandbox(sandbox::SandboxCommand),
     Explain(explain::ExplainArgs),
     Rules(rules::RulesCommand),
@@ -57,6 +60,12 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum SnapshotCommand {
     Inspect(snapshot_inspect::SnapshotInspectArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum MetadataCommand {
+    Evaluate(metadata_evaluate::MetadataEvaluateCommand),
+    Migrate(metadata_migrate::MetadataMigrateCommand),
 }
 
 /// Runs the command line of this process.
@@ -106,6 +115,8 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rollback(args) => rollback::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
+        Command::Metadata(MetadataCommand::Evaluate(args)) => metadata_evaluate::run(args, printer),
+        Command::Metadata(MetadataCommand::Migrate(args)) => metadata_migrate::run(args, printer),
         Command::Sandbox(args) => sandbox::run(args, printer),
         Command::Export(args) => export::run(args, printer),
         Command::Show(args) => show::run(args, printer),

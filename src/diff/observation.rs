@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::change::LeftOut;
 use crate::base::version::ProductVersion;
 use crate::base::{Address, Fingerprint};
 
@@ -434,6 +435,14 @@ pub struct ObjectKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
+    /// The persistent settings of the cluster: one object, `persistent`.
+    ClusterSettings,
+    /// A stored script, or a template of a search.
+    Script,
+    /// An ingest pipeline.
+    IngestPipeline,
+    /// A search pipeline (OpenSearch).
+    SearchPipeline,
     /// A component template.
     ComponentTemplate,
     /// A composable index template.
@@ -444,18 +453,43 @@ pub enum ObjectKind {
     Index,
     /// An alias over all its indices.
     Alias,
+    /// A policy that moves indices through phases: of ILM, or of Index State Management. After the indices, so that it
+    /// takes up none that is being loaded.
+    LifecyclePolicy,
+    /// A policy that takes snapshots: of SLM, or of Snapshot Management.
+    SnapshotPolicy,
+    /// A role of the security plugin.
+    Role,
+    /// Who has a role.
+    RoleMapping,
 }
 
 impl ObjectKind {
     /// As people say it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::ClusterSettings => "cluster settings",
+            Self::Script => "script",
+            Self::IngestPipeline => "pipeline",
+            Self::SearchPipeline => "search pipeline",
             Self::ComponentTemplate => "component template",
             Self::IndexTemplate => "index template",
             Self::LegacyTemplate => "legacy template",
             Self::Index => "index",
             Self::Alias => "alias",
+            Self::LifecyclePolicy => "lifecycle policy",
+            Self::SnapshotPolicy => "snapshot policy",
+            Self::Role => "role",
+            Self::RoleMapping => "role mapping",
         }
+    }
+
+    /// Whether it has settings and mappings of indices.
+    pub fn has_index_settings(self) -> bool {
+        matches!(
+            self,
+            Self::ComponentTemplate | Self::IndexTemplate | Self::LegacyTemplate | Self::Index
+        )
     }
 }
 
@@ -484,6 +518,12 @@ pub struct MetadataObservation {
     /// Mapping types by index, where they are more than a name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub types: BTreeMap<String, TypesFacts>,
+    /// What the source has beside these, which no plan moves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_moved: Vec<LeftOut>,
+    /// Objects that those of the source name and it does not hold, as far as the target has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_has: Vec<ObjectKey>,
 }
 
 /// What came of making indices for a moment.

@@ -11,15 +11,19 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::existing::SnapshotView;
+use super::metadata::global::{PERSISTENT, global_objects};
 use super::metadata::source::template;
 use super::source_gap::source_gap;
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
+use crate::diff::change::LeftOut;
 use crate::diff::observation::{
     LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap, TypesFacts,
 };
 use crate::engines::mapping_types::facts;
+use crate::engines::metadata::not_moved;
 use crate::engines::reconstruct::lost_fields;
+use crate::engines::snapshot::GlobalMetadata;
 
 /// Indices that are counted with one request.
 const COUNTED_AT_ONCE: usize = 500;
@@ -111,6 +115,8 @@ pub struct LiveView {
     pub indices: BTreeMap<String, SnapshotIndexFacts>,
     /// Their metadata and the templates, in the form that snapshots are read in.
     pub objects: Vec<(ObjectKey, Value)>,
+    /// What it has beside them and no plan moves.
+    pub not_moved: Vec<LeftOut>,
 }
 
 /// How long shards that are just starting are waited for.
@@ -129,7 +135,7 @@ impl LiveView {
         let mut listed = indices(client)?;
         listed.retain(|name, _| wanted(name));
         count(client, &mut listed)?;
-        let objects = objects(client, version, &listed, global)?;
+        let (objects, not_moved) = objects(client, version, &listed, global)?;
         let indices = listed
             .into_iter()
             .map(|(name, found)| {
@@ -151,6 +157,7 @@ impl LiveView {
             version,
             indices,
             objects,
+            not_moved,
         })
     }
 }
@@ -293,38 +300,58 @@ pub(super) fn count(
     Ok(())
 }
 
-/// Templates, and the chosen indices with their aliases.
+/// Sections of a cluster's state that are not asked for: indices are, by another call, and the others hold no objects.
+const NOT_ASKED: &str =
+    "-metadata.indices,-metadata.cluster_coordination,-metadata.index-graveyard";
+
+/// What a cluster has beside indices, as its snapshot will hold it.
+fn global_state(client: &ClusterClient) -> Result<GlobalMetadata, ClusterError> {
+    let path = format!("/_cluster/state/metadata?filter_path=metadata,{NOT_ASKED}");
+    let mut state = client.json(Request::get(path))?;
+    let mut sections = match state.get_mut("metadata").map(Value::take) {
+        Some(Value::Object(sections)) => sections,
+        _ => Map::new(),
+    };
+    // The state does not tell these; their own call does.
+    let mut settings = client.json(Request::get("/_cluster/settings?flat_settings=true"))?;
+    if let Some(persistent) = settings.get_mut(PERSISTENT) {
+        sections.insert("settings".into(), persistent.take());
+    }
+    Ok(GlobalMetadata::from_state(&sections))
+}
+
+/// Bodies with their names, in the order of these.
+type Objects = Vec<(ObjectKey, Value)>;
+
+/// Templates and what else the cluster has, and the chosen indices with their aliases; beside them what is never moved.
 fn objects(
     client: &ClusterClient,
     version: ProductVersion,
     chosen: &BTreeMap<String, LiveIndexFacts>,
     global: bool,
-) -> Result<Vec<(ObjectKey, Value)>, ClusterError> {
+) -> Result<(Objects, Vec<LeftOut>), ClusterError> {
     let state = client.json(Request::get(
-        "/_cluster/state/metadata?filter_path=metadata.templates,metadata.index_template,\
-         metadata.component_template,metadata.indices.*.routing_num_shards",
+        "/_cluster/state/metadata?filter_path=metadata.indices.*.routing_num_shards",
     ))?;
     let mut objects = Vec::new();
+    let mut beside = Vec::new();
     if global {
+        let found = global_state(client)?;
+        beside = not_moved(&found.other);
+        objects.extend(global_objects(&found));
         let sections = [
             (
                 ObjectKind::ComponentTemplate,
-                "/metadata/component_template/component_template",
+                &found.component_templates,
                 true,
             ),
-            (
-                ObjectKind::IndexTemplate,
-                "/metadata/index_template/index_template",
-                true,
-            ),
-            (ObjectKind::LegacyTemplate, "/metadata/templates", false),
+            (ObjectKind::IndexTemplate, &found.index_templates, true),
+            (ObjectKind::LegacyTemplate, &found.templates, false),
         ];
-        for (kind, place, nested) in sections {
-            let section = state.pointer(place).and_then(Value::as_object);
-            for (name, body) in section.into_iter().flatten() {
+        for (kind, section, nested) in sections {
+            for (name, body) in section {
                 let name = name.clone();
-                let body = template(&without_type(body), nested);
-                objects.push((ObjectKey { kind, name }, body));
+                objects.push((ObjectKey { kind, name }, template(body, nested)));
             }
         }
     }
@@ -372,16 +399,5 @@ fn objects(
         objects.push((ObjectKey { kind, name }, json!({ "indices": indices })));
     }
     objects.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok(objects)
-}
-
-/// A legacy template as the server shows it: a mapping of type `_doc` stands there by itself.
-fn without_type(body: &Value) -> Value {
-    let mut body = body.clone();
-    if let Some(mappings) = body.get_mut("mappings")
-        && let Some(inner) = mappings.get_mut("_doc")
-    {
-        *mappings = inner.take();
-    }
-    body
+    Ok((objects, beside))
 }

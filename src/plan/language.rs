@@ -323,7 +323,7 @@ section! {
 }
 
 section! {
-    /// Moves templates, indices and aliases from a snapshot to a target.
+    /// Moves templates, indices, aliases, pipelines, scripts and, by choice, policies, settings and roles from a snapshot to a target.
     pub(crate) struct Metadata {
         /// The snapshot phase to read.
         from: Reference = required, redo, example "base";
@@ -331,6 +331,9 @@ section! {
         to: Reference = required, redo, example "os";
         /// Which things are moved.
         include: Include = default "{}", gated;
+        /// What legacy templates become: `keep` leaves them legacy, `composable` makes a composable one of each, which holds what all
+        /// legacy ones together gave to its indices.
+        legacy_templates: Spanned<model::LegacyTemplates> = default "keep", gated;
         /// What is done with closed indices.
         closed: Spanned<model::Closed> = default "migrate", gated;
         /// What the findings of a translation rule mean, by its code.
@@ -387,6 +390,16 @@ section! {
         component_templates: Patterns = default "[\"*\"]", gated, example "none";
         /// Aliases.
         aliases: Patterns = default "[\"*\"]", gated, example "all";
+        /// Ingest pipelines and search pipelines.
+        pipelines: Patterns = default "[\"*\"]", gated, example "[\"*\", \"!old-*\"]";
+        /// Stored scripts and search templates.
+        scripts: Patterns = default "[\"*\"]", gated, example "none";
+        /// Policies of lifecycles and of snapshots. They delete, so that they are moved by choice alone.
+        policies: Patterns = default "none", gated, example "[\"logs-*\"]";
+        /// Persistent settings of the cluster, by their keys. They are those of another cluster, so that they are moved by choice alone.
+        cluster_settings: Patterns = default "none", gated, example "[\"cluster.max_shards_per_node\"]";
+        /// Roles and their mappings, where the snapshot holds the index of security. Never passwords, users or keys.
+        security: Patterns = default "none", gated, example "[\"analyst*\"]";
     }
 }
 

@@ -54,6 +54,11 @@ fn all_patterns(expanded: &Expanded) -> Vec<&Patterns> {
                     all.extend(&include.templates);
                     all.extend(&include.component_templates);
                     all.extend(&include.aliases);
+                    all.extend(&include.pipelines);
+                    all.extend(&include.scripts);
+                    all.extend(&include.policies);
+                    all.extend(&include.cluster_settings);
+                    all.extend(&include.security);
                 }
             }
             language::Phase::Gate(_) | language::Phase::Switchover(_) => {}

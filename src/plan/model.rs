@@ -419,6 +419,9 @@ pub struct MetadataSpec {
     pub to: Ref,
     /// What is moved.
     pub include: MetadataInclude,
+    /// What legacy templates become.
+    #[serde(skip_serializing_if = "LegacyTemplates::is_keep")]
+    pub legacy_templates: LegacyTemplates,
     /// What is done with closed indices.
     pub closed: Closed,
     /// Rule code → what its findings mean.
@@ -497,6 +500,38 @@ pub struct MetadataInclude {
     pub component_templates: Selector,
     /// Aliases.
     pub aliases: Selector,
+    /// Ingest and search pipelines.
+    pub pipelines: Selector,
+    /// Stored scripts.
+    pub scripts: Selector,
+    /// Policies of lifecycles and of snapshots.
+    #[serde(skip_serializing_if = "Selector::is_empty")]
+    pub policies: Selector,
+    /// Persistent settings of the cluster, by their keys.
+    #[serde(skip_serializing_if = "Selector::is_empty")]
+    pub cluster_settings: Selector,
+    /// Roles and their mappings.
+    #[serde(skip_serializing_if = "Selector::is_empty")]
+    pub security: Selector,
+}
+
+/// What legacy templates become.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LegacyTemplates {
+    /// They stay legacy templates.
+    Keep,
+    /// Each becomes a composable one that holds what all the legacy ones gave to its indices.
+    Composable,
+}
+
+impl LegacyTemplates {
+    /// What older states, which do not have the field, stand for.
+    pub fn is_keep(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 /// What is done with indices that are closed at the source.

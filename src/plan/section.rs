@@ -240,6 +240,10 @@ macro_rules! choice {
     }) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone)]
+        #[allow(
+            clippy::large_enum_variant,
+            reason = "a plan has a handful of these, each decoded once"
+        )]
         pub(crate) enum $name {
             $($(#[doc = $variant_doc])* $variant($type),)*
         }

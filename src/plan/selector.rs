@@ -72,6 +72,11 @@ impl Selector {
         Ok(Self { patterns })
     }
 
+    /// Whether it has no pattern and so chooses nothing.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     /// The patterns as written.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().map(|pattern| pattern.text.as_str())

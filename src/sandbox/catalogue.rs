@@ -202,6 +202,37 @@ impl Server {
             .collect()
     }
 
+    /// The modules that its distribution lacks and that run pipelines and templates of searches: `ingest-common` and
+    /// `lang-mustache`. Maven has the first of OpenSearch alone.
+    pub fn ingest_modules(self) -> Vec<Plugin> {
+        if self.0.product != Product::OpenSearch {
+            return Vec::new();
+        }
+        let version = self.0.version;
+        let jar = |name: &str| format!("{name}:{version}:jar");
+        let ingest = [
+            jar("org.opensearch.plugin:ingest-common"),
+            jar("org.opensearch:opensearch-grok"),
+            jar("org.opensearch:opensearch-dissect"),
+            "org.jruby.joni:joni:2.2.3:jar".to_owned(),
+            "org.jruby.jcodings:jcodings:1.0.63:jar".to_owned(),
+        ];
+        let mustache = [
+            jar("org.opensearch.plugin:lang-mustache-client"),
+            "com.github.spullara.mustache.java:compiler:0.9.14:jar".to_owned(),
+        ];
+        vec![
+            Plugin {
+                name: "ingest-common".to_owned(),
+                coordinates: ingest.join(","),
+            },
+            Plugin {
+                name: "lang-mustache".to_owned(),
+                coordinates: mustache.join(","),
+            },
+        ]
+    }
+
     /// What else Maven has that mappings are tested with: analysers, and vectors.
     pub fn extensions(self) -> Vec<Plugin> {
         let version = self.0.version;

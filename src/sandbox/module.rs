@@ -1,7 +1,7 @@
 //! Modules that the minimal distributions lack: a jar from Maven, put into the `modules` folder with the description that
-//! servers look for.
+//! servers look for. A module that needs other jars beside it names them too, after commas.
 //!
-//! Deliberately absent: jars that need others beside them, and policies for what a module may do.
+//! Deliberately absent: policies for what a module may do.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -30,16 +30,26 @@ pub(super) fn add(
     home: &Path,
     tell: Tell<'_>,
 ) -> Result<(), SandboxError> {
-    let jar = archive::fetched(&module.coordinates, tell)?;
     let into = home.join("modules").join(&module.name);
     places::make(&into)?;
-    let copy = into.join("module.jar");
-    fs::copy(&jar, &copy).map_err(SandboxError::io("write", &copy))?;
-    let class = class_of(&jar)?;
+    let mut class = None;
+    for (number, coordinates) in module.coordinates.split(',').enumerate() {
+        let jar = archive::fetched(coordinates, tell)?;
+        let name = match number {
+            0 => "module.jar".to_owned(),
+            number => format!("beside-{number}.jar"),
+        };
+        let copy = into.join(name);
+        fs::copy(&jar, &copy).map_err(SandboxError::io("write", &copy))?;
+        archive::readable(&copy)?;
+        if class.is_none() {
+            class = Some(class_of(&jar)?);
+        }
+    }
+    let class = class.unwrap_or_default();
     let path = into.join("plugin-descriptor.properties");
     fs::write(&path, descriptor(server, &module.name, &class))
         .map_err(SandboxError::io("write", &path))?;
-    archive::readable(&copy)?;
     archive::readable(&path)
 }
 

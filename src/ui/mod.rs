@@ -10,6 +10,7 @@ pub mod graph_mermaid;
 mod groups;
 pub mod inspect;
 mod layout;
+pub mod metadata_report;
 pub mod plan_base;
 mod plan_items;
 pub mod plan_json;

@@ -106,8 +106,8 @@ pub fn pages(rules: &[&Rule]) -> Vec<(String, String)> {
 fn index(rules: &[&Rule]) -> String {
     let mut out = String::from(
         "# Translation rules\n\n\
-         What changes in settings and mappings on their way from one product and version to another. Written by `mig` itself from\n\
-         its rules; `mig rules list --from elasticsearch:5.6 --to opensearch:3.3` shows those between two servers.\n\n\
+         What changes in settings and mappings, pipelines, scripts, policies and roles on their way from one product and version to\n\
+         another. Written by `mig` itself from its rules; `mig rules list --from elasticsearch:5.6 --to opensearch:3.3` shows those between two servers.\n\n\
          `allow` is done, `warn` is done and shown, `deny` stops the plan until a person says otherwise in `rules:` of the metadata\n\
          phase.\n\n\
          | code | level | what it does | from | to |\n|---|---|---|---|---|\n",

@@ -19,6 +19,7 @@ mod load;
 mod matrix;
 mod metadata;
 mod objects;
+mod other_objects;
 mod pairs;
 /// A place to run the binary in: the same as for the tests without network.
 #[path = "../it/support.rs"]

@@ -40,7 +40,7 @@ impl<'a> Run<'a> {
             "mig: 1\nplan: {prefix}\nstate: state\nclusters:\n  os: {{ endpoint: \"{url}\" }}\n\
              stores:\n  snapshots: {{ directory: {repository} }}\nphases:\n\
              \x20 base: {{ snapshot: {{ existing: {{ store: snapshots, name: one }} }} }}\n\
-             \x20 meta: {{ metadata: {{ from: base, to: os, include: {{ templates: [\"{prefix}*\"], component-templates: [\"{prefix}*\"] }}{more} }} }}\n",
+             \x20 meta: {{ metadata: {{ from: base, to: os, include: {{ templates: [\"{prefix}*\"], component-templates: [\"{prefix}*\"], pipelines: none, scripts: none }}{more} }} }}\n",
             url = self.target.url(),
             repository = self.scope.repository(elasticsearch()).display(),
         );

@@ -159,6 +159,10 @@ fn scene(code: &str) -> Ran {
         "MIG080" => place(&META.replace("nightly-1", "nightly-2")).mig(&["plan"]),
         "MIG081" => with_changed_drafts(""),
         "MIG082" => with_changed_drafts(", decide: { \"index drafts\": shrug }"),
+        "MIG098" => {
+            let without = "to: os, include: { component-templates: none } }";
+            place(&META.replace("to: os }", without)).mig(&["plan"])
+        }
         "MIG083" => {
             place(&phases(DOCS).replace("  meta: { metadata: { from: base, to: os } }\n", ""))
                 .mig(&["plan"])

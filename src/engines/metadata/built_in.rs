@@ -1,4 +1,4 @@
-//! Templates that a product installs by itself: the target has its own, or no use for them.
+//! Templates, pipelines and policies that a product installs by itself: the target has its own, or no use for them.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::base::settings::meant;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 /// Names of templates that Elasticsearch 7.x installs and does not mark as managed; `*` at the end stands for any rest.
-const NAMES: [&str; 8] = [
+const NAMES: &[&str] = &[
     "ilm-history*",
     "slm-history*",
     "watch-history*",
@@ -17,21 +17,62 @@ const NAMES: [&str; 8] = [
     "security-index-template*",
 ];
 
-/// Why a template is left out as one that the source's product installed by itself.
-pub fn built_in(key: &ObjectKey, body: &Value) -> Option<&'static str> {
-    if !matches!(
-        key.kind,
-        ObjectKind::ComponentTemplate | ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate
-    ) {
-        return None;
-    }
-    if body.pointer("/_meta/managed") == Some(&Value::Bool(true)) {
-        return Some("a template that the source's product manages itself");
+/// Pipelines, likewise.
+const PIPELINES: &[&str] = &[
+    "xpack_monitoring_*",
+    "logs-default-pipeline",
+    "logs@*",
+    "ent-search-generic-ingestion",
+    "search-default-ingestion",
+    "behavioral_analytics-events-final_pipeline",
+    "ent_search_crawler",
+    "apm@*",
+    "metrics-apm*@*",
+    "traces-apm@*",
+];
+
+/// Policies, likewise.
+const POLICIES: &[&str] = &[
+    "ilm-history-ilm-policy",
+    "slm-history-ilm-policy",
+    "watch-history-ilm-policy*",
+    "ml-size-based-ilm-policy",
+    "kibana-event-log-policy",
+    "synthetics",
+    "7-days-default",
+    "30-days-default",
+    "90-days-default",
+    "180-days-default",
+    "365-days-default",
+];
+
+/// Why an object is left out as one that the source's product installed by itself.
+pub fn built_in(key: &ObjectKey, body: &Value) -> Option<String> {
+    let names = match key.kind {
+        ObjectKind::ComponentTemplate | ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => {
+            NAMES
+        }
+        ObjectKind::IngestPipeline => PIPELINES,
+        ObjectKind::LifecyclePolicy => POLICIES,
+        ObjectKind::SnapshotPolicy | ObjectKind::Role | ObjectKind::RoleMapping => &[],
+        _ => return None,
+    };
+    let what = match key.kind {
+        kind if kind.has_index_settings() => "template",
+        kind => kind.as_str(),
+    };
+    let managed = [
+        "/_meta/managed",
+        "/policy/_meta/managed",
+        "/metadata/_reserved",
+    ];
+    let is_managed = |place: &&str| body.pointer(place) == Some(&Value::Bool(true));
+    if managed.iter().any(is_managed) {
+        return Some(format!("a {what} that the source's product manages itself"));
     }
     let name = key.name.as_str();
-    let known = NAMES.iter().any(|pattern| meant(pattern, name));
-    if known || name.starts_with('.') {
-        return Some("a built-in template of the source's product");
+    if names.iter().any(|pattern| meant(pattern, name)) || name.starts_with('.') {
+        return Some(format!("a built-in {what} of the source's product"));
     }
     None
 }

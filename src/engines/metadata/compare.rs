@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::draft::is_nested;
 use super::held_back::release;
+use super::normal_objects::normal_object;
 use crate::base::Fingerprint;
 use crate::base::settings::{GIVEN_BY_SERVERS, PRIVATE, meant, normal_settings};
 use crate::diff::change::Edit;
@@ -55,6 +56,13 @@ pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit>
                 indices.retain(|name, _| wanted.is_some_and(|wanted| wanted.contains_key(name)));
             }
         }
+        // Those of other hands are none of the plan's business.
+        ObjectKind::ClusterSettings => {
+            let wanted = wanted.get("persistent").and_then(Value::as_object);
+            if let Some(Value::Object(settings)) = found.get_mut("persistent") {
+                settings.retain(|key, _| wanted.is_some_and(|wanted| wanted.contains_key(key)));
+            }
+        }
         _ => {}
     }
     compare("", &wanted, &found, Growth::of(kind), &mut edits);
@@ -93,6 +101,9 @@ impl Growth {
 }
 
 fn normal(kind: ObjectKind, body: &Value) -> Value {
+    if !kind.has_index_settings() && kind != ObjectKind::Alias {
+        return normal_object(kind, body);
+    }
     let mut body = release(kind, body);
     if let Value::Object(fields) = &mut body {
         fields.remove("closed");

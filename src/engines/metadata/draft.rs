@@ -23,7 +23,8 @@ pub(super) struct Draft {
     /// Settings that the target said it does not know.
     pub(super) unknown: BTreeSet<String>,
     pub(super) edits: Vec<Edit>,
-    rest: Map<String, Value>,
+    /// All but settings and mappings; of an object that has none, its whole body.
+    pub(super) rest: Map<String, Value>,
     had_settings: bool,
     had_mappings: bool,
 }
@@ -38,6 +39,21 @@ pub(super) struct Change<'a> {
 impl Draft {
     pub(super) fn new(key: &ObjectKey, body: &Value, unknown: &BTreeSet<String>) -> Self {
         let mut rest = body.as_object().cloned().unwrap_or_default();
+        if !key.kind.has_index_settings() {
+            return Self {
+                kind: key.kind,
+                settings: Map::new(),
+                mappings: Value::Null,
+                routing_num_shards: None,
+                route: None,
+                held_back: Map::new(),
+                unknown: BTreeSet::new(),
+                edits: Vec::new(),
+                rest,
+                had_settings: false,
+                had_mappings: false,
+            };
+        }
         let nested = is_nested(key.kind);
         let mut template = match nested.then(|| rest.remove("template")).flatten() {
             Some(Value::Object(template)) => Some(template),
@@ -110,8 +126,14 @@ impl Draft {
     /// Notes what a rule did.
     pub(super) fn note(&mut self, rule: &'static Rule, change: Change<'_>) {
         let path = self.path(change.path);
+        let path = path.as_str();
+        self.note_whole(rule, Change { path, ..change });
+    }
+
+    /// Notes what a rule did outside of settings and mappings: the path is that of the whole body.
+    pub(super) fn note_whole(&mut self, rule: &'static Rule, change: Change<'_>) {
         self.edits.push(Edit {
-            path,
+            path: change.path.to_owned(),
             before: change.before,
             after: change.after,
             rule: Some(rule.code.to_owned()),

@@ -10,10 +10,13 @@
 
 mod built_in;
 mod compare;
+mod composable;
 mod definitions;
 mod draft;
 mod fields;
 mod held_back;
+mod normal_objects;
+mod not_moved;
 mod rule;
 mod rules;
 mod translate;
@@ -21,7 +24,9 @@ mod translate;
 pub use crate::base::settings::normal_settings;
 pub use built_in::built_in;
 pub use compare::{core_fingerprint, differences};
+pub use composable::composable;
 pub use held_back::{held_back, release, withhold};
+pub use not_moved::{not_moved, system_index, unmovable};
 pub use rule::{Level, Lines, Proof, Rule, Versions};
 pub use rules::{codes, rules};
 pub use translate::{Finding, Translation, translate, translate_without};

@@ -18,6 +18,8 @@ pub struct GlobalMetadata {
     pub index_templates: Map<String, Value>,
     /// Ingest pipelines by id.
     pub pipelines: Map<String, Value>,
+    /// Search pipelines (OpenSearch 2.7 and later) by id.
+    pub search_pipelines: Map<String, Value>,
     /// Stored scripts by id.
     pub stored_scripts: Map<String, Value>,
     /// Persistent cluster settings, flat.
@@ -91,6 +93,7 @@ impl GlobalMetadata {
             (&mut self.component_templates, other.component_templates),
             (&mut self.index_templates, other.index_templates),
             (&mut self.pipelines, other.pipelines),
+            (&mut self.search_pipelines, other.search_pipelines),
             (&mut self.stored_scripts, other.stored_scripts),
             (&mut self.persistent_settings, other.persistent_settings),
             (&mut self.other, other.other),
@@ -115,26 +118,40 @@ impl GlobalMetadata {
                 reason: "is missing or no object".to_owned(),
             });
         };
+        let sections = fields
+            .iter()
+            .map(|(name, section)| (name.clone(), section.to_json()));
+        Ok(Self::from_sections(sections))
+    }
+
+    /// From the sections of a cluster's state as its API tells them, which have the form of those of a snapshot.
+    pub fn from_state(sections: &Map<String, Value>) -> Self {
+        let sections = sections.iter();
+        Self::from_sections(sections.map(|(name, section)| (name.clone(), section.clone())))
+    }
+
+    fn from_sections(sections: impl Iterator<Item = (String, Value)>) -> Self {
         let mut metadata = Self {
             templates: Map::new(),
             component_templates: Map::new(),
             index_templates: Map::new(),
             pipelines: Map::new(),
+            search_pipelines: Map::new(),
             stored_scripts: Map::new(),
             persistent_settings: Map::new(),
             cluster_uuid: None,
             other: Map::new(),
         };
-        for (name, section) in fields {
-            let json = section.to_json();
+        for (name, json) in sections {
             match name.as_str() {
                 "templates" => metadata.templates = templates(json),
                 // Customs wrap their map once more under their own name.
                 "component_template" => {
-                    metadata.component_templates = by_name(unwrapped(json, name));
+                    metadata.component_templates = by_name(unwrapped(json, &name));
                 }
-                "index_template" => metadata.index_templates = by_name(unwrapped(json, name)),
+                "index_template" => metadata.index_templates = by_name(unwrapped(json, &name)),
                 "ingest" => metadata.pipelines = pipelines(json),
+                "search_pipeline" => metadata.search_pipelines = pipelines(json),
                 "stored_scripts" => metadata.stored_scripts = by_name(json),
                 "settings" => metadata.persistent_settings = flatten(json),
                 // A snapshot without the global state holds a placeholder.
@@ -144,11 +161,11 @@ impl GlobalMetadata {
                 }
                 other if BOOKKEEPING.contains(&other) => {}
                 _ => {
-                    metadata.other.insert(name.clone(), json);
+                    metadata.other.insert(name, json);
                 }
             }
         }
-        Ok(metadata)
+        metadata
     }
 }
 
@@ -197,10 +214,11 @@ fn templates(json: Value) -> Map<String, Value> {
 
 /// `{"pipeline": [{"id": …, "config": {…}}]}`.
 fn pipelines(json: Value) -> Map<String, Value> {
-    let Value::Object(mut fields) = json else {
-        return Map::new();
+    let items = match json {
+        Value::Object(mut fields) => fields.remove("pipeline"),
+        _ => None,
     };
-    let Some(Value::Array(items)) = fields.remove("pipeline") else {
+    let Some(Value::Array(items)) = items else {
         return Map::new();
     };
     let entry = |item: Value| {

@@ -1,6 +1,6 @@
 //! What a metadata phase would do. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::super::types;
-use super::{Desired, desired, spec};
+use super::{Desired, desired, references, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
 use crate::diff::observation::{
@@ -25,6 +25,8 @@ const DIFFERS: &str = "MIG081";
 /// An answer that is none.
 const BAD_ANSWER: &str = "MIG082";
 
+/// An object that others name and that will not be there.
+const NOT_THERE: &str = "MIG098";
 /// An object that the target would refuse.
 const REFUSED: &str = "MIG089";
 
@@ -138,6 +140,11 @@ fn leave_out(key: &ObjectKey) -> String {
     )
 }
 
+/// Settings of a cluster that has no value for them are added; what else it has stays.
+pub(super) fn only_adds(key: &ObjectKey, edits: &[Edit]) -> bool {
+    key.kind == ObjectKind::ClusterSettings && edits.iter().all(|edit| edit.before.is_none())
+}
+
 fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
     let object = wanted.key.kind.as_str();
     let name = wanted.key.name.as_str();
@@ -149,6 +156,7 @@ fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate
             return Fate::Equal;
         }
         match answer {
+            _ if only_adds(&wanted.key, &edits) => return unless_denied(wanted, answer),
             Some(KEEP) => return Fate::Equal,
             Some(REPLACE) => return Fate::Replace(edits),
             _ => {}
@@ -170,6 +178,14 @@ fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate
         item.note = "exists and differs".into();
         return Fate::Ask(item);
     }
+    unless_denied(wanted, answer)
+}
+
+/// Makes an object, unless a person has to accept first what is lost by it.
+fn unless_denied(wanted: &Desired, answer: Option<&str>) -> Fate {
+    let object = wanted.key.kind.as_str();
+    let name = wanted.key.name.as_str();
+    let key = format!("{object} {name}");
     if !wanted.denied.is_empty() && answer != Some(ACCEPT) {
         let codes: Vec<&str> = wanted.denied.iter().map(|rule| rule.code).collect();
         let why: Vec<&str> = wanted.denied.iter().map(|rule| rule.title).collect();
@@ -196,6 +212,11 @@ fn section(kind: ObjectKind) -> &'static str {
         ObjectKind::ComponentTemplate => "component-templates",
         ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => "templates",
         ObjectKind::Alias => "aliases",
+        ObjectKind::ClusterSettings => "cluster-settings",
+        ObjectKind::Script => "scripts",
+        ObjectKind::IngestPipeline | ObjectKind::SearchPipeline => "pipelines",
+        ObjectKind::LifecyclePolicy | ObjectKind::SnapshotPolicy => "policies",
+        ObjectKind::Role | ObjectKind::RoleMapping => "security",
     }
 }
 
@@ -225,7 +246,13 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             Fate::Ask(item) => items.push(item),
         }
     }
-    items.extend(unknown_answers(spec, &wanted));
+    let missing = missing(spec, observed, &seen, &wanted);
+    items.extend(unknown_answers(spec, &wanted, &missing));
+    items.extend(
+        missing
+            .iter()
+            .filter_map(|(key, by)| lacking(spec, key, by)),
+    );
     let is_there = |name: &str| {
         let mut indices = wanted.iter().filter(|it| it.key.kind == ObjectKind::Index);
         indices.any(|it| it.key.name == name)
@@ -318,15 +345,56 @@ fn created(object: &Desired) -> Item {
     }
 }
 
+/// Objects that those to be made name and that will not be there, with those that name them.
+fn missing(
+    spec: &MetadataSpec,
+    observed: &MetadataObservation,
+    seen: &Seen<'_>,
+    wanted: &[Desired],
+) -> BTreeMap<ObjectKey, Vec<String>> {
+    let moved = wanted.iter().map(|object| &object.key);
+    let on_target = observed.target_objects.iter().map(|(key, _)| key);
+    let there: BTreeSet<&ObjectKey> = moved.chain(on_target).chain(&observed.target_has).collect();
+    let to_make = wanted
+        .iter()
+        .filter(|object| !matches!(fate(spec, seen, object), Fate::Equal));
+    let to_make = to_make.map(|object| (&object.key, &object.body));
+    references::missing(to_make, &there)
+}
+
+/// The question about an object that others name and that will not be there; `None` where it is answered.
+fn lacking(spec: &MetadataSpec, key: &ObjectKey, by: &[String]) -> Option<Item> {
+    let (object, name) = (key.kind.as_str(), key.name.as_str());
+    let label = format!("{object} {name}");
+    let answer = spec.decide.get(&label).map(|answer| answer.value.as_str());
+    if answer == Some(ACCEPT) {
+        return None;
+    }
+    let by: Vec<&str> = by.iter().map(String::as_str).collect();
+    let question = format!(
+        "{label} is named by {}, and is neither moved nor on {}. Is that accepted?",
+        common::few(&by),
+        spec.to.value
+    );
+    let answers = vec![
+        format!("include: {{ {}: [\"{name}\", …] }}", section(key.kind)),
+        format!("decide: {{ \"{label}\": {ACCEPT} }}"),
+    ];
+    Some(common::question(object, name, NOT_THERE, question, answers))
+}
+
 /// An answer to a question that nobody asks is a typing error more often than not.
 fn unknown_answers<'a>(
     spec: &'a MetadataSpec,
     wanted: &'a [Desired],
+    missing: &'a BTreeMap<ObjectKey, Vec<String>>,
 ) -> impl Iterator<Item = Item> + 'a {
     spec.decide.iter().filter_map(|(key, answer)| {
-        let known = wanted
+        let mut named = wanted
             .iter()
-            .any(|object| *key == format!("{} {}", object.key.kind.as_str(), object.key.name));
+            .map(|object| &object.key)
+            .chain(missing.keys());
+        let known = named.any(|object| *key == format!("{} {}", object.kind.as_str(), object.name));
         let valid = [KEEP, REPLACE, ACCEPT].contains(&answer.value.as_str());
         if known && valid {
             return None;
@@ -396,6 +464,30 @@ fn counts(wanted: &[Desired], awaited: usize) -> String {
             "component templates",
         ),
         (ObjectKind::Alias, "alias", "aliases"),
+        (ObjectKind::IngestPipeline, "pipeline", "pipelines"),
+        (
+            ObjectKind::SearchPipeline,
+            "search pipeline",
+            "search pipelines",
+        ),
+        (ObjectKind::Script, "script", "scripts"),
+        (
+            ObjectKind::LifecyclePolicy,
+            "lifecycle policy",
+            "lifecycle policies",
+        ),
+        (
+            ObjectKind::SnapshotPolicy,
+            "snapshot policy",
+            "snapshot policies",
+        ),
+        (ObjectKind::Role, "role", "roles"),
+        (ObjectKind::RoleMapping, "role mapping", "role mappings"),
+        (
+            ObjectKind::ClusterSettings,
+            "set of cluster settings",
+            "sets of cluster settings",
+        ),
     ];
     let parts: Vec<String> = kinds
         .into_iter()
@@ -441,20 +533,21 @@ fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
             destroys: false,
         });
     }
-    let others = items
+    let others: Vec<&str> = items
         .iter()
         .filter(|item| item.action == Action::Create && item.object != "index")
-        .count();
-    if others > 0 {
+        .map(|item| item.object.as_str())
+        .collect();
+    if !others.is_empty() {
+        let count = human_count(others.len() as u64);
+        let of_indices = |object: &&str| object.ends_with("template") || **object == *"alias";
         effects.push(Effect {
             on: on.clone(),
-            text: if others == 1 {
-                "creates 1 template or alias".into()
-            } else {
-                format!(
-                    "creates {} templates and aliases",
-                    human_count(others as u64)
-                )
+            text: match (others.iter().all(of_indices), others.as_slice()) {
+                (true, [_]) => "creates 1 template or alias".into(),
+                (true, _) => format!("creates {count} templates and aliases"),
+                (false, [one]) => format!("creates 1 {one}"),
+                (false, _) => format!("creates {count} templates, aliases, pipelines and the like"),
             },
             destroys: false,
         });

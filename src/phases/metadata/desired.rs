@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::global::PERSISTENT;
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
 use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, choose, rule_for};
-use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
+use crate::engines::metadata::{
+    Level, Rule, Versions, built_in, system_index, translate, unmovable,
+};
 use crate::engines::transform::mappings;
 use crate::plan::model::{Closed, MetadataSpec, RuleLevel, Transform};
 
@@ -124,7 +127,20 @@ pub(super) fn desired(
             left_out.push(reason);
             continue;
         }
+        if let Some(reason) = unmovable(key, body, versions) {
+            left_out.push(LeftOut {
+                object: key.kind.as_str().to_owned(),
+                name: key.name.clone(),
+                reason,
+            });
+            continue;
+        }
         let mut body = body.clone();
+        if key.kind == ObjectKind::ClusterSettings
+            && !keep_selected_settings(spec, &mut body, &mut left_out)
+        {
+            continue;
+        }
         if key.kind == ObjectKind::Alias && !keep_selected_indices(&indices, &mut body) {
             left_out.push(LeftOut {
                 object: key.kind.as_str().to_owned(),
@@ -164,7 +180,16 @@ pub(super) fn desired(
             }
         };
         if chosen.routes.is_empty() {
-            wanted.push(translated(key.clone(), &body, chosen.problems));
+            let object = translated(key.clone(), &body, chosen.problems);
+            if key.kind == ObjectKind::ClusterSettings && all_taken_out(&object.body) {
+                left_out.extend(object.edits.into_iter().map(|edit| LeftOut {
+                    object: "cluster setting".into(),
+                    name: edit.path.trim_start_matches("persistent.").to_owned(),
+                    reason: edit.why,
+                }));
+            } else {
+                wanted.push(object);
+            }
             continue;
         }
         let split = chosen.routes.iter().any(|route| route.to != key.name);
@@ -190,13 +215,14 @@ pub(super) fn desired(
             parts.insert(&key.name, names);
         }
     }
-    // Aliases come last, those of splits among the others.
+    // In the order of kinds, aliases of splits among the others.
     wanted.sort_by(|left, right| left.key.cmp(&right.key));
     taken_names(&mut wanted);
     if !keeps_templates_out(observed.target) {
         // Otherwise those of the plan would add to its own indices.
         wanted.sort_by_key(|object| object.key.kind == ObjectKind::LegacyTemplate);
     }
+    left_out.extend(observed.not_moved.iter().cloned());
     left_out.sort();
     (wanted, left_out)
 }
@@ -222,7 +248,7 @@ fn is_for(transform: &Transform, key: &ObjectKey, body: &Value) -> bool {
             let example = |pattern: &&str| transform.indices.matches(&pattern.replace('*', "x"));
             !patterns.is_empty() && patterns.iter().all(example)
         }
-        ObjectKind::ComponentTemplate | ObjectKind::Alias => false,
+        _ => false,
     }
 }
 
@@ -235,25 +261,85 @@ fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Op
             reason: reason.to_owned(),
         })
     };
+    let include = &spec.include;
     let selector = match key.kind {
-        ObjectKind::Index => &spec.include.indices,
-        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &spec.include.templates,
-        ObjectKind::ComponentTemplate => &spec.include.component_templates,
-        ObjectKind::Alias => &spec.include.aliases,
+        ObjectKind::Index => &include.indices,
+        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &include.templates,
+        ObjectKind::ComponentTemplate => &include.component_templates,
+        ObjectKind::Alias => &include.aliases,
+        ObjectKind::IngestPipeline | ObjectKind::SearchPipeline => &include.pipelines,
+        ObjectKind::Script => &include.scripts,
+        ObjectKind::LifecyclePolicy | ObjectKind::SnapshotPolicy => &include.policies,
+        ObjectKind::Role | ObjectKind::RoleMapping => &include.security,
+        // Chosen key by key.
+        ObjectKind::ClusterSettings => return None,
     };
     let named = selector.patterns().any(|pattern| pattern == key.name);
     if let Some(reason) = built_in(key, body)
         && !named
     {
+        return leave(&reason);
+    }
+    if key.kind == ObjectKind::Index
+        && !selector.matches(&key.name)
+        && let Some(reason) = system_index(&key.name)
+    {
         return leave(reason);
     }
     if let Some(left_out) = common::left_out(selector, object, &key.name) {
-        return Some(left_out);
+        return match by_choice(key) {
+            Some(reason) if selector.is_empty() => leave(&reason),
+            _ => Some(left_out),
+        };
     }
     if spec.closed == Closed::Skip && body.get("closed") == Some(&json!(true)) {
         return leave("closed, and the plan says `closed: skip`");
     }
     None
+}
+
+/// Whether the rules left no setting of the cluster.
+fn all_taken_out(body: &Value) -> bool {
+    let settings = body.get(PERSISTENT).and_then(Value::as_object);
+    settings.is_none_or(Map::is_empty)
+}
+
+/// Kinds that are moved only where a plan names them, and why.
+fn by_choice(key: &ObjectKey) -> Option<String> {
+    let (section, why) = match key.kind {
+        ObjectKind::LifecyclePolicy => ("policies", "it may delete indices"),
+        ObjectKind::SnapshotPolicy => ("policies", "it takes and deletes snapshots"),
+        ObjectKind::Role | ObjectKind::RoleMapping => ("security", "it says who may do what"),
+        _ => return None,
+    };
+    Some(format!(
+        "moved by choice alone, since {why}: `include: {{ {section}: [\"*\"] }}`"
+    ))
+}
+
+/// Takes out the settings of the cluster that are not chosen; says whether any is left.
+fn keep_selected_settings(
+    spec: &MetadataSpec,
+    body: &mut Value,
+    left_out: &mut Vec<LeftOut>,
+) -> bool {
+    let selector = &spec.include.cluster_settings;
+    let Some(Value::Object(settings)) = body.get_mut(PERSISTENT) else {
+        return false;
+    };
+    settings.retain(|key, _| {
+        let Some(mut reason) = common::left_out(selector, "cluster setting", key) else {
+            return true;
+        };
+        if selector.is_empty() {
+            reason.reason = "moved by choice alone, since it was made for another cluster: \
+                             `include: { cluster-settings: [\"*\"] }`"
+                .into();
+        }
+        left_out.push(reason);
+        false
+    });
+    !settings.is_empty()
 }
 
 /// An alias over an index that is split is over all of its parts.

@@ -6,8 +6,11 @@
 
 mod decide;
 mod desired;
+pub(super) mod global;
 mod perform;
+mod references;
 pub(super) mod source;
+mod system_index;
 mod undo;
 
 use std::cell::RefCell;
@@ -28,7 +31,7 @@ use crate::diff::observation::{
     MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
 };
 use crate::engines::metadata::core_fingerprint;
-use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
+use crate::plan::model::{LegacyTemplates, MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
 
 use desired::{Desired, desired};
@@ -62,14 +65,22 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let spec = spec(phase)?;
     let target = connections.open_target(&spec.to.value)?;
     let view = connections.source(&spec.from.value)?;
-    let source_objects = match &view {
-        SourceView::Snapshot(view) => source::objects(view)?,
-        SourceView::Live(live) => live.objects.clone(),
-        SourceView::Wider(wider) => {
-            source::with_more(source::objects(&wider.taken)?, &wider.live.objects)
+    let (mut source_objects, not_moved) = match &view {
+        SourceView::Snapshot(view) => {
+            let held = source::held(spec, view)?;
+            (held.objects, held.not_moved)
         }
-        SourceView::Nothing => Vec::new(),
+        SourceView::Live(live) => (live.objects.clone(), live.not_moved.clone()),
+        SourceView::Wider(wider) => {
+            let held = source::held(spec, &wider.taken)?;
+            let objects = source::with_more(held.objects, &wider.live.objects);
+            (objects, held.not_moved)
+        }
+        SourceView::Nothing => (Vec::new(), Vec::new()),
     };
+    if spec.legacy_templates == LegacyTemplates::Composable {
+        source_objects = source::with_composable(spec, source_objects);
+    }
     let types = view
         .indices()
         .iter()
@@ -85,10 +96,25 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         refused: Vec::new(),
         probed: None,
         types,
+        not_moved,
+        target_has: Vec::new(),
     };
-    observed.target_objects = target
-        .get_many(&desired::keys(spec, &observed))
+    let mut keys = desired::keys(spec, &observed);
+    let held: BTreeSet<ObjectKey> = keys.iter().cloned().collect();
+    let named: BTreeSet<ObjectKey> = observed
+        .source_objects
+        .iter()
+        .flat_map(|(key, body)| references::references(key.kind, body))
+        .filter(|key| !held.contains(key))
+        .collect();
+    keys.extend(named);
+    let found = target
+        .get_many(&keys)
         .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    let (there, beside): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(key, _)| held.contains(key));
+    observed.target_objects = there;
+    observed.target_has = beside.into_iter().map(|(key, _)| key).collect();
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)
             .map_err(|error| common::target_error(&spec.to.value, &error))?;

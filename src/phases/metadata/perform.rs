@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{Fate, Seen, fate, seen};
+use super::decide::{Fate, Seen, fate, only_adds, seen};
 use super::{Desired, desired, spec};
 use crate::base::{Address, failpoint};
 use crate::clients::cluster::ClusterError;
@@ -19,6 +19,18 @@ use crate::plan::model::MetadataSpec;
 
 /// Objects of one kind that are made at once: a cluster makes one after the other, and is kept busy.
 const AT_ONCE: usize = 8;
+
+/// How many objects of a kind are made at once. Plugins keep policies, roles and who has them in an index of their own,
+/// which the first one makes; all roles are one document there, and of two changes at once one is refused.
+fn at_once(kind: ObjectKind) -> usize {
+    match kind {
+        ObjectKind::LifecyclePolicy
+        | ObjectKind::SnapshotPolicy
+        | ObjectKind::Role
+        | ObjectKind::RoleMapping => 1,
+        _ => AT_ONCE,
+    }
+}
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Metadata(observed) = cx.observation else {
@@ -136,6 +148,7 @@ impl Work<'_> {
     }
 
     fn make_at_once(&self, group: &[Desired]) -> Result<Option<Vec<Outcome>>, PhaseError> {
+        let at_once = group.first().map_or(1, |object| at_once(object.key.kind));
         let next = AtomicUsize::new(0);
         let failed = Mutex::new(None);
         let outcomes = Mutex::new(vec![None; group.len()]);
@@ -162,7 +175,7 @@ impl Work<'_> {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..AT_ONCE.min(group.len()) {
+            for _ in 1..at_once.min(group.len()) {
                 scope.spawn(work);
             }
             work();
@@ -194,14 +207,16 @@ impl Work<'_> {
             Fate::Replace(_) => true,
         };
         let before = self.target.get(&object.key).map_err(target_error)?;
-        let equal = before.as_ref().is_some_and(|before| {
-            let edits: Vec<Edit> = differences(object.key.kind, &object.body, before);
-            edits.is_empty()
-        });
-        if equal {
+        let edits: Option<Vec<Edit>> = before
+            .as_ref()
+            .map(|before| differences(object.key.kind, &object.body, before));
+        let adds = edits
+            .as_ref()
+            .is_none_or(|edits| only_adds(&object.key, edits));
+        if edits.is_some_and(|edits| edits.is_empty()) {
             return Ok(Outcome::There);
         }
-        if before.is_some() && !replace {
+        if !adds && !replace {
             return Err(PhaseError::Stale(format!(
                 "{label} appeared on {on} since the plan was made"
             )));

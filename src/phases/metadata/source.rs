@@ -6,17 +6,42 @@ use serde_json::{Map, Value, json};
 
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
+use super::global::global_objects;
+use super::system_index::kept;
+use crate::diff::change::LeftOut;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 use crate::engines::mapping_types::DEFAULT;
-use crate::engines::metadata::normal_settings;
-use crate::engines::snapshot::{IndexMetadata, IndexState};
+use crate::engines::metadata::{built_in, composable, normal_settings, not_moved};
+use crate::engines::snapshot::{GlobalMetadata, IndexMetadata, IndexState};
+use crate::plan::model::MetadataSpec;
 
-/// All objects, in the order in which they are created.
-pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, PhaseError> {
+/// What a snapshot holds.
+pub(super) struct Held {
+    /// All objects, in the order in which they are created.
+    pub(super) objects: Vec<(ObjectKey, Value)>,
+    /// What is never moved.
+    pub(super) not_moved: Vec<LeftOut>,
+}
+
+/// All that the snapshots of a view hold. Indices of roles and policies are read where the plan chooses such.
+pub(super) fn held(spec: &MetadataSpec, view: &SnapshotView) -> Result<Held, PhaseError> {
     let Some(global) = view.global_metadata()? else {
-        return Ok(Vec::new());
+        return Ok(Held {
+            objects: Vec::new(),
+            not_moved: Vec::new(),
+        });
     };
-    let mut objects = Vec::new();
+    let kept = kept(&spec.include, view)?;
+    let mut objects = objects(view, &global);
+    objects.extend(kept.objects);
+    objects.sort_by(|left, right| left.0.cmp(&right.0));
+    let mut not_moved = not_moved(&global.other);
+    not_moved.extend(kept.not_moved);
+    Ok(Held { objects, not_moved })
+}
+
+fn objects(view: &SnapshotView, global: &GlobalMetadata) -> Vec<(ObjectKey, Value)> {
+    let mut objects = global_objects(global);
     let mut add = |kind: ObjectKind, name: &str, body: Value| {
         let name = name.to_owned();
         objects.push((ObjectKey { kind, name }, body));
@@ -53,7 +78,7 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
         add(ObjectKind::Alias, name, json!({ "indices": indices }));
     }
     objects.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok(objects)
+    objects
 }
 
 /// The mapping below the name of each type, where that is not `_doc`. The defaults of 1.x to 5.x are a mapping of no
@@ -89,6 +114,40 @@ pub(super) fn with_more(
         }
     }
     all.into_iter().collect()
+}
+
+/// The objects with composable templates in the place of the legacy ones that a plan chooses.
+pub(super) fn with_composable(
+    spec: &MetadataSpec,
+    objects: Vec<(ObjectKey, Value)>,
+) -> Vec<(ObjectKey, Value)> {
+    let is_legacy = |key: &ObjectKey, body: &Value| {
+        key.kind == ObjectKind::LegacyTemplate
+            && built_in(key, body).is_none()
+            && spec.include.templates.matches(&key.name)
+    };
+    let (legacy, mut rest): (Vec<_>, Vec<_>) = objects
+        .into_iter()
+        .partition(|(key, body)| is_legacy(key, body));
+    let legacy: Vec<(&str, &Value)> = legacy
+        .iter()
+        .map(|(key, body)| (key.name.as_str(), body))
+        .collect();
+    let others: Vec<(&str, &Value)> = rest
+        .iter()
+        .filter(|(key, body)| {
+            key.kind == ObjectKind::IndexTemplate && built_in(key, body).is_none()
+        })
+        .map(|(key, body)| (key.name.as_str(), body))
+        .collect();
+    let made = composable(&legacy, &others);
+    let kind = ObjectKind::IndexTemplate;
+    rest.extend(
+        made.into_iter()
+            .map(|(name, body)| (ObjectKey { kind, name }, body)),
+    );
+    rest.sort_by(|left, right| left.0.cmp(&right.0));
+    rest
 }
 
 /// A template as `PUT` takes it: mappings as one object (the cluster keeps a list of them) and settings in normal form.

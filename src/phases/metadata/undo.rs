@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PhaseError, UndoContext, UndoPlan};
+use super::global::PERSISTENT;
 use crate::base::Address;
 use crate::clients::target::Target;
 use crate::diff::observation::{ObjectKey, ObjectKind};
@@ -111,6 +112,13 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
             target.put(&made.key, &back).map_err(error)?;
             continue;
         }
+        if made.key.kind == ObjectKind::ClusterSettings
+            && let Some(written) = &made.body
+        {
+            let back = settings_before(made.before.as_ref(), written);
+            target.put(&made.key, &back).map_err(error)?;
+            continue;
+        }
         match &made.before {
             Some(before) => target.put(&made.key, before).map_err(error)?,
             None => {
@@ -140,6 +148,21 @@ fn alias_before(before: Option<&Value>, written: &Value) -> Value {
         }
     }
     back
+}
+
+/// The settings that were written, as they were: those that had no value get none again.
+fn settings_before(before: Option<&Value>, written: &Value) -> Value {
+    let section = |body: &Value| body.get(PERSISTENT).and_then(Value::as_object).cloned();
+    let before = before.and_then(section).unwrap_or_default();
+    let back: Map<String, Value> = section(written)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(key, _)| {
+            let value = before.get(&key).cloned().unwrap_or(Value::Null);
+            (key, value)
+        })
+        .collect();
+    json!({ PERSISTENT: back })
 }
 
 fn not_ours(target: &dyn Target, made: &Made, found: &Value) -> Result<Option<String>, PhaseError> {

@@ -84,4 +84,9 @@ codes! {
          and one of them would be lost in an index without types. `types` of the metadata phase says how they are taken: `union` puts them into one \
          index (with `ids: type-prefix` where an `_id` stands in two of them), `split` each into an index of its own; or leave the index out."
         "meta: { metadata: { from: base, to: os } }" => "meta: { metadata: { from: base, to: os, types: { forum: { take: split } } } }";
+    OBJECT_NOT_THERE = 98 Error "an object is named and not there"
+        "An index or template names a pipeline or a component template, or a pipeline another one or a script, that the plan does not \
+         move and the target does not have. The target would take it and fail on the first document, or refuse it while applying. Include \
+         what is named, make it on the target, or accept it by its own name."
+        "mappings: { metadata: { from: base, to: os, include: { pipelines: none } } }" => "mappings: { metadata: { from: base, to: os, include: { pipelines: [\"*\"] } } }";
 }

@@ -465,7 +465,13 @@ fn metadata(
             templates: selector(include.templates.as_ref())?,
             component_templates: selector(include.component_templates.as_ref())?,
             aliases: selector(include.aliases.as_ref())?,
+            pipelines: selector(include.pipelines.as_ref())?,
+            scripts: selector(include.scripts.as_ref())?,
+            policies: selector(include.policies.as_ref())?,
+            cluster_settings: selector(include.cluster_settings.as_ref())?,
+            security: selector(include.security.as_ref())?,
         },
+        legacy_templates: body.legacy_templates.as_ref()?.value,
         closed: body.closed.as_ref()?.value,
         rules: levels,
         decide: body

@@ -34,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) heap_mib: Option<u32>,
     /// Whether the modules are added that its distribution lacks.
     pub(crate) with_modules: bool,
+    /// Whether those are added that run pipelines and templates of searches.
+    pub(crate) with_ingest: bool,
     /// Whether analysers and vectors are added too, where there are any.
     pub(crate) with_extensions: bool,
 }
@@ -92,6 +94,9 @@ impl Server {
         let mut spec = NodeSpec::new(which);
         if options.with_modules {
             spec.plugins = which.modules();
+        }
+        if options.with_ingest {
+            spec.plugins.extend(which.ingest_modules());
         }
         if options.with_extensions {
             spec.plugins.extend(which.extensions());

@@ -25,6 +25,17 @@ const FOLDERS: [&str; 5] = [
     INDICES,
     "aliases",
 ];
+/// Those that are made when something comes into them.
+const MORE_FOLDERS: [&str; 8] = [
+    "cluster-settings",
+    "scripts",
+    "pipelines",
+    "search-pipelines",
+    "lifecycle-policies",
+    "snapshot-policies",
+    "roles",
+    "role-mappings",
+];
 /// An index on its way out; no encoded name begins like this.
 pub(super) const DELETED: &str = "%deleted-";
 
@@ -61,7 +72,25 @@ impl Layout {
             ObjectKind::LegacyTemplate => "templates",
             ObjectKind::Index => INDICES,
             ObjectKind::Alias => "aliases",
+            ObjectKind::ClusterSettings => "cluster-settings",
+            ObjectKind::Script => "scripts",
+            ObjectKind::IngestPipeline => "pipelines",
+            ObjectKind::SearchPipeline => "search-pipelines",
+            ObjectKind::LifecyclePolicy => "lifecycle-policies",
+            ObjectKind::SnapshotPolicy => "snapshot-policies",
+            ObjectKind::Role => "roles",
+            ObjectKind::RoleMapping => "role-mappings",
         })
+    }
+
+    /// The folder of a kind, made where it is not there yet.
+    pub(super) fn make_folder(&self, kind: ObjectKind) -> Result<(), TargetError> {
+        let folder = self.folder(kind);
+        if folder.is_dir() {
+            return Ok(());
+        }
+        make_directory(&folder)?;
+        sync_directory(&self.root).map_err(|error| TargetError::io(&self.root, error))
     }
 
     pub(super) fn index(&self, index: &str) -> Result<PathBuf, TargetError> {
@@ -111,6 +140,7 @@ impl Layout {
                 || name == LIVE
                 || name == WORK
                 || FOLDERS.contains(&name.as_str())
+                || MORE_FOLDERS.contains(&name.as_str())
                 || is_temporary(&name);
             if !ours {
                 return Err(TargetError::Foreign {
@@ -122,6 +152,7 @@ impl Layout {
         if !self.marker().exists()
             && FOLDERS
                 .iter()
+                .chain(&MORE_FOLDERS)
                 .any(|folder| !is_bare(&self.root.join(folder)))
         {
             return Err(TargetError::Foreign {

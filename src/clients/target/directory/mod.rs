@@ -5,6 +5,8 @@
 //! mig-target.json                  who the target is: uuid, version, the plan that made it
 //! mig-live.json                    the mark of a switchover
 //! component-templates/<name>.json  bodies as `PUT` takes them; likewise index-templates, templates, aliases
+//! pipelines/<name>.json            likewise search-pipelines, scripts, lifecycle-policies, snapshot-policies, roles,
+//!                                  role-mappings; cluster-settings/persistent.json
 //! indices/<name>/index.json        settings, mappings
 //! indices/<name>/mig-index.json    uuid of the index, whether it is closed
 //! indices/<name>/docs/<part>.ndjson      an action line and a source line a document

@@ -74,7 +74,26 @@ pub(super) fn put(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), 
     if key.kind == ObjectKind::Alias {
         return put_alias(layout, key, body);
     }
+    layout.make_folder(key.kind)?;
+    if key.kind == ObjectKind::ClusterSettings {
+        return put_settings(layout, key, body);
+    }
     layout::write_json(&layout.object(key)?, body)
+}
+
+/// The keys that are named; `null` takes one out, and others stay as they are.
+fn put_settings(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
+    let path = layout.object(key)?;
+    let there: Option<Value> = layout::read_json(&path)?;
+    let section = |body: &Value| body.get(&key.name).and_then(Value::as_object).cloned();
+    let mut settings = there.as_ref().and_then(section).unwrap_or_default();
+    settings.extend(section(body).unwrap_or_default());
+    settings.retain(|_, value| !value.is_null());
+    if settings.is_empty() {
+        layout::remove_file(&path)?;
+        return Ok(());
+    }
+    layout::write_json(&path, &serde_json::json!({ key.name.as_str(): settings }))
 }
 
 /// For the indices that are named; `null` takes one out, and others stay as they are.

@@ -164,7 +164,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "the types of a template become one mapping",
         source: ELASTICSEARCH,
         target: Lines::ANY,
-        objects: &[ObjectKind::LegacyTemplate],
+        objects: &[ObjectKind::LegacyTemplate, ObjectKind::IndexTemplate],
         level: Level::Warn,
         lossy: true,
         why: "indices have no types any more: new ones get the fields of all types of the template, and what `_default_` says",

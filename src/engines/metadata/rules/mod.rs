@@ -10,7 +10,8 @@ mod held_back;
 mod lines;
 mod lists;
 mod mapping_types;
-mod objects;
+mod object_fields;
+pub(super) mod objects;
 mod parameters;
 mod removed;
 mod root_fields;
@@ -68,7 +69,7 @@ pub(super) fn in_order() -> &'static [&'static Rule] {
             parts,
             limits,
             vectors::RULES,
-            objects::RULES,
+            object_fields::RULES,
             fields::RULES,
             // Settings.
             values,
@@ -76,12 +77,13 @@ pub(super) fn in_order() -> &'static [&'static Rule] {
             removed::RULES,
             held_back::RULES,
             // What the others must have been through for.
-            objects::LAST,
+            object_fields::LAST,
             needed,
             settings::ORDER,
         ]
         .into_iter()
         .flatten()
+        .chain(objects::all())
         .collect()
     });
     &ORDERED
@@ -228,7 +230,8 @@ mod tests {
     #[test]
     fn nested_templates_are_translated_too() {
         for rule in rules() {
-            if !rule.objects.contains(&ObjectKind::IndexTemplate) {
+            let of_indices = rule.objects.contains(&ObjectKind::Index);
+            if !of_indices || !rule.objects.contains(&ObjectKind::IndexTemplate) {
                 continue;
             }
             let example: Value = serde_json::from_str(rule.before).expect(rule.code);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::{ClusterTarget, dialect};
-use super::{guard, refusal};
+use super::{check_named, guard, refusal};
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
@@ -65,6 +65,19 @@ pub(in super::super) fn refusals(
 ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
     let mut found = Vec::new();
     found.extend(clashes(target, bodies)?);
+    found.extend(check_named::refusals(target, bodies)?);
+    if !dialect::has_composable(target.about.version) {
+        let composable = |kind| {
+            matches!(
+                kind,
+                ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate
+            )
+        };
+        let refused = bodies.iter().filter(|(key, _)| composable(key.kind));
+        found.extend(
+            refused.map(|(key, _)| (key.clone(), "it has legacy templates only".to_owned())),
+        );
+    }
     if !dialect::simulates(target.about.version) {
         return Ok(found);
     }
@@ -72,9 +85,9 @@ pub(in super::super) fn refusals(
     let mut asked: BTreeMap<String, Option<String>> = BTreeMap::new();
     for (key, body) in bodies {
         let section = match key.kind {
-            ObjectKind::Alias => continue,
             ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => body.get("template"),
             ObjectKind::LegacyTemplate | ObjectKind::Index => Some(body),
+            _ => continue,
         };
         let Some(section) = section else { continue };
         let empty = json!({});

@@ -10,19 +10,13 @@ use serde_json::Value;
 use super::super::ClusterTarget;
 use super::super::working_state::{Condition, Tag};
 use crate::clients::target::TargetError;
-use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::diff::observation::ObjectKey;
 
 /// What such documents are.
 const KIND: &str = "held-back";
 
 fn id(key: &ObjectKey) -> String {
-    let kind = match key.kind {
-        ObjectKind::ComponentTemplate => "component-template",
-        ObjectKind::IndexTemplate => "index-template",
-        ObjectKind::LegacyTemplate => "legacy-template",
-        ObjectKind::Index => "index",
-        ObjectKind::Alias => "alias",
-    };
+    let kind = key.kind.as_str().replace(' ', "-");
     format!("{KIND}:{kind}:{}", key.name)
 }
 
@@ -33,7 +27,7 @@ pub(super) fn merge(
 ) -> Result<(), TargetError> {
     let ids: Vec<String> = found
         .iter()
-        .filter(|(key, _)| key.kind != ObjectKind::Alias)
+        .filter(|(key, _)| key.kind.has_index_settings())
         .map(|(key, _)| id(key))
         .collect();
     if ids.is_empty() {

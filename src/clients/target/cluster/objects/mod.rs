@@ -1,17 +1,20 @@
-//! Indices, templates and aliases of a cluster in the one form that all targets share.
+//! Indices, templates, aliases and the other objects of a cluster in the one form that all targets share.
 //!
 //! An index is `{settings, mappings}` with `routing_num_shards` and, where it is closed, `closed`; an alias
-//! `{indices: {name: definition}}`; a template what `PUT` takes. Settings are flat texts. What a body holds back can't be
+//! `{indices: {name: definition}}`; a template, and any other thing ([`named`]), what `PUT` takes. Settings are flat texts. What a body holds back can't be
 //! kept in the object itself: it stands in the working state ([`held_back`]) and is merged into what is read.
 
 mod alias;
 mod check;
+mod check_named;
 mod guard;
 mod held_back;
 mod index;
+mod named;
 mod probe;
 mod read;
 mod remake;
+mod settings;
 mod template;
 
 use std::collections::BTreeMap;
@@ -88,9 +91,11 @@ pub(super) fn put(
     match key.kind {
         ObjectKind::Index => index::put(target, &key.name, &body)?,
         ObjectKind::Alias => alias::put(target, &key.name, &body)?,
-        _ => template::put(target, key, &body)?,
+        ObjectKind::ClusterSettings => settings::put(target, &body)?,
+        kind if kind.has_index_settings() => template::put(target, key, &body)?,
+        _ => named::put(target, key, &body)?,
     }
-    if waiting.is_none() && key.kind != ObjectKind::Alias {
+    if waiting.is_none() && key.kind.has_index_settings() {
         failpoint::hit("target.put.released");
         held_back::forget(target, key)?;
     }
@@ -106,6 +111,9 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
             remake::forget(target, &key.name)?;
             there
         }
+        // Those of other hands are among them: they are put back one by one.
+        ObjectKind::ClusterSettings => return Ok(false),
+        kind if !kind.has_index_settings() => return named::delete(target, key),
         _ => template::delete(target, key)?,
     };
     held_back::forget(target, key)?;

@@ -78,7 +78,7 @@ fn request(key: &ObjectKey, body: &Value) -> Option<Value> {
     let section = match key.kind {
         ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => body.get("template")?,
         ObjectKind::LegacyTemplate | ObjectKind::Index => body,
-        ObjectKind::Alias => return None,
+        _ => return None,
     };
     let mut settings = index::settings(section);
     if let Some(shards) = index::routing_shards(section) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::{ClusterTarget, WORKING_STATE, dialect, part, tune};
+use super::{named, settings};
 use crate::base::settings::normal_settings;
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
@@ -34,6 +35,8 @@ pub(super) fn bodies(
         ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => {
             composable(target, kind, names)?
         }
+        ObjectKind::ClusterSettings => settings::bodies(target)?,
+        _ => named::bodies(target, kind, names)?,
     };
     if let Some(names) = names {
         found.retain(|name, _| names.contains(&name.as_str()));

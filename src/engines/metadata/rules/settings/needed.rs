@@ -9,7 +9,7 @@ use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::fields::{At, each_field_at, is_object, type_of};
 use crate::engines::metadata::rule::{ALLOWED, Lines, Rule, Versions, WARNED};
 use crate::engines::metadata::rules::lines::{ES_BELOW_5, OS_ES_5};
-use crate::engines::metadata::rules::{objects::name_of, truth};
+use crate::engines::metadata::rules::{object_fields::name_of, truth};
 
 pub(super) const RULES: &[Rule] = &[Rule {
     code: "MIG195",
