@@ -234,6 +234,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 target_objects: Vec::new(),
                 unknown_settings: std::collections::BTreeSet::new(),
                 refused: Vec::new(),
+                target_templates: Vec::new(),
             }),
         ),
         (
@@ -245,6 +246,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 work: None,
                 other_work: None,
                 live: false,
+                streams: BTreeMap::new(),
+                target_version: None,
             }),
         ),
         (
@@ -257,6 +260,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 held_back: Vec::new(),
                 to_close: Vec::new(),
                 live: false,
+                target_version: None,
             }),
         ),
     ]

@@ -4,15 +4,17 @@
 //! A proof is never adopted: what was proved was lost with the state, so a verify phase runs again. Deliberately absent:
 //! writing the new state.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::connections::Connections;
 use super::kind::PhaseError;
 use super::snapshot::{self, series};
-use super::{backfill, common, metadata};
+use super::{backfill, common, metadata, streams};
 use crate::base::{Address, Fingerprint};
-use crate::clients::target::Target;
+use crate::clients::target::{Landed, Target};
 use crate::plan::model::{
     BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SnapshotSpec, SwitchoverSpec,
 };
@@ -151,6 +153,15 @@ fn documents(
         return Ok(None);
     };
     let snapshot = &identity.snapshot_uuid;
+    // Where the source can't be looked at, documents behind data streams are not found.
+    let landings = match connections.source(&spec.from.value) {
+        Ok(view) => {
+            let choice = streams::choice(spec.data_streams, target.version());
+            streams::landings(choice, view.indices())
+        }
+        Err(_) => BTreeMap::new(),
+    };
+    let target = Landed::over(target, landings.clone());
     let mut indices = Map::new();
     let mut effects = Vec::new();
     for (index, complete) in &work.complete {
@@ -158,7 +169,10 @@ fn documents(
             .index_facts(index, work.docs_done)
             .map_err(|error| common::target_error(on, &error))?;
         let Some(facts) = facts else { continue };
-        let detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
+        let mut detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
+        if let Some(landing) = landings.get(index) {
+            detail["landing"] = json!(landing);
+        }
         effects.push(common::effect_with(on, "write-documents", index, detail));
         if *complete {
             let found = json!({

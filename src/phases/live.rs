@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::existing::SnapshotView;
 use super::metadata::source::template;
+use super::metadata::streams::{MARK, mark};
 use super::source_gap::source_gap;
+use super::streams::{by_name, number_generations};
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::observation::{
@@ -60,7 +62,7 @@ impl Wider {
         Self {
             taken,
             live,
-            indices,
+            indices: numbered(indices),
         }
     }
 }
@@ -128,7 +130,7 @@ impl LiveView {
         let mut listed = indices(client)?;
         listed.retain(|name, _| wanted(name));
         count(client, &mut listed)?;
-        let objects = objects(client, version, &listed, global)?;
+        let mut objects = objects(client, version, &listed, global)?;
         let indices = listed
             .into_iter()
             .map(|(name, found)| {
@@ -140,17 +142,33 @@ impl LiveView {
                     docs: found.docs,
                     bytes: found.bytes.unwrap_or(0),
                     source_gap: gap(&objects, &name),
+                    data_stream: by_name(&name),
                     ..SnapshotIndexFacts::default()
                 };
                 (name, facts)
             })
             .collect();
+        let indices = numbered(indices);
+        for (key, body) in &mut objects {
+            let facts = indices.get(&key.name);
+            let mark = facts.and_then(|facts| mark(facts, None, &[]));
+            if let (ObjectKind::Index, Some(mark)) = (key.kind, mark) {
+                body[MARK] = mark;
+            }
+        }
         Ok(Self {
             version,
             indices,
             objects,
         })
     }
+}
+
+fn numbered(
+    mut indices: BTreeMap<String, SnapshotIndexFacts>,
+) -> BTreeMap<String, SnapshotIndexFacts> {
+    number_generations(&mut indices, &BTreeMap::new());
+    indices
 }
 
 /// Why documents of an index will have no source, by its body among the objects.

@@ -16,6 +16,7 @@ pub mod metadata;
 mod scan;
 pub mod snapshot;
 mod source_gap;
+mod streams;
 pub mod switchover;
 pub mod verify;
 

@@ -130,6 +130,16 @@ fn answer_all(mut connection: TcpStream) {
     }
 }
 
+/// A plan over the snapshot that a real server took.
+fn of_server(server: &str, phases: &str) -> Place {
+    let place = Place::with(phases);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/versions");
+    let repository = fixtures.join(server).join("repository");
+    std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
+    write_plan(&place, phases);
+    place
+}
+
 fn scene(code: &str) -> Ran {
     match code {
         "MIG049" => {
@@ -214,19 +224,22 @@ fn scene(code: &str) -> Ran {
             shop.metadata(&json!({}), &json!({"_source": {"enabled": false}}));
         }),
         "MIG096" => altered(AlteredShop::damaged),
-        // Of a real Elasticsearch 2.4.6.
         "MIG097" => {
             let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
   meta: { metadata: { from: base, to: os, include: { indices: [types], aliases: none, templates: none } } }
   docs: { backfill: { from: base, to: os, indices: [types] } }
   same: { verify: { source: base, target: os, indices: [types] } }
 ";
-            let place = Place::with(phases);
-            let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-            let repository = fixtures.join("versions/elasticsearch-2.4.6/repository");
-            std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
-            write_plan(&place, phases);
-            place.mig(&["plan"])
+            of_server("elasticsearch-2.4.6", phases).mig(&["plan"])
+        }
+        // Of a real Elasticsearch 8.11, without the template that makes the stream.
+        "MIG099" => {
+            let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
+  meta: { metadata: { from: base, to: os, include: { indices: [stream-web], aliases: none, templates: none } } }
+  docs: { backfill: { from: base, to: os, indices: [stream-web] } }
+  same: { verify: { source: base, target: os, indices: [stream-web] } }
+";
+            of_server("elasticsearch-8.11.0", phases).mig(&["plan"])
         }
         other => panic!("{other} has no scene"),
     }

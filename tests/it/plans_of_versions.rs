@@ -12,10 +12,9 @@ fn place(repository: &Path, snapshot: &str) -> Place {
         "mig: 1\nplan: t\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\nstores:\n  \
          snapshots: {{ directory: {} }}\nphases:\n  \
          base: {{ snapshot: {{ existing: {{ store: snapshots, name: {snapshot} }} }} }}\n  \
-         meta: {{ metadata: {{ from: base, to: os, include: {{ templates: none, component-templates: none, \
-         indices: [\"*\", \".ds-*\"] }}, rules: {{ MIG132: allow }} }} }}\n  \
-         docs: {{ backfill: {{ from: base, to: os, indices: [\"*\", \".ds-*\", \"!types\", \"!blog\"], without-source: skip }} }}\n  \
-         same: {{ verify: {{ source: base, target: os, indices: [\"*\", \".ds-*\", \"!types\", \"!blog\"] }} }}\n",
+         meta: {{ metadata: {{ from: base, to: os, include: {{ templates: [streams], component-templates: none }}, rules: {{ MIG132: allow }} }} }}\n  \
+         docs: {{ backfill: {{ from: base, to: os, indices: [\"*\", \"!types\", \"!blog\"], without-source: skip }} }}\n  \
+         same: {{ verify: {{ source: base, target: os, indices: [\"*\", \"!types\", \"!blog\"] }} }}\n",
         repository.display()
     );
     std::fs::write(place.path("plan.yaml"), plan).unwrap();

@@ -20,7 +20,8 @@ pub(super) struct Draft {
     /// Settings that the target said it does not know.
     pub(super) unknown: BTreeSet<String>,
     pub(super) edits: Vec<Edit>,
-    rest: Map<String, Value>,
+    /// What the body has besides settings and mappings; of a nested template, the rest of `template` stands here too.
+    pub(super) beside: Map<String, Value>,
     had_settings: bool,
     had_mappings: bool,
 }
@@ -34,19 +35,19 @@ pub(super) struct Change<'a> {
 
 impl Draft {
     pub(super) fn new(key: &ObjectKey, body: &Value, unknown: &BTreeSet<String>) -> Self {
-        let mut rest = body.as_object().cloned().unwrap_or_default();
+        let mut beside = body.as_object().cloned().unwrap_or_default();
         let nested = is_nested(key.kind);
-        let mut template = match nested.then(|| rest.remove("template")).flatten() {
+        let mut template = match nested.then(|| beside.remove("template")).flatten() {
             Some(Value::Object(template)) => Some(template),
             _ => None,
         };
-        let from = template.as_mut().unwrap_or(&mut rest);
+        let from = template.as_mut().unwrap_or(&mut beside);
         let settings = from.remove("settings");
         let mappings = from.remove("mappings");
         if let Some(template) = template {
-            rest.insert("template".into(), Value::Object(template));
+            beside.insert("template".into(), Value::Object(template));
         }
-        let routing_num_shards = rest
+        let routing_num_shards = beside
             .remove("routing_num_shards")
             .and_then(|shards| shards.as_u64());
         Self {
@@ -59,13 +60,13 @@ impl Draft {
             held_back: Map::new(),
             unknown: unknown.clone(),
             edits: Vec::new(),
-            rest,
+            beside,
         }
     }
 
     /// The body as the target is to have it.
     pub(super) fn into_body(self) -> (Value, Vec<Edit>) {
-        let mut body = self.rest;
+        let mut body = self.beside;
         let is_index = self.kind == ObjectKind::Index;
         let settings = (is_index || self.had_settings || !self.settings.is_empty())
             .then_some(Value::Object(self.settings));
@@ -109,6 +110,18 @@ impl Draft {
             path,
             before: change.before,
             after: change.after,
+            rule: Some(rule.code.to_owned()),
+            why: rule.why.to_owned(),
+            lossy: rule.lossy,
+        });
+    }
+
+    /// Notes that something besides settings and mappings was taken out, by its whole path.
+    pub(super) fn note_beside(&mut self, rule: &'static Rule, path: String, before: Value) {
+        self.edits.push(Edit {
+            path,
+            before: Some(before),
+            after: None,
             rule: Some(rule.code.to_owned()),
             why: rule.why.to_owned(),
             lossy: rule.lossy,

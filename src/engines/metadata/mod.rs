@@ -20,7 +20,7 @@ mod translate;
 pub use crate::base::settings::normal_settings;
 pub use built_in::built_in;
 pub use compare::{core_fingerprint, differences};
-pub use held_back::{held_back, release, withhold};
+pub use held_back::{held_back, release, stream_setting, withhold};
 pub use rule::{Level, Lines, Proof, Rule, Versions};
 pub use rules::{codes, rules};
 pub use translate::{Finding, Translation, translate};

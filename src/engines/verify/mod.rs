@@ -19,9 +19,11 @@ mod report;
 mod settle;
 mod side;
 mod stream;
+mod unversioned;
 
 pub use compare::{
     Comparison, Content, VerifyError, VerifyOptions, VerifyProgress, cost, limits, run,
 };
 pub use report::{Difference, DifferenceKind, IndexReport, Report, Verdict};
 pub use side::{DocumentSide, Fault, Fetched, SideDocument, SideError, SourceSide, TargetSide};
+pub use unversioned::Unversioned;

@@ -8,21 +8,27 @@ mod cluster;
 mod decide;
 mod fate;
 mod findings;
+mod generations;
 mod perform;
 mod store;
 mod undo;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::common;
+use super::connections::Connections;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use super::streams;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{BackfillObservation, Observation, WorkFacts};
+use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts, WorkFacts};
 use crate::engines::bulk::work_store::WorkIdentity;
-use crate::plan::model::{BackfillSpec, Phase, PhaseSpec, Plan, WithoutSource};
+use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, WithoutSource};
 use crate::state::model::PhaseRecord;
 pub use cluster::{TunedIndex, restore_tuned, tuned};
 
@@ -33,9 +39,9 @@ impl PhaseKind for Backfill {
     fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
         let spec = spec(cx.phase)?;
         let on = &spec.to.value;
-        let target = cx.connections.open_target(on)?;
         let error = |error| common::target_error(on, &error);
         let view = cx.connections.source(&spec.from.value)?;
+        let target = landed(cx.connections, spec, view.indices())?;
         let snapshot_uuid = view.snapshot_uuid();
         let (identity, work) = match peek(&*target, cx.plan, &cx.phase.address)? {
             Some((identity, work)) => (Some(identity), Some(work)),
@@ -56,6 +62,12 @@ impl PhaseKind for Backfill {
         let written = work.as_ref().map_or(0, |work| work.docs_done);
         let names: Vec<&str> = view.indices().keys().map(String::as_str).collect();
         let indices = target.index_facts_many(&names, written).map_err(error)?;
+        let mut there = BTreeMap::new();
+        for stream in streams::names(view.indices().values()) {
+            if let Some(found) = target.stream(stream).map_err(error)? {
+                there.insert(stream.to_owned(), found.indices.len());
+            }
+        }
         Ok(Observation::Backfill(BackfillObservation {
             snapshot_uuid,
             source: view.indices().clone(),
@@ -63,6 +75,8 @@ impl PhaseKind for Backfill {
             work,
             other_work,
             live: target.live().map_err(error)?.is_some(),
+            streams: there,
+            target_version: Some(target.version()),
         }))
     }
 
@@ -80,6 +94,25 @@ impl PhaseKind for Backfill {
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         undo::undo(cx)
+    }
+}
+
+/// The target of a backfill, with the indices behind data streams where they land.
+pub(super) fn landed(
+    connections: &Connections,
+    spec: &BackfillSpec,
+    indices: &BTreeMap<String, SnapshotIndexFacts>,
+) -> Result<Arc<dyn Target>, PhaseError> {
+    let target = connections.open_target(&spec.to.value)?;
+    let choice = streams::choice(spec.data_streams, target.version());
+    Ok(streams::landed(target, choice, indices))
+}
+
+/// How the plan takes data streams, as far as the target is known.
+fn choice(spec: &BackfillSpec, observed: &BackfillObservation) -> Option<DataStreams> {
+    match observed.target_version {
+        Some(version) => streams::choice(spec.data_streams, version),
+        None => spec.data_streams.or(Some(DataStreams::Streams)),
     }
 }
 
@@ -125,9 +158,14 @@ fn work_identity(
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: match spec.without_source {
-            WithoutSource::Refuse => Fingerprint::of(&(&spec.to, spec.versions)),
-            choice => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+        digest: match (spec.without_source, spec.data_streams) {
+            (WithoutSource::Refuse, None | Some(DataStreams::Streams)) => {
+                Fingerprint::of(&(&spec.to, spec.versions))
+            }
+            (choice, None | Some(DataStreams::Streams)) => {
+                Fingerprint::of(&(&spec.to, spec.versions, choice))
+            }
+            (choice, streams) => Fingerprint::of(&(&spec.to, spec.versions, choice, streams)),
         },
     }
 }

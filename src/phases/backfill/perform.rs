@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
+use super::super::streams;
 use super::fate::written_to;
-use super::{cluster, spec, store, work_error};
+use super::{choice, cluster, generations, landed, spec, store, work_error};
 use crate::base::units::plural;
 use crate::base::{Address, failpoint};
-use crate::clients::target::{Target, WorkPlace};
+use crate::clients::target::{Landing, Target, WorkPlace};
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, Observation};
+use crate::diff::observation::{BackfillObservation, Observation, TargetIndexFacts};
 use crate::engines::bulk::work_store::WorkStore;
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
@@ -51,8 +52,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             evidence: cx.change.evidence.clone(),
         });
     }
-    let target = cx.connections.open_target(on)?;
-    refuse_live(cx, &*target, on)?;
+    refuse_live(cx, &*cx.connections.open_target(on)?, on)?;
     let snapshot_uuid = observed
         .snapshot_uuid
         .as_deref()
@@ -60,55 +60,68 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let Some(view) = cx.connections.usable_snapshot(&spec.from.value)? else {
         return Err(PhaseError::Stale("the snapshot is not there".into()));
     };
+    let target = landed(cx.connections, spec, &observed.source)?;
+    let landings = streams::landings(choice(spec, observed), &observed.source);
     let stop = || common::stop(cx.interrupt);
     let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
-    let mut indices = BTreeMap::new();
-    for (name, action) in &chosen {
-        if cx.interrupt.draining() {
-            return Ok(Performed::Interrupted);
-        }
-        let uuid = prepare(cx, &*target, &*store, on, snapshot_uuid, (name, *action))?;
-        indices.insert(name.clone(), Some(uuid));
-    }
     let names: Vec<String> = chosen.keys().cloned().collect();
     let source = view.source(&names, &|_| spec.without_source)?;
     let failed_folder = failed_folder(cx, &*target)?;
-    cluster::tune(cx, spec, &*target, &indices)?;
-    let watch = cluster::Watch::new(&*target, &indices);
-    let check = |index: &str| watch.check(index);
     let began = Instant::now();
-    let read = AtomicU64::new(0);
-    let first = AtomicU64::new(u64::MAX);
-    let progress = |now: BulkProgress| {
-        first.fetch_min(now.bytes_read, Ordering::Relaxed);
-        read.fetch_max(now.bytes_read, Ordering::Relaxed);
-        (cx.progress)(Progress {
-            unit: "docs".into(),
-            done: now.docs_done,
-            total: now.docs_total,
-            bytes: now.bytes_read,
-            failed: now.failed,
-            workers: now.workers,
-        });
+    let docs = names.iter().map(|name| observed.source.get(name)?.docs);
+    let course = Course::new(cx, docs.sum());
+    let mut outcome = BulkOutcome {
+        finished: true,
+        ..BulkOutcome::default()
     };
-    let outcome = bulk::run(&Job {
-        source: &source,
+    let mut uuids = BTreeMap::new();
+    let ground = Ground {
+        cx,
         target: &*target,
         store: &*store,
-        transform: &Identity,
-        indices: indices.clone(),
-        options: options(spec, &*target, &failed_folder),
-        check: &check,
-        stop: &stop,
-        progress: &progress,
-    });
-    failpoint::hit("backfill.loaded");
-    let restored = cluster::restore(on, &*target, indices.keys());
-    let outcome = outcome.map_err(|error| view.or_vanished(bulk_error(&error)))?;
-    restored?;
-    let read = read
-        .load(Ordering::Relaxed)
-        .saturating_sub(first.load(Ordering::Relaxed));
+        on,
+        snapshot_uuid,
+        landings: &landings,
+    };
+    for turn in generations::turns(&chosen, &landings) {
+        let mut indices = BTreeMap::new();
+        for (name, action) in &turn {
+            if cx.interrupt.draining() {
+                return Ok(Performed::Interrupted);
+            }
+            let uuid = ground.prepare(name, *action)?;
+            indices.insert(name.clone(), Some(uuid));
+        }
+        cluster::tune(cx, spec, &*target, &indices)?;
+        let watch = cluster::Watch::new(&*target, &indices);
+        let check = |index: &str| watch.check(index);
+        let progress = |now: BulkProgress| course.tell(&now);
+        let mut options = options(spec, &*target, &failed_folder);
+        options.max_failed = Some(spec.max_failed.saturating_sub(outcome.failed()));
+        let loaded = bulk::run(&Job {
+            source: &source,
+            target: &*target,
+            store: &*store,
+            transform: &Identity,
+            indices: indices.clone(),
+            options,
+            check: &check,
+            stop: &stop,
+            progress: &progress,
+        });
+        failpoint::hit("backfill.loaded");
+        let restored = cluster::restore(on, &*target, indices.keys());
+        let loaded = loaded.map_err(|error| view.or_vanished(bulk_error(&error)))?;
+        restored?;
+        course.turned(&loaded);
+        uuids.extend(indices);
+        outcome.add(loaded);
+        if !outcome.finished || outcome.too_many_failed {
+            break;
+        }
+    }
+    let indices = uuids;
+    let read = course.read();
     let measured = json!({
         "bytes": read,
         "millis": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -279,66 +292,163 @@ fn failed_folder(cx: &PerformContext<'_>, target: &dyn Target) -> Result<PathBuf
     Ok(folder.join(file_name(cx.phase.address.as_str())))
 }
 
-/// Announces what will be written into an index, and removes first what is to be written anew; says which index it is.
-fn prepare(
-    cx: &PerformContext<'_>,
-    target: &dyn Target,
-    store: &dyn WorkStore,
-    on: &Address,
-    snapshot_uuid: &str,
-    (name, action): (&str, Action),
-) -> Result<String, PhaseError> {
-    let error = |error| common::target_error(on, &error);
-    let facts = || {
-        let found = target.index_facts(name, 0).map_err(error)?;
+/// Where indices are loaded to.
+struct Ground<'a> {
+    cx: &'a PerformContext<'a>,
+    target: &'a dyn Target,
+    store: &'a dyn WorkStore,
+    on: &'a Address,
+    snapshot_uuid: &'a str,
+    landings: &'a BTreeMap<String, Landing>,
+}
+
+impl Ground<'_> {
+    /// Announces what will be written into an index, and removes first what is to be written anew; says which index it is.
+    fn prepare(&self, name: &str, action: Action) -> Result<String, PhaseError> {
+        let Self { cx, target, on, .. } = self;
+        let error = |error| common::target_error(on, &error);
+        let landing = self.landings.get(name);
+        // The later generations went with the first one, where a stream is written again.
+        let first = generations::reach(cx, *target, on, landing)?;
+        let found = self.facts(name)?;
+        let there = target.name_there(name).map_err(error)?;
+        let announce = |uuid: &str| {
+            let mut detail = json!({"snapshot-uuid": self.snapshot_uuid, "target-uuid": uuid});
+            if let Some(landing) = landing {
+                detail["landing"] = json!(landing);
+            }
+            (cx.announce)(common::effect_with(on, "write-documents", name, detail))
+        };
+        // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
+        // between must not leave it with the progress of the old one.
+        let anew =
+            written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
+        if anew {
+            self.reset(name)?;
+        }
+        if action != Action::Replace || !first {
+            cluster::refuse_foreign(cx, *target, on, (name, &there, &found.uuid))?;
+            announce(&found.uuid)?;
+            return Ok(found.uuid);
+        }
+        if !anew {
+            announce(&found.uuid)?;
+        }
+        let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
+        (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
+        failpoint::hit("backfill.reset.before");
+        let together = self.together(name);
+        for name in &together {
+            self.reset(name)?;
+        }
+        cluster::restore(on, *target, together.iter())?;
+        target.clear_documents(name).map_err(error)?;
+        failpoint::hit("backfill.reset.after");
+        // The proof closes again what was closed at the source.
+        if target.cluster().is_some() && target.is_closed(name).map_err(error)? {
+            (cx.announce)(common::effect(on, "open-index", name))?;
+            target.set_closed(name, false).map_err(error)?;
+        }
+        // A cluster makes the index anew.
+        let cleared = self.facts(name)?;
+        if anew || cleared.uuid != found.uuid {
+            announce(&cleared.uuid)?;
+        }
+        Ok(cleared.uuid)
+    }
+
+    fn facts(&self, name: &str) -> Result<TargetIndexFacts, PhaseError> {
+        let found = self
+            .target
+            .index_facts(name, 0)
+            .map_err(|error| common::target_error(self.on, &error))?;
         found.ok_or_else(|| {
             failed(
-                format!("index {name} is not on {on}: a target never makes one by itself"),
+                format!(
+                    "index {name} is not on {}: a target never makes one by itself",
+                    self.on
+                ),
                 "run the metadata phase first, or leave the index out",
             )
         })
-    };
-    let found = facts()?;
-    let announce = |uuid: &str| {
-        let detail = json!({"snapshot-uuid": snapshot_uuid, "target-uuid": uuid});
-        (cx.announce)(common::effect_with(on, "write-documents", name, detail))
-    };
-    // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
-    // between must not leave it with the progress of the old one.
-    let anew = written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
-    if anew {
-        store
-            .reset(Some(name))
-            .map_err(|error| work_error(&error))?;
     }
-    if action != Action::Replace {
-        cluster::refuse_foreign(cx, target, on, (name, &found.uuid))?;
-        announce(&found.uuid)?;
-        return Ok(found.uuid);
+
+    fn reset(&self, name: &str) -> Result<(), PhaseError> {
+        let reset = self.store.reset(Some(name));
+        reset.map(drop).map_err(|error| work_error(&error))
     }
-    if !anew {
-        announce(&found.uuid)?;
+
+    /// The indices whose documents go together: the generations of one stream.
+    fn together(&self, name: &str) -> Vec<String> {
+        let Some(Landing::Generation { stream, .. }) = self.landings.get(name) else {
+            return vec![name.to_owned()];
+        };
+        let same = |landing: &Landing| matches!(landing, Landing::Generation { stream: other, .. } if other == stream);
+        let all = self.landings.iter().filter(|(_, landing)| same(landing));
+        all.map(|(name, _)| name.clone()).collect()
     }
-    let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
-    (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
-    failpoint::hit("backfill.reset.before");
-    store
-        .reset(Some(name))
-        .map_err(|error| work_error(&error))?;
-    cluster::restore(on, target, std::iter::once(&name.to_owned()))?;
-    target.clear_documents(name).map_err(error)?;
-    failpoint::hit("backfill.reset.after");
-    // The proof closes again what was closed at the source.
-    if target.cluster().is_some() && target.is_closed(name).map_err(error)? {
-        (cx.announce)(common::effect(on, "open-index", name))?;
-        target.set_closed(name, false).map_err(error)?;
+}
+
+/// Progress over all turns of a load.
+struct Course<'a> {
+    cx: &'a PerformContext<'a>,
+    docs: Option<u64>,
+    before: Mutex<Counted>,
+}
+
+/// What earlier turns did, and this one.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    docs: u64,
+    failed: u64,
+    /// Bytes read in this run, up to the last turn.
+    read: u64,
+    /// The first and the last figure of this turn.
+    turn: Option<(u64, u64)>,
+}
+
+impl<'a> Course<'a> {
+    fn new(cx: &'a PerformContext<'a>, docs: Option<u64>) -> Self {
+        Self {
+            cx,
+            docs,
+            before: Mutex::default(),
+        }
     }
-    // A cluster makes the index anew.
-    let cleared = facts()?;
-    if anew || cleared.uuid != found.uuid {
-        announce(&cleared.uuid)?;
+
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    Ok(cleared.uuid)
+
+    fn tell(&self, now: &BulkProgress) {
+        let mut before = self.counted();
+        let (first, last) = before.turn.unwrap_or((now.bytes_read, now.bytes_read));
+        before.turn = Some((first.min(now.bytes_read), last.max(now.bytes_read)));
+        let before = *before;
+        (self.cx.progress)(Progress {
+            unit: "docs".into(),
+            done: before.docs + now.docs_done,
+            total: self.docs.unwrap_or(0).max(before.docs + now.docs_total),
+            bytes: before.read + now.bytes_read,
+            failed: before.failed + now.failed,
+            workers: now.workers,
+        });
+    }
+
+    fn turned(&self, loaded: &BulkOutcome) {
+        let mut before = self.counted();
+        let docs = loaded.indices.values();
+        before.docs += docs.map(|index| index.delivered).sum::<u64>();
+        before.failed += loaded.failed();
+        if let Some((first, last)) = before.turn.take() {
+            before.read += last - first;
+        }
+    }
+
+    /// Bytes that were read in this run.
+    fn read(&self) -> u64 {
+        self.counted().read
+    }
 }
 
 fn options(spec: &BackfillSpec, target: &dyn Target, failed: &Path) -> Options {

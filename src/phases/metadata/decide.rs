@@ -126,6 +126,9 @@ fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate
         item.note = "exists and differs".into();
         return Fate::Ask(item);
     }
+    if let Some(open) = &wanted.open {
+        return Fate::Ask((**open).clone());
+    }
     if !wanted.denied.is_empty() && answer != Some(ACCEPT) {
         let codes: Vec<&str> = wanted.denied.iter().map(|rule| rule.code).collect();
         let why: Vec<&str> = wanted.denied.iter().map(|rule| rule.title).collect();
@@ -148,7 +151,7 @@ fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate
 
 fn section(kind: ObjectKind) -> &'static str {
     match kind {
-        ObjectKind::Index => "indices",
+        ObjectKind::Index | ObjectKind::DataStream => "indices",
         ObjectKind::ComponentTemplate => "component-templates",
         ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => "templates",
         ObjectKind::Alias => "aliases",
@@ -230,6 +233,16 @@ fn created(object: &Desired) -> Item {
         let noun = if waiting == 1 { "setting" } else { "settings" };
         notes.push(format!("{waiting} {noun} held back until verified"));
     }
+    let generations = object.body.get("generations").and_then(Value::as_array);
+    if let Some(generations) = generations
+        && object.key.kind == ObjectKind::DataStream
+    {
+        let count = generations.len() as u64;
+        notes.push(match count {
+            1 => "1 generation".to_owned(),
+            _ => format!("the first of {count} generations, the others while it is loaded"),
+        });
+    }
     if object.closed {
         notes.push("closed once verified".to_owned());
     }
@@ -278,6 +291,7 @@ fn unknown_answers<'a>(
 fn counts(wanted: &[Desired]) -> String {
     let kinds = [
         (ObjectKind::Index, "index", "indices"),
+        (ObjectKind::DataStream, "data stream", "data streams"),
         (
             ObjectKind::LegacyTemplate,
             "legacy template",
@@ -336,8 +350,20 @@ fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
     }
     let others = items
         .iter()
-        .filter(|item| item.action == Action::Create && item.object != "index")
+        .filter(|item| item.action == Action::Create)
+        .filter(|item| item.object != "index" && item.object != "data stream")
         .count();
+    let streams = created("data stream");
+    if streams > 0 {
+        effects.push(Effect {
+            on: on.clone(),
+            text: format!(
+                "creates {}",
+                crate::base::units::plural(streams as u64, "data stream")
+            ),
+            destroys: false,
+        });
+    }
     if others > 0 {
         effects.push(Effect {
             on: on.clone(),

@@ -1,12 +1,13 @@
 //! What the target is to have: the selected objects of the snapshot, translated. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::streams;
 use crate::base::version::{Product, ProductVersion, Version};
-use crate::diff::change::{Edit, LeftOut};
+use crate::diff::change::{Edit, Item, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
 use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
 use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
@@ -23,6 +24,40 @@ pub(super) struct Desired {
     pub(super) denied: Vec<&'static Rule>,
     /// Whether it is closed at the end.
     pub(super) closed: bool,
+    /// What has to be answered before it can be made.
+    pub(super) open: Option<Box<Item>>,
+}
+
+/// What objects are translated by.
+pub(super) struct Wanting<'a> {
+    spec: &'a MetadataSpec,
+    versions: Versions,
+    unknown: &'a BTreeSet<String>,
+}
+
+impl Wanting<'_> {
+    /// An object as the target is to have it.
+    pub(super) fn translated(&self, key: &ObjectKey, mut body: Value) -> Desired {
+        let closed = match body.as_object_mut() {
+            Some(fields) => fields.remove("closed") == Some(json!(true)),
+            None => false,
+        };
+        let translation = translate(key, &body, self.versions, self.unknown);
+        let denied = translation
+            .findings
+            .iter()
+            .map(|finding| finding.rule)
+            .filter(|rule| level(self.spec, rule) == Level::Deny)
+            .collect();
+        Desired {
+            key: key.clone(),
+            body: translation.body,
+            edits: translation.edits,
+            denied,
+            closed,
+            open: None,
+        }
+    }
 }
 
 /// What stands behind a level in the plan, or the rule's own.
@@ -48,17 +83,27 @@ pub(super) fn desired(
         source,
         target: observed.target,
     };
+    let wanting = Wanting {
+        spec,
+        versions,
+        unknown: &observed.unknown_settings,
+    };
     let mut wanted = Vec::new();
     let mut left_out = Vec::new();
     let indices: HashSet<&str> = observed
         .source_objects
         .iter()
         .filter(|(key, body)| {
-            key.kind == ObjectKind::Index && reason_to_leave_out(spec, key, body).is_none()
+            key.kind == ObjectKind::Index
+                && streams::stream_of(key, body).is_none()
+                && reason_to_leave_out(spec, key, body).is_none()
         })
         .map(|(key, _)| key.name.as_str())
         .collect();
     for (key, body) in &observed.source_objects {
+        if streams::stream_of(key, body).is_some() {
+            continue;
+        }
         if let Some(reason) = reason_to_leave_out(spec, key, body) {
             left_out.push(reason);
             continue;
@@ -72,25 +117,10 @@ pub(super) fn desired(
             });
             continue;
         }
-        let closed = match body.as_object_mut() {
-            Some(fields) => fields.remove("closed") == Some(json!(true)),
-            None => false,
-        };
-        let translation = translate(key, &body, versions, &observed.unknown_settings);
-        let denied = translation
-            .findings
-            .iter()
-            .map(|finding| finding.rule)
-            .filter(|rule| level(spec, rule) == Level::Deny)
-            .collect();
-        wanted.push(Desired {
-            key: key.clone(),
-            body: translation.body,
-            edits: translation.edits,
-            denied,
-            closed,
-        });
+        wanted.push(wanting.translated(key, body));
     }
+    streams::add(spec, observed, &wanting, &mut wanted, &mut left_out);
+    wanted.sort_by(|left, right| left.key.cmp(&right.key));
     left_out.sort();
     (wanted, left_out)
 }
@@ -105,7 +135,7 @@ fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Op
         })
     };
     let selector = match key.kind {
-        ObjectKind::Index => &spec.include.indices,
+        ObjectKind::Index | ObjectKind::DataStream => &spec.include.indices,
         ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &spec.include.templates,
         ObjectKind::ComponentTemplate => &spec.include.component_templates,
         ObjectKind::Alias => &spec.include.aliases,

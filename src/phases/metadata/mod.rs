@@ -8,11 +8,12 @@ mod decide;
 mod desired;
 mod perform;
 pub(super) mod source;
+pub(super) mod streams;
 mod undo;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::common;
 use super::connections::Connections;
@@ -24,7 +25,7 @@ use super::live::SourceView;
 use crate::clients::target::{Target, TargetError};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
-use crate::engines::metadata::core_fingerprint;
+use crate::engines::metadata::{core_fingerprint, release};
 use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
 
@@ -67,19 +68,38 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         }
         SourceView::Nothing => Vec::new(),
     };
-    let keys: Vec<ObjectKey> = source_objects.iter().map(|(key, _)| key.clone()).collect();
-    let target_objects = target
-        .get_many(&keys)
-        .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    let target_error = |error| common::target_error(&spec.to.value, &error);
+    let backing = |(key, body): &&(ObjectKey, Value)| streams::stream_of(key, body).is_some();
+    let mut target_templates = Vec::new();
+    if source_objects.iter().any(|object| backing(&object)) {
+        let kind = ObjectKind::IndexTemplate;
+        let names = target.list(kind).map_err(target_error)?;
+        let keys: Vec<_> = names
+            .into_iter()
+            .map(|name| ObjectKey { kind, name })
+            .collect();
+        let found = target.get_many(&keys).map_err(target_error)?;
+        target_templates.extend(found.into_iter().map(|(key, body)| (key.name, body)));
+    }
     let mut observed = MetadataObservation {
         snapshot_uuid: view.snapshot_uuid(),
         source: view.made_by(),
         target: target.version(),
         source_objects,
-        target_objects,
+        target_objects: Vec::new(),
         unknown_settings: BTreeSet::new(),
         refused: Vec::new(),
+        target_templates,
     };
+    let of_source = observed.source_objects.iter();
+    let of_source = of_source.filter(|object| !backing(object));
+    let mut keys: Vec<ObjectKey> = of_source.map(|(key, _)| key.clone()).collect();
+    // Data streams and what becomes of them have names of their own.
+    let (wanted, _) = desired(spec, &observed);
+    keys.extend(wanted.into_iter().map(|object| object.key));
+    keys.sort_unstable();
+    keys.dedup();
+    observed.target_objects = target.get_many(&keys).map_err(target_error)?;
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)
             .map_err(|error| common::target_error(&spec.to.value, &error))?;
@@ -95,12 +115,14 @@ fn ask(
 ) -> Result<(), TargetError> {
     let mut settings = Map::new();
     for object in to_make(spec, observed) {
-        let section = object.body.get("template").unwrap_or(&object.body);
-        for pointer in [
-            section.pointer("/settings"),
-            object.body.pointer("/held_back/settings"),
-        ] {
-            let found = pointer.and_then(serde_json::Value::as_object);
+        let released = release(object.key.kind, &object.body);
+        let generations = released.get("generations").and_then(Value::as_array);
+        let sections = match generations {
+            Some(generations) => generations.iter().collect(),
+            None => vec![released.get("template").unwrap_or(&released)],
+        };
+        for section in sections {
+            let found = section.pointer("/settings").and_then(Value::as_object);
             settings.extend(found.cloned().unwrap_or_default());
         }
     }

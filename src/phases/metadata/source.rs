@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
+use super::streams::{MARK, mark};
 use crate::diff::observation::{ObjectKey, ObjectKind};
 use crate::engines::metadata::normal_settings;
 use crate::engines::snapshot::IndexState;
@@ -30,8 +31,19 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
         add(ObjectKind::LegacyTemplate, name, template(body, false));
     }
     let mut aliases: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let streams = global.data_streams();
+    let over = global.data_stream_aliases();
     for (name, index) in &view.metadata {
         let mut body = Map::new();
+        let facts = view.facts.as_ref().and_then(|it| it.indices.get(name));
+        if let Some(facts) = facts
+            && let Some(of) = &facts.data_stream
+        {
+            let stream = streams.iter().find(|stream| stream.name == *of);
+            let field = stream.and_then(|stream| stream.timestamp_field.as_deref());
+            let aliases = over.get(of).map_or(&[][..], Vec::as_slice);
+            body.extend(mark(facts, field, aliases).map(|mark| (MARK.to_owned(), mark)));
+        }
         body.insert("settings".into(), Value::Object(index.settings.clone()));
         let mapping = match index.legacy_type() {
             Some(type_name) => json!({ type_name: index.mapping() }),

@@ -3,8 +3,10 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::streams;
 use super::spec;
 use crate::base::units::human_bytes;
+use crate::base::version::ProductVersion;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::Observation;
@@ -12,7 +14,8 @@ use crate::diff::observation::{
     ObjectKey, ObjectKind, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
 };
 use crate::plan::model::{
-    BackfillSpec, Closed, Content, PhaseKindName, PhaseSpec, Plan, SnapshotSpec, VerifySpec,
+    BackfillSpec, Closed, Content, DataStreams, PhaseKindName, PhaseSpec, Plan, SnapshotSpec,
+    VerifySpec,
 };
 
 /// Bytes a second on one side, at the least and at best, where nothing was measured.
@@ -26,10 +29,11 @@ pub(super) fn selected<'a>(
     observed: &'a VerifyObservation,
 ) -> (Vec<(&'a str, &'a SnapshotIndexFacts)>, Vec<LeftOut>) {
     let moved = backfills(plan, spec);
+    let choice = choice(plan, spec, observed.target_version);
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = common::index_left_out(&spec.indices, name, facts) {
+        if let Some(reason) = streams::left_out(&spec.indices, choice, (name, facts)) {
             left_out.push(reason);
             continue;
         }
@@ -43,7 +47,8 @@ pub(super) fn selected<'a>(
         }
         let is_moved = moved.is_empty()
             || moved.iter().any(|(_, backfill)| {
-                backfill.indices.matches(name) && !(facts.closed && backfill.closed == Closed::Skip)
+                takes(backfill, choice, name, facts)
+                    && !(facts.closed && backfill.closed == Closed::Skip)
             });
         if is_moved {
             chosen.push((name.as_str(), facts));
@@ -56,6 +61,30 @@ pub(super) fn selected<'a>(
         }
     }
     (chosen, left_out)
+}
+
+/// How data streams were taken: as the backfills of the plan have it.
+pub(super) fn choice(
+    plan: &Plan,
+    spec: &VerifySpec,
+    target: Option<ProductVersion>,
+) -> Option<DataStreams> {
+    let said = backfills(plan, spec)
+        .into_iter()
+        .find_map(|(_, backfill)| backfill.data_streams);
+    match target {
+        Some(target) => streams::choice(said, target),
+        None => said.or(Some(DataStreams::Streams)),
+    }
+}
+
+fn takes(
+    backfill: &BackfillSpec,
+    choice: Option<DataStreams>,
+    name: &str,
+    facts: &SnapshotIndexFacts,
+) -> bool {
+    streams::left_out(&backfill.indices, choice, (name, facts)).is_none()
 }
 
 /// The backfills that write what is verified.
@@ -82,10 +111,14 @@ pub(super) fn backfills<'a>(
 pub(super) fn backfill_of<'a>(
     plan: &'a Plan,
     spec: &VerifySpec,
+    observed: &VerifyObservation,
     index: &str,
 ) -> Option<(&'a Address, &'a BackfillSpec)> {
     let all = backfills(plan, spec);
-    all.into_iter().find(|(_, it)| it.indices.matches(index))
+    let choice = choice(plan, spec, observed.target_version);
+    let facts = observed.source.get(index)?;
+    all.into_iter()
+        .find(|(_, backfill)| takes(backfill, choice, index, facts))
 }
 
 /// The cluster that the snapshot of a phase is of.

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::super::common;
 use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{backfill_of, identity, selected, waiting};
+use super::super::streams;
+use super::decide::{backfill_of, choice, identity, selected, waiting};
 use super::source_writes::SourceWrites;
 use super::{evidence, held_back, live, spec};
 use crate::base::units::plural;
@@ -19,9 +20,9 @@ use crate::diff::observation::{
 };
 use crate::engines::verify::{
     self, Comparison, Content as Depth, DocumentSide, Fault, Report, SourceSide, TargetSide,
-    Verdict, VerifyError, VerifyOptions, VerifyProgress,
+    Unversioned, Verdict, VerifyError, VerifyOptions, VerifyProgress,
 };
-use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions, WithoutSource};
+use crate::plan::model::{Content, DataStreams, PhaseSpec, VerifySpec, Versions, WithoutSource};
 
 /// Of a sample, one in so many documents is compared whole.
 const SAMPLE_ONE_IN: u64 = 20;
@@ -51,7 +52,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         cx,
         spec,
         observed,
-        target: cx.connections.open_target(on)?,
+        target: streams::landed(
+            cx.connections.open_target(on)?,
+            choice(cx.plan, spec, observed.target_version),
+            &observed.source,
+        ),
         names: chosen.iter().map(|(name, _)| (*name).to_owned()).collect(),
         chosen,
     };
@@ -141,7 +146,7 @@ impl Work<'_> {
     /// What becomes of documents without a source: as the backfill of the index has it, since both sides have to be
     /// rendered alike.
     fn without_source(&self, index: &str) -> WithoutSource {
-        backfill_of(self.cx.plan, self.spec, index)
+        backfill_of(self.cx.plan, self.spec, self.observed, index)
             .map_or(WithoutSource::Refuse, |(_, backfill)| {
                 backfill.without_source
             })
@@ -160,7 +165,8 @@ impl Work<'_> {
             let Some(gap) = &facts.source_gap else {
                 continue;
             };
-            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, name) else {
+            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, self.observed, name)
+            else {
                 continue;
             };
             let recorded = common::record(self.cx.state, by);
@@ -208,8 +214,14 @@ impl Work<'_> {
                 workers: 1,
             });
         };
+        let choice = choice(cx.plan, self.spec, self.observed.target_version);
+        let created = self.chosen.iter().filter(|(_, facts)| {
+            choice == Some(DataStreams::Streams) && facts.data_stream.is_some()
+        });
+        let created = created.map(|(name, _)| (*name).to_owned()).collect();
+        let source = Unversioned::new(source, created);
         let compared = verify::run(&Comparison {
-            source,
+            source: &source,
             target: &side,
             indices: self.names.clone(),
             options: VerifyOptions {

@@ -1,9 +1,11 @@
 //! The table of codes: what each finding is called, why it is one and how to mend it. `mig explain` prints it.
 //!
 //! A code is never given another meaning. Ranges: 001–039 the language (`language`), 040–059 order and invariants
-//! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`). Deliberately absent: the codes of
+//! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`), 300–339 documents on
+//! their way (`documents`). Deliberately absent: the codes of
 //! translation rules, which belong to the metadata engine and are shown by `mig rules`.
 
+pub mod documents;
 pub mod graph;
 pub mod language;
 pub mod lints;
@@ -96,9 +98,15 @@ impl Code {
 
 /// Every row, by number.
 pub fn all() -> impl Iterator<Item = &'static Row> {
-    [language::ROWS, graph::ROWS, lints::ROWS, planning::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        language::ROWS,
+        graph::ROWS,
+        lints::ROWS,
+        planning::ROWS,
+        documents::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 impl fmt::Display for Code {
@@ -135,6 +143,7 @@ mod tests {
             (graph::ROWS, 40..60),
             (lints::ROWS, 60..80),
             (planning::ROWS, 80..100),
+            (documents::ROWS, 300..340),
         ];
         for (rows, range) in ranges {
             for row in rows {

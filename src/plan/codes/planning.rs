@@ -84,4 +84,10 @@ codes! {
          and one of them would be lost in an index without types. This version moves no such index. At the source, write each type into an index \
          of its own (`_reindex` with a `type`, from Elasticsearch 2.3 on), or leave the index out; its documents can be had by `mig export`."
         "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!forum\"] } }";
+    DATA_STREAM = 99 Error "a data stream can't be one on the target"
+        "A data stream is made by a composable template whose pattern fits its name and that says `data_stream: {}`; Elasticsearch takes \
+         `@timestamp` alone for its field of time, and before 7.9 it has no data streams. Something of this is lacking: it is said what. Move \
+         the template along (`include.templates`; a snapshot holds templates where `include-global-state` is true), make one on the target, or \
+         take the stream's indices as ordinary ones."
+        "mappings: { metadata: { from: base, to: os } }" => "mappings: { metadata: { from: base, to: os, data-streams: indices } }";
 }

@@ -460,6 +460,7 @@ fn metadata(
             aliases: selector(include.aliases.as_ref())?,
         },
         closed: body.closed.as_ref()?.value,
+        data_streams: body.data_streams.as_ref().map(|choice| choice.value),
         rules: levels,
         decide: body
             .decide
@@ -485,6 +486,7 @@ fn backfill(
         to: to?,
         indices: selector(body.indices.as_ref())?,
         closed: body.closed.as_ref()?.value,
+        data_streams: body.data_streams.as_ref().map(|choice| choice.value),
         workers: small(body.workers.as_ref()?.value.0),
         limits: Limits {
             docs: limits.docs.as_ref().map(|rate| rate.value),

@@ -18,11 +18,12 @@ const MARKER: &str = "mig-target.json";
 const LIVE: &str = "mig-live.json";
 const WORK: &str = ".migrations_working_state";
 const INDICES: &str = "indices";
-const FOLDERS: [&str; 5] = [
+const FOLDERS: [&str; 6] = [
     "component-templates",
     "index-templates",
     "templates",
     INDICES,
+    "data-streams",
     "aliases",
 ];
 /// An index on its way out; no encoded name begins like this.
@@ -60,6 +61,7 @@ impl Layout {
             ObjectKind::IndexTemplate => "index-templates",
             ObjectKind::LegacyTemplate => "templates",
             ObjectKind::Index => INDICES,
+            ObjectKind::DataStream => "data-streams",
             ObjectKind::Alias => "aliases",
         })
     }

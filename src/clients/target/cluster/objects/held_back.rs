@@ -21,6 +21,7 @@ fn id(key: &ObjectKey) -> String {
         ObjectKind::IndexTemplate => "index-template",
         ObjectKind::LegacyTemplate => "legacy-template",
         ObjectKind::Index => "index",
+        ObjectKind::DataStream => "data-stream",
         ObjectKind::Alias => "alias",
     };
     format!("{KIND}:{kind}:{}", key.name)

@@ -1,12 +1,13 @@
 //! Indices, templates and aliases of a cluster in the one form that all targets share.
 //!
 //! An index is `{settings, mappings}` with `routing_num_shards` and, where it is closed, `closed`; an alias
-//! `{indices: {name: definition}}`; a template what `PUT` takes. Settings are flat texts. What a body holds back can't be
+//! `{indices: {name: definition}}`; a template what `PUT` takes; a data stream `{timestamp_field, generations: [index, …]}`. Settings are flat texts. What a body holds back can't be
 //! kept in the object itself: it stands in the working state ([`held_back`]) and is merged into what is read.
 
 mod alias;
 mod check;
 mod guard;
+pub(super) mod guard_of_stream;
 mod held_back;
 mod index;
 mod read;
@@ -17,14 +18,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ClusterTarget;
+use super::{ClusterTarget, stream};
 use crate::base::failpoint;
 use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
-pub(super) use index::set_closed;
+pub(super) use index::{bring_to as in_place, set_closed};
 pub(super) use remake::clear as clear_documents;
 
 /// What the names of aliases begin with that `mig` puts on indices while it writes to them.
@@ -37,11 +38,18 @@ pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<Strin
     let ours = match kind {
         ObjectKind::Alias => HIDDEN_ALIASES,
         ObjectKind::IndexTemplate => guard::PREFIX,
+        ObjectKind::DataStream => {
+            let streams = stream::all(target)?;
+            return Ok(streams.into_iter().map(|(name, _)| name).collect());
+        }
         _ => "",
     };
     let names = read::bodies(target, kind, None)?.into_keys();
     Ok(names
         .filter(|name| ours.is_empty() || !name.starts_with(ours))
+        .filter(|name| {
+            kind != ObjectKind::IndexTemplate || !name.starts_with(guard_of_stream::PREFIX)
+        })
         .collect())
 }
 
@@ -90,6 +98,7 @@ pub(super) fn put(
     match key.kind {
         ObjectKind::Index => index::put(target, &key.name, &body)?,
         ObjectKind::Alias => alias::put(target, &key.name, &body)?,
+        ObjectKind::DataStream => stream::put(target, &key.name, &body)?,
         _ => template::put(target, key, &body)?,
     }
     if waiting.is_none() && key.kind != ObjectKind::Alias {
@@ -108,6 +117,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
             remake::forget(target, &key.name)?;
             there
         }
+        ObjectKind::DataStream => stream::delete(target, &key.name)?,
         _ => template::delete(target, key)?,
     };
     held_back::forget(target, key)?;
@@ -117,6 +127,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
 /// Finishes what a killed run left.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     guard::clean_up(target)?;
+    guard_of_stream::clean_up(target)?;
     remake::clean_up(target)
 }
 
