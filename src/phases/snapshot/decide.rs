@@ -2,6 +2,7 @@
 
 use super::super::common;
 use super::super::kind::DecideContext;
+use super::super::streams::{by_name, takes};
 use super::found::{self, UNUSABLE};
 use super::intent::{Intent, Take, Wanted, intent};
 use super::{mismatch, repository};
@@ -365,10 +366,18 @@ fn left_out(selector: &Selector, source: &LiveSource) -> Vec<LeftOut> {
     let mut left_out: Vec<LeftOut> = source
         .indices
         .keys()
-        .filter_map(|name| common::left_out(selector, "index", name))
+        .filter(|name| !takes(selector, name))
+        .filter_map(|name| {
+            let mut out = common::left_out(selector, "index", name)?;
+            if let Some(stream) = by_name(name) {
+                out.reason = format!("of data stream {stream}: {}", out.reason);
+            }
+            Some(out)
+        })
         .collect();
     if source.unreachable.is_none() {
-        let names: Vec<&String> = source.indices.keys().collect();
+        let mut names: Vec<String> = source.indices.keys().cloned().collect();
+        names.extend(source.indices.keys().filter_map(|name| by_name(name)));
         left_out.extend(
             selector
                 .unmatched(&names)

@@ -159,6 +159,11 @@ pub(super) fn remove_alias(
     index: &str,
     alias: &str,
 ) -> Result<(), TargetError> {
+    // Servers refuse any word of aliases of an index behind a data stream, which has none.
+    let state = facts::index_state(target, index)?;
+    if state.is_none_or(|state| !state.aliases.iter().any(|it| it == alias)) {
+        return Ok(());
+    }
     let path = format!("/{}/_alias/{}", Request::part(index), Request::part(alias));
     match target.client.send(Request::delete(path)) {
         Ok(_) => Ok(()),
