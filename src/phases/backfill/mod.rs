@@ -5,10 +5,12 @@
 //! makes an index by itself).
 
 mod cluster;
+mod course;
 mod decide;
 mod fate;
 mod findings;
 mod generations;
+mod ground;
 mod perform;
 mod store;
 mod undo;
@@ -113,6 +115,13 @@ fn choice(spec: &BackfillSpec, observed: &BackfillObservation) -> Option<DataStr
     match observed.target_version {
         Some(version) => streams::choice(spec.data_streams, version),
         None => spec.data_streams.or(Some(DataStreams::Streams)),
+    }
+}
+
+fn failed(message: String, help: &str) -> PhaseError {
+    PhaseError::Failed {
+        message,
+        help: Some(help.to_owned()),
     }
 }
 

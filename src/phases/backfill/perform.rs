@@ -2,34 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
-use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
+use super::super::kind::{PerformContext, Performed, PhaseError};
 use super::super::streams;
-use super::fate::written_to;
-use super::{choice, cluster, generations, landed, spec, store, work_error};
+use super::course::Course;
+use super::ground::Ground;
+use super::{choice, cluster, failed, generations, landed, spec, store};
+use crate::base::failpoint;
 use crate::base::units::plural;
-use crate::base::{Address, failpoint};
-use crate::clients::target::{Landing, Target, WorkPlace};
+use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, Observation, TargetIndexFacts};
-use crate::engines::bulk::work_store::WorkStore;
+use crate::diff::observation::{BackfillObservation, Observation};
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
 use crate::plan::model::{BackfillSpec, Versions};
-use crate::state::model::REMOVE_DOCUMENTS;
-
-fn failed(message: String, help: &str) -> PhaseError {
-    PhaseError::Failed {
-        message,
-        help: Some(help.to_owned()),
-    }
-}
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Backfill(observed) = cx.observation else {
@@ -62,6 +53,12 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     };
     let target = landed(cx.connections, spec, &observed.source)?;
     let landings = streams::landings(choice(spec, observed), &observed.source);
+    if target.cluster().is_some() && !landings.is_empty() {
+        // What a kill left of a rollover: the template that the generation was made by.
+        let made_by = cx.connections.plan_name();
+        let prepared = target.prepare(made_by);
+        prepared.map_err(|error| common::target_error(on, &error))?;
+    }
     let stop = || common::stop(cx.interrupt);
     let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
     let names: Vec<String> = chosen.keys().cloned().collect();
@@ -290,165 +287,6 @@ fn failed_folder(cx: &PerformContext<'_>, target: &dyn Target) -> Result<PathBuf
     };
     let folder = place.join("failed");
     Ok(folder.join(file_name(cx.phase.address.as_str())))
-}
-
-/// Where indices are loaded to.
-struct Ground<'a> {
-    cx: &'a PerformContext<'a>,
-    target: &'a dyn Target,
-    store: &'a dyn WorkStore,
-    on: &'a Address,
-    snapshot_uuid: &'a str,
-    landings: &'a BTreeMap<String, Landing>,
-}
-
-impl Ground<'_> {
-    /// Announces what will be written into an index, and removes first what is to be written anew; says which index it is.
-    fn prepare(&self, name: &str, action: Action) -> Result<String, PhaseError> {
-        let Self { cx, target, on, .. } = self;
-        let error = |error| common::target_error(on, &error);
-        let landing = self.landings.get(name);
-        // The later generations went with the first one, where a stream is written again.
-        let first = generations::reach(cx, *target, on, landing)?;
-        let found = self.facts(name)?;
-        let there = target.name_there(name).map_err(error)?;
-        let announce = |uuid: &str| {
-            let mut detail = json!({"snapshot-uuid": self.snapshot_uuid, "target-uuid": uuid});
-            if let Some(landing) = landing {
-                detail["landing"] = json!(landing);
-            }
-            (cx.announce)(common::effect_with(on, "write-documents", name, detail))
-        };
-        // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
-        // between must not leave it with the progress of the old one.
-        let anew =
-            written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
-        if anew {
-            self.reset(name)?;
-        }
-        if action != Action::Replace || !first {
-            cluster::refuse_foreign(cx, *target, on, (name, &there, &found.uuid))?;
-            announce(&found.uuid)?;
-            return Ok(found.uuid);
-        }
-        if !anew {
-            announce(&found.uuid)?;
-        }
-        let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
-        (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
-        failpoint::hit("backfill.reset.before");
-        let together = self.together(name);
-        for name in &together {
-            self.reset(name)?;
-        }
-        cluster::restore(on, *target, together.iter())?;
-        target.clear_documents(name).map_err(error)?;
-        failpoint::hit("backfill.reset.after");
-        // The proof closes again what was closed at the source.
-        if target.cluster().is_some() && target.is_closed(name).map_err(error)? {
-            (cx.announce)(common::effect(on, "open-index", name))?;
-            target.set_closed(name, false).map_err(error)?;
-        }
-        // A cluster makes the index anew.
-        let cleared = self.facts(name)?;
-        if anew || cleared.uuid != found.uuid {
-            announce(&cleared.uuid)?;
-        }
-        Ok(cleared.uuid)
-    }
-
-    fn facts(&self, name: &str) -> Result<TargetIndexFacts, PhaseError> {
-        let found = self
-            .target
-            .index_facts(name, 0)
-            .map_err(|error| common::target_error(self.on, &error))?;
-        found.ok_or_else(|| {
-            failed(
-                format!(
-                    "index {name} is not on {}: a target never makes one by itself",
-                    self.on
-                ),
-                "run the metadata phase first, or leave the index out",
-            )
-        })
-    }
-
-    fn reset(&self, name: &str) -> Result<(), PhaseError> {
-        let reset = self.store.reset(Some(name));
-        reset.map(drop).map_err(|error| work_error(&error))
-    }
-
-    /// The indices whose documents go together: the generations of one stream.
-    fn together(&self, name: &str) -> Vec<String> {
-        let Some(Landing::Generation { stream, .. }) = self.landings.get(name) else {
-            return vec![name.to_owned()];
-        };
-        let same = |landing: &Landing| matches!(landing, Landing::Generation { stream: other, .. } if other == stream);
-        let all = self.landings.iter().filter(|(_, landing)| same(landing));
-        all.map(|(name, _)| name.clone()).collect()
-    }
-}
-
-/// Progress over all turns of a load.
-struct Course<'a> {
-    cx: &'a PerformContext<'a>,
-    docs: Option<u64>,
-    before: Mutex<Counted>,
-}
-
-/// What earlier turns did, and this one.
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    docs: u64,
-    failed: u64,
-    /// Bytes read in this run, up to the last turn.
-    read: u64,
-    /// The first and the last figure of this turn.
-    turn: Option<(u64, u64)>,
-}
-
-impl<'a> Course<'a> {
-    fn new(cx: &'a PerformContext<'a>, docs: Option<u64>) -> Self {
-        Self {
-            cx,
-            docs,
-            before: Mutex::default(),
-        }
-    }
-
-    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
-        self.before.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, now: &BulkProgress) {
-        let mut before = self.counted();
-        let (first, last) = before.turn.unwrap_or((now.bytes_read, now.bytes_read));
-        before.turn = Some((first.min(now.bytes_read), last.max(now.bytes_read)));
-        let before = *before;
-        (self.cx.progress)(Progress {
-            unit: "docs".into(),
-            done: before.docs + now.docs_done,
-            total: self.docs.unwrap_or(0).max(before.docs + now.docs_total),
-            bytes: before.read + now.bytes_read,
-            failed: before.failed + now.failed,
-            workers: now.workers,
-        });
-    }
-
-    fn turned(&self, loaded: &BulkOutcome) {
-        let mut before = self.counted();
-        let docs = loaded.indices.values();
-        before.docs += docs.map(|index| index.delivered).sum::<u64>();
-        before.failed += loaded.failed();
-        if let Some((first, last)) = before.turn.take() {
-            before.read += last - first;
-        }
-    }
-
-    /// Bytes that were read in this run.
-    fn read(&self) -> u64 {
-        self.counted().read
-    }
 }
 
 fn options(spec: &BackfillSpec, target: &dyn Target, failed: &Path) -> Options {

@@ -342,3 +342,144 @@ fn question(
         answers,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::desired::desired;
+    use super::*;
+    use crate::base::Address;
+    use crate::base::version::{ProductVersion, Version};
+    use crate::plan::location::{Location, Spanned};
+    use crate::plan::model::MetadataInclude;
+    use crate::plan::selector::Selector;
+
+    fn spec() -> MetadataSpec {
+        let name = |text: &str| Spanned::new(Address::new(text), Location::default());
+        MetadataSpec {
+            from: name("base"),
+            to: name("os"),
+            include: MetadataInclude {
+                indices: Selector::all(),
+                templates: Selector::all(),
+                component_templates: Selector::all(),
+                aliases: Selector::all(),
+            },
+            closed: Closed::Migrate,
+            data_streams: None,
+            rules: BTreeMap::new(),
+            decide: BTreeMap::new(),
+        }
+    }
+
+    /// A stream `logs` of one generation under a template, to a server.
+    fn observed(template: Value, field: &str, target: (Product, u16, u16)) -> MetadataObservation {
+        let server = |(product, major, minor): (Product, u16, u16)| ProductVersion {
+            product,
+            version: Version::new(major, minor, 0),
+        };
+        let key = |kind, name: &str| ObjectKey {
+            kind,
+            name: name.to_owned(),
+        };
+        let index = json!({"settings": {"index.number_of_shards": "3", "index.hidden": "true", "index.blocks.write": "true"},
+            "mappings": {"_data_stream_timestamp": {"enabled": true}, "properties": {"x": {"type": "keyword"}}},
+            "data_stream": {"name": "logs", "generation": 1, "timestamp_field": field, "aliases": ["all-logs"]}});
+        MetadataObservation {
+            snapshot_uuid: Some("u".into()),
+            source: Some(server((Product::Elasticsearch, 8, 11))),
+            target: server(target),
+            source_objects: vec![
+                (key(ObjectKind::IndexTemplate, "t"), template),
+                (key(ObjectKind::Index, ".ds-logs-000004"), index),
+            ],
+            target_objects: Vec::new(),
+            unknown_settings: BTreeSet::new(),
+            refused: Vec::new(),
+            target_templates: Vec::new(),
+        }
+    }
+
+    /// The code of the question about the stream, and the stream.
+    fn asked(
+        template: Value,
+        field: &str,
+        target: (Product, u16, u16),
+    ) -> (Option<String>, Desired) {
+        let (wanted, _) = desired(&spec(), &observed(template, field, target));
+        let is_it = |object: &Desired| object.key.kind == ObjectKind::DataStream;
+        let stream = wanted.into_iter().find(is_it).expect("a stream");
+        let open = stream.open.as_ref();
+        let code = open.and_then(|item| Some(item.decision.as_ref()?.code.clone()));
+        (code, stream)
+    }
+
+    const OPENSEARCH: (Product, u16, u16) = (Product::OpenSearch, 2, 19);
+
+    #[test]
+    fn what_keeps_a_stream_from_being_one_is_asked_about() {
+        let plain = json!({"index_patterns": ["lo*"], "data_stream": {}});
+        let code = |template: &Value, field, target| asked(template.clone(), field, target).0;
+        assert_eq!(code(&plain, TIMESTAMP, OPENSEARCH), None);
+        let elasticsearch = |major, minor| (Product::Elasticsearch, major, minor);
+        assert_eq!(code(&plain, TIMESTAMP, elasticsearch(7, 17)), None);
+        // OpenSearch alone takes another field of time.
+        assert_eq!(code(&plain, "when", OPENSEARCH), None);
+        for (template, field, target, wanted) in [
+            (plain.clone(), "when", elasticsearch(7, 17), "MIG099"),
+            (plain.clone(), TIMESTAMP, elasticsearch(7, 8), "MIG099"),
+            (
+                json!({"index_patterns": ["web*"], "data_stream": {}}),
+                TIMESTAMP,
+                OPENSEARCH,
+                "MIG099",
+            ),
+            (
+                json!({"index_patterns": ["logs"]}),
+                TIMESTAMP,
+                OPENSEARCH,
+                "MIG099",
+            ),
+            (
+                json!({"index_patterns": ["logs"], "data_stream": {"allow_custom_routing": true}}),
+                TIMESTAMP,
+                OPENSEARCH,
+                "MIG331",
+            ),
+        ] {
+            assert_eq!(
+                code(&template, field, target).as_deref(),
+                Some(wanted),
+                "{template} {target:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_generation_is_what_its_index_is_and_waits_with_the_stream() {
+        let template = json!({"index_patterns": ["lo*"], "data_stream": {}});
+        let (_, stream) = asked(template, "when", OPENSEARCH);
+        assert_eq!(
+            stream.body,
+            json!({"timestamp_field": "when", "generations": [{
+                "settings": {"index.number_of_shards": "3"}, "mappings": {"properties": {"x": {"type": "keyword"}}}}],
+                "held_back": {"settings": {"1/index.blocks.write": "true"}}})
+        );
+        assert!(
+            stream
+                .edits
+                .iter()
+                .all(|edit| edit.path.starts_with("generations.1."))
+        );
+        let all = observed(
+            json!({"index_patterns": ["lo*"], "data_stream": {}}),
+            "when",
+            OPENSEARCH,
+        );
+        let (_, left_out) = desired(&spec(), &all);
+        assert!(
+            left_out
+                .iter()
+                .any(|it| it.object == "alias" && it.name == "all-logs")
+        );
+    }
+}
