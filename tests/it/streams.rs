@@ -131,13 +131,8 @@ fn a_redo_and_a_rollback_take_all_generations() {
         .ends_with(0);
     place.is_finished();
     assert_eq!(actions(&place, ".ds-stream-web-000002").len(), 3);
-    place
-        .mig(&["rollback", "--auto-approve", "docs"])
-        .ends_with(0);
+    place.mig(&["rollback", "--auto-approve"]).ends_with(0);
     assert!(!place.path("out/indices/.ds-stream-web-000002").exists());
-    place
-        .mig(&["rollback", "--auto-approve", "meta"])
-        .ends_with(0);
     assert!(!place.path("out/data-streams/stream-web.json").exists());
     assert!(!place.path("out/indices/.ds-stream-web-000001").exists());
 }
@@ -160,6 +155,9 @@ fn a_kill_between_generations_is_finished_by_a_plain_apply() {
     }
     assert!(hits.contains_key("backfill.roll-over.before"), "{hits:?}");
     let mut kills = 0;
+    // The others are those of every load, which `crash` goes through.
+    let own = ["stream", "roll-over", "backfill", "bulk"];
+    hits.retain(|name, _| own.iter().any(|of| name.contains(of)));
     for (name, hits) in hits {
         let mut chosen = vec![1, hits.div_ceil(2), hits];
         chosen.dedup();
@@ -173,12 +171,12 @@ fn a_kill_between_generations_is_finished_by_a_plain_apply() {
             kills += usize::from(ran.status.code().is_none());
             let ran = place.apply();
             assert_eq!(ran.code, 0, "after {name}:{hit}\n{}\n{}", ran.out, ran.err);
-            place.is_finished();
+            place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
             for generation in 1..=2 {
                 let actions = actions(&place, &format!(".ds-stream-web-{generation:06}"));
                 assert_eq!(actions.len(), 3, "after {name}:{hit}");
             }
         }
     }
-    assert!(kills > 30, "{kills}");
+    assert!(kills > 15, "{kills}");
 }
