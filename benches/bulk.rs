@@ -99,6 +99,8 @@ impl ItemReader for Reader<'_> {
                 id: &id,
                 routing: None,
                 version: Some(1),
+                mapping_type: None,
+                parent: None,
                 source: Ok(&self.synthetic.source),
             };
             visit(document).map_err(|_| StepError::Stopped)?;
@@ -110,6 +112,7 @@ impl ItemReader for Reader<'_> {
             delivered,
             bytes: delivered * self.synthetic.source.len() as u64,
             proof: None,
+            ..Step::default()
         }))
     }
 }

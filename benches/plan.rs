@@ -235,6 +235,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 unknown_settings: std::collections::BTreeSet::new(),
                 refused: Vec::new(),
                 target_templates: Vec::new(),
+                probed: None,
+                types: std::collections::BTreeMap::new(),
             }),
         ),
         (

@@ -457,7 +457,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             }
             Err(error) => {
                 self.code = self.code.worst(match &error {
-                    PhaseError::Failed { .. } => ExitCode::Partial,
+                    PhaseError::Failed { .. } | PhaseError::Unreachable { .. } => ExitCode::Partial,
                     PhaseError::Stale(_) => ExitCode::Stale,
                     PhaseError::NotYet { .. } => ExitCode::Error,
                 });
@@ -508,7 +508,9 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
     fn failed(&mut self, address: &Address, error: &PhaseError) {
         let help = match error {
             PhaseError::Failed { help, .. } => help.clone(),
-            PhaseError::NotYet { help, .. } => Some(help.clone()),
+            PhaseError::NotYet { help, .. } | PhaseError::Unreachable { help, .. } => {
+                Some(help.clone())
+            }
             PhaseError::Stale(_) => Some("`mig plan` shows it as it is now".into()),
         };
         (self.report)(Event::PhaseFailed {

@@ -11,6 +11,7 @@ mod executor;
 pub mod gates;
 pub mod interrupt;
 mod nodes;
+mod passed;
 mod rate;
 pub mod recorded;
 pub mod rollback;

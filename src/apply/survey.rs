@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 
-use super::Kinds;
+use super::{Kinds, passed};
 use crate::base::Address;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
@@ -116,10 +116,21 @@ impl Ground<'_> {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut survey = Survey::default();
         let mut failed = Vec::new();
+        let mut standing = BTreeMap::new();
         for (address, result) in results {
-            match result {
-                Ok(observation) => drop(survey.observations.insert(address, observation)),
-                Err(error) => failed.push((address, error)),
+            let error = match result {
+                Ok(observation) => {
+                    survey.observations.insert(address, observation);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let change = self.plan.phases.get(&address).and_then(|phase| {
+                passed::decide(self.plan, phase, state, redo.contains(&address), &error)
+            });
+            match change {
+                Some(change) => drop(standing.insert(address, change)),
+                None => failed.push((address, error)),
             }
         }
         if !failed.is_empty() {
@@ -129,6 +140,8 @@ impl Ground<'_> {
             let redo = redo.contains(&phase.address);
             if let Some(observation) = survey.observations.get(&phase.address) {
                 let change = self.decide(phase, state, observation, &survey.changes, redo, now);
+                survey.changes.push(change);
+            } else if let Some(change) = standing.remove(&phase.address) {
                 survey.changes.push(change);
             }
         }

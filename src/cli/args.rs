@@ -24,17 +24,17 @@ pub(crate) struct PlanArgs {
 /// Which phases.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SelectionArgs {
-    /// This phase alone (can be repeated)
-    #[arg(long, value_name = "PHASE")]
+    /// This phase alone, or all phases of this hop, such as `es56->os2` (can be repeated)
+    #[arg(long, value_name = "PHASE|HOP")]
     pub(crate) only: Vec<String>,
-    /// This phase and all that it needs (can be repeated)
-    #[arg(long, value_name = "PHASE")]
+    /// This phase or hop and all that it needs (can be repeated)
+    #[arg(long, value_name = "PHASE|HOP")]
     pub(crate) until: Vec<String>,
-    /// This phase and all that waits for it (can be repeated)
-    #[arg(long, value_name = "PHASE")]
+    /// This phase or hop and all that waits for it (can be repeated)
+    #[arg(long, value_name = "PHASE|HOP")]
     pub(crate) from: Vec<String>,
-    /// Do this phase again though it is up to date (can be repeated)
-    #[arg(long, value_name = "PHASE")]
+    /// Do this phase or hop again though it is up to date (can be repeated)
+    #[arg(long, value_name = "PHASE|HOP")]
     pub(crate) redo: Vec<String>,
 }
 

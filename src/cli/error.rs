@@ -80,7 +80,9 @@ impl From<PhaseError> for CliError {
                 None => Self::error(message),
             },
             PhaseError::Stale(_) => Self::new(ExitCode::Stale, message),
-            PhaseError::NotYet { help, .. } => Self::error(message).help(help),
+            PhaseError::NotYet { help, .. } | PhaseError::Unreachable { help, .. } => {
+                Self::error(message).help(help)
+            }
         }
     }
 }

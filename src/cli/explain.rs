@@ -3,9 +3,10 @@
 use super::error::{CliError, CliResult};
 use super::printer::Printer;
 use crate::base::ExitCode;
-use crate::engines::metadata::{Level, Rule, rules};
+use crate::engines::metadata::rules;
 use crate::plan::codes::{self, Code, Row};
 use crate::plan::diagnostics::did_you_mean;
+use crate::ui::rules as shown;
 
 /// Explain a code that mig shows, such as MIG012; without one, list them all.
 #[derive(Debug, clap::Args)]
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &ExplainArgs, printer: Printer) -> CliResult {
     };
     let wanted = text.to_uppercase();
     if let Some(rule) = rules().iter().find(|rule| rule.code == wanted) {
-        printer.data(&explain_rule(rule))?;
+        printer.data(&shown::text(rule))?;
         return Ok(ExitCode::Success);
     }
     let Some(row) = Code::parse(&wanted).and_then(Code::row) else {
@@ -56,38 +57,10 @@ fn list() -> String {
         out.push_str(&format!(
             "{}  {:<7}  {}\n",
             rule.code,
-            level(rule),
+            shown::level(rule),
             rule.title
         ));
     }
-    out
-}
-
-/// As written in a plan under `rules:`.
-fn level(rule: &Rule) -> &'static str {
-    match rule.level {
-        Level::Allow => "allow",
-        Level::Warn => "warn",
-        Level::Deny => "deny",
-    }
-}
-
-fn explain_rule(rule: &Rule) -> String {
-    let lossy = if rule.lossy { ", lossy" } else { "" };
-    let mut out = format!(
-        "{}: {} (rule, {}{lossy})\n\n",
-        rule.code,
-        rule.title,
-        level(rule)
-    );
-    wrap(&format!("Why: {}.", rule.why), &mut out);
-    for (title, text) in [("Before", rule.before), ("After", rule.after)] {
-        out.push_str(&format!("\n{title}:\n\n    {text}\n"));
-    }
-    let code = rule.code;
-    out.push_str(&format!(
-        "\nChange what it means in a metadata phase with `rules: {{ {code}: deny }}` (deny, warn or allow).\n"
-    ));
     out
 }
 
@@ -98,7 +71,7 @@ fn explain(row: &Row) -> String {
         row.title,
         row.severity.as_str()
     );
-    wrap(row.explanation, &mut out);
+    shown::wrap(row.explanation, &mut out);
     if let Some((before, after)) = row.example {
         for (title, text) in [("Before", before), ("After", after)] {
             out.push('\n');
@@ -115,22 +88,4 @@ fn explain(row: &Row) -> String {
         out.push_str(&format!("\nTurn it off with `allow: [{}]`.\n", row.code));
     }
     out
-}
-
-fn wrap(text: &str, out: &mut String) {
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > 80 {
-            out.push('\n');
-            column = 0;
-        }
-        if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
-    }
-    out.push('\n');
 }

@@ -63,6 +63,7 @@ fn variables() -> String {
 pub(super) const BARE: &str = "\
 mig moves search clusters by a plan: see what will happen, apply it, prove it.
 
+  mig init                 write a plan.yaml to begin with
   mig validate             check plan.yaml, without looking at any cluster
   mig plan                 show what an apply would do
   mig apply                do it; after any interruption, do the rest

@@ -69,6 +69,7 @@ pub(crate) fn choose(graph: &Graph, selection: &Selection) -> Result<Selected, C
 fn nothing_here() -> CliError {
     CliError::error("there is no plan.yaml in this directory")
         .help("name the plan: `-f FILE`")
+        .help("write one to begin with: `mig init`, or `mig init --from https://…` to look at a source")
         .help(
             "or begin with this as plan.yaml:\n\n\
              \x20   mig: 1\n\

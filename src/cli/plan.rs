@@ -1,24 +1,27 @@
 //! `mig plan`
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::args::{ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options};
 use super::printer::Printer;
 use super::settings::{plan_file, selection};
+use super::who::holder;
 use crate::apply::recorded::{self, Recorded};
-use crate::apply::session::{Made, Planning, RememberError, remember};
+use crate::apply::session::{Made, Planning, RememberError, open_locked, remember};
 use crate::apply::survey::SurveyError;
-use crate::base::ExitCode;
 use crate::base::fs::write_atomic;
+use crate::base::{Address, ExitCode};
 use crate::diff::change::ChangeClass;
 use crate::diff::{PlannedChanges, Selected, compare_plans, exit_code};
+use crate::phases::kind::PhaseError;
 use crate::phases::kind_of;
 use crate::plan::model::PhaseKindName;
-use crate::state::model::State;
+use crate::state::model::{Entry, State};
 
 /// Show what an apply would do; changes nothing anywhere
 #[derive(clap::Args, Debug)]
@@ -40,6 +43,11 @@ pub(super) struct PlanCommand {
     /// Exit with 2 when there are changes, 3 when some destroy or can't be undone
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Make each kind of index on the targets for a moment, and remove it again, to see what they refuse
+    #[arg(long, conflicts_with = "base")]
+    probe: bool,
+    #[command(flatten)]
+    lock: LockArgs,
     /// Show what this plan file changes against another one, without looking at clusters
     #[arg(long, value_name = "OLD")]
     base: Option<PathBuf>,
@@ -62,25 +70,11 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
         });
     }
     let selected = choose(&loaded.graph, &selection(&command.selection))?;
-    let store = crate::state::open(&loaded.plan.state)?;
-    let remembered = remember(&*store, &loaded.plan)?;
-    for notice in &remembered.notices {
-        printer.warn(&notice.to_string());
-    }
-    if remembered.adopted {
-        printer.warn(&format!(
-            "no state in {}: planned with what an earlier run left on the targets; `mig apply` adopts it",
-            store.location()
-        ));
-    }
-    let made = make(
-        &loaded,
-        &remembered.state,
-        &selected,
-        command.show.refresh,
-        usize::from(command.parallel.parallelism),
-        printer,
-    )?;
+    let made = if command.probe {
+        probe(command, &loaded, &selected, printer)?
+    } else {
+        look(command, &loaded, &selected, printer)?
+    };
     printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
     printer.planned(
         &made.planned,
@@ -104,6 +98,103 @@ pub(super) fn run(command: &PlanCommand, printer: Printer) -> CliResult {
     Ok(code)
 }
 
+/// Plans without writing anything anywhere.
+fn look(
+    command: &PlanCommand,
+    loaded: &Loaded,
+    selected: &Selected,
+    printer: Printer,
+) -> Result<Made, CliError> {
+    let store = crate::state::open(&loaded.plan.state)?;
+    let remembered = remember(&*store, &loaded.plan)?;
+    for notice in &remembered.notices {
+        printer.warn(&notice.to_string());
+    }
+    if remembered.adopted {
+        printer.warn(&format!(
+            "no state in {}: planned with what an earlier run left on the targets; `mig apply` adopts it",
+            store.location()
+        ));
+    }
+    make(
+        loaded,
+        &remembered.state,
+        selected,
+        command.show.refresh,
+        usize::from(command.parallel.parallelism),
+        printer,
+    )
+}
+
+/// Plans with indices that are made for a moment: under the lock, each written down in the journal before.
+fn probe(
+    command: &PlanCommand,
+    loaded: &Loaded,
+    selected: &Selected,
+    printer: Printer,
+) -> Result<Made, CliError> {
+    if !command.show.refresh {
+        return Err(
+            CliError::error("`--probe` looks at the targets, `--refresh=false` does not")
+                .help("leave one of them out"),
+        );
+    }
+    let store = crate::state::open(&loaded.plan.state)?;
+    let wait = command.lock.lock_timeout.0;
+    let mut locked = store.lock(&holder("plan --probe"), wait, &mut |other| {
+        printer.message(&format!(
+            "Waiting for the state, which is locked by {other}"
+        ));
+    })?;
+    for notice in locked.notices() {
+        printer.warn(&notice.to_string());
+    }
+    if open_locked(&mut *locked, &*store, &loaded.plan)? {
+        printer.warn("the state was lost; what an earlier run left on the targets was adopted");
+    }
+    let state = locked.state().clone();
+    let planning = planning(
+        loaded,
+        &state,
+        selected,
+        usize::from(command.parallel.parallelism),
+    );
+    let journal = Mutex::new(locked);
+    let announce = move |on: &Address, index: &str| {
+        let entry = Entry::Probed {
+            on: on.clone(),
+            index: index.to_owned(),
+        };
+        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal
+            .append(Timestamp::now(), &entry)
+            .map_err(|error| PhaseError::Failed {
+                message: error.to_string(),
+                help: Some(error.help()),
+            })
+    };
+    let connections = planning.connections(None).probing(Box::new(announce));
+    planning.make(&connections).map_err(survey_error)
+}
+
+fn planning<'a>(
+    loaded: &'a Loaded,
+    state: &'a State,
+    selected: &'a Selected,
+    parallelism: usize,
+) -> Planning<'a> {
+    Planning {
+        plan: &loaded.plan,
+        graph: &loaded.graph,
+        findings: &loaded.findings,
+        state,
+        selected,
+        parallelism,
+        kinds: kind_of,
+        now: Timestamp::now(),
+    }
+}
+
 /// Plans with what is remembered.
 pub(super) fn make(
     loaded: &Loaded,
@@ -113,16 +204,7 @@ pub(super) fn make(
     parallelism: usize,
     printer: Printer,
 ) -> Result<Made, CliError> {
-    let planning = Planning {
-        plan: &loaded.plan,
-        graph: &loaded.graph,
-        findings: &loaded.findings,
-        state,
-        selected,
-        parallelism,
-        kinds: kind_of,
-        now: Timestamp::now(),
-    };
+    let planning = planning(loaded, state, selected, parallelism);
     let recorded = if refresh {
         None
     } else {

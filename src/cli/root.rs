@@ -6,8 +6,9 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, logging, plan, restore_settings,
-    rollback, sandbox, schema, show, snapshot_inspect, state, status, validate,
+    apply, approve, completions, explain, export, graph, help, init, logging, plan,
+    restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status,
+    validate,
 };
 use crate::base::ExitCode;
 
@@ -29,6 +30,7 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Plan(plan::PlanCommand),
     Apply(apply::ApplyCommand),
@@ -42,6 +44,7 @@ enum Command {
     Snapshot(SnapshotCommand),
     Sandbox(sandbox::SandboxCommand),
     Explain(explain::ExplainArgs),
+    Rules(rules::RulesCommand),
     Schema(schema::SchemaArgs),
     Export(export::ExportArgs),
     Show(show::ShowCommand),
@@ -88,8 +91,10 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         return Ok(ExitCode::Success);
     };
     match command {
+        Command::Init(args) => init::run(args, printer),
         Command::Validate(args) => validate::run(args, printer),
         Command::Explain(args) => explain::run(args, printer),
+        Command::Rules(args) => rules::run(args, printer),
         Command::Schema(args) => schema::run(args, printer),
         Command::Plan(args) => plan::run(args, printer),
         Command::Apply(args) => apply::run(args, printer),

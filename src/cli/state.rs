@@ -101,6 +101,7 @@ fn readable(line: &JournalLine) -> String {
             approval.who,
             approval.plan_digest.short()
         ),
+        Entry::Probed { on, index } => format!("{on}: {index} made and removed for a probe"),
         Entry::WentLive { target } => format!("{target} went live"),
         Entry::Renamed { from, to } => format!("{from} renamed to {to}"),
         Entry::RollbackStarted { address } => format!("{address}: rollback begins"),

@@ -175,6 +175,67 @@ pub struct SnapshotIndexFacts {
     /// Shards that the snapshot lacks, where the plan takes what is there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_shards: Vec<MissingShard>,
+    /// Its mapping types, where they are more than a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<TypesFacts>,
+    /// The index of the source, where this one has another name on the target since only some types go there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+}
+
+/// The mapping types of an index made before Elasticsearch 6.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TypesFacts {
+    /// By name.
+    pub types: Vec<TypeFacts>,
+    /// Whether the identities of all documents were read, so that `shared_ids` is the whole truth.
+    pub read: IdsRead,
+    /// A name that no type has a field of, for the join field that stands for `_parent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_field: Option<String>,
+    /// Ids that stand in several types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_ids: Vec<SharedIds>,
+}
+
+/// Whether the identities of an index's documents were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdsRead {
+    /// All of them.
+    All,
+    /// They are more than are read when planning, or some can't be read.
+    TooMany,
+    /// There is no snapshot yet that they could be read from.
+    #[default]
+    NotYet,
+}
+
+/// One type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TypeFacts {
+    /// Its name.
+    pub name: String,
+    /// Its documents, where they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docs: Option<u64>,
+    /// The type of its documents' parents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+}
+
+/// Ids that stand in the same several types.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SharedIds {
+    /// In these.
+    pub types: Vec<String>,
+    /// So many.
+    pub ids: u64,
+    /// The first of them.
+    pub example: String,
 }
 
 /// Why documents have no `_source` as it was sent.
@@ -426,6 +487,21 @@ pub struct MetadataObservation {
     /// Composable templates of the target, looked at where the source has data streams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_templates: Vec<(String, Value)>,
+    /// What came of making indices for a moment, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probed: Option<ProbeFacts>,
+    /// Mapping types by index, where they are more than a name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, TypesFacts>,
+}
+
+/// What came of making indices for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFacts {
+    /// Kinds of bodies that were made, or refused.
+    pub made: usize,
+    /// Objects that were not probed, since there were too many kinds of them.
+    pub not_probed: usize,
 }
 
 /// What was observed for `backfill:`.

@@ -107,10 +107,19 @@ fn known(graph: &Graph, option: &str, names: &[String]) -> Result<BTreeSet<Addre
             .filter(|address| address.as_str() == name || address.hop() == Some(name))
             .collect();
         if matching.is_empty() {
-            let hint = did_you_mean(name, graph.order.iter().map(Address::as_str))
+            // An arrow says that a hop was meant.
+            let names = graph.order.iter();
+            let hint = if name.contains("->") && !name.contains('/') {
+                did_you_mean(name, names.filter_map(Address::hop))
+            } else {
+                did_you_mean(name, names.map(Address::as_str))
+            };
+            let hint = hint
                 .map(|meant| format!(": did you mean `{meant}`?"))
                 .unwrap_or_default();
-            return Err(format!("{option}: the plan has no phase `{name}`{hint}"));
+            return Err(format!(
+                "{option}: the plan has no phase or hop `{name}`{hint}"
+            ));
         }
         found.extend(matching.into_iter().cloned());
     }

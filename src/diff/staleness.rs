@@ -124,14 +124,15 @@ fn items(then: &PhaseChange, now: &PhaseChange) -> Vec<String> {
 }
 
 /// What a decision taken again, once the input of a provisional one exists, would do beyond what was approved: its
-/// actions and rule codes must be among those. New items are beyond too, unless `new_items` are welcome.
+/// actions and rule codes must be among those. New items are beyond too, unless `new_items` are welcome: what nobody could
+/// look at may then be translated by rules that lose nothing.
 pub fn beyond_approved(approved: &PhaseChange, now: &PhaseChange, new_items: bool) -> Vec<String> {
     let mut beyond = Vec::new();
     if now.action != approved.action && !now.action.is_noop() {
         beyond.push(format!("action `{}`", now.action.meaning()));
     }
     let actions: BTreeSet<Action> = approved.items.iter().map(|item| item.action).collect();
-    let codes = codes_of(approved);
+    let codes = codes_of(approved, false);
     let known: BTreeSet<(&str, &str)> = approved
         .items
         .iter()
@@ -147,7 +148,7 @@ pub fn beyond_approved(approved: &PhaseChange, now: &PhaseChange, new_items: boo
         }
     }
     told.extend(
-        codes_of(now)
+        codes_of(now, new_items)
             .difference(&codes)
             .map(|code| format!("rule {code}")),
     );
@@ -155,11 +156,13 @@ pub fn beyond_approved(approved: &PhaseChange, now: &PhaseChange, new_items: boo
     beyond
 }
 
-fn codes_of(change: &PhaseChange) -> BTreeSet<String> {
+fn codes_of(change: &PhaseChange, lossy_alone: bool) -> BTreeSet<String> {
     let rules = change
         .items
         .iter()
-        .flat_map(|item| item.edits.iter().filter_map(|edit| edit.rule.clone()));
+        .flat_map(|item| &item.edits)
+        .filter(|edit| edit.lossy || !lossy_alone)
+        .filter_map(|edit| edit.rule.clone());
     let open = change
         .undecided()
         .filter_map(|item| item.decision.as_ref())

@@ -4,6 +4,7 @@
 
 pub mod bulk;
 pub mod lucene;
+pub mod mapping_types;
 pub mod metadata;
 pub mod reconstruct;
 pub mod snapshot;

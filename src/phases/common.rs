@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kind::{DecideContext, Interrupt, PhaseError};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::TargetError;
-use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut};
+use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut, PhaseChange};
 use crate::diff::spec_changes;
 use crate::engines::bulk::Stop;
 use crate::plan::model::{Phase, PhaseSpec, Plan, SnapshotSpec};
@@ -71,6 +71,30 @@ pub(super) fn item(action: Action, object: &str, name: impl Into<String>) -> Ite
         decision: None,
     }
 }
+
+/// Whether a phase has work that this run has not done yet.
+pub(super) fn is_pending(cx: &DecideContext<'_>, change: &PhaseChange) -> bool {
+    change.has_work()
+        && done(cx.state, &change.address).is_none_or(|record| record.inputs != change.inputs)
+}
+
+/// Indices that the snapshot of phase `from` will hold and that can't be looked at yet, since earlier phases make them.
+pub(super) fn awaited<'a>(
+    cx: &DecideContext<'a>,
+    from: &Address,
+    is_there: &dyn Fn(&str) -> bool,
+) -> Vec<&'a Item> {
+    let snapshot = cx.earlier.iter().find(|change| change.address == *from);
+    snapshot
+        .filter(|change| change.provisional)
+        .into_iter()
+        .flat_map(|change| &change.items)
+        .filter(|item| item.object == "index" && item.decision.is_none() && !is_there(&item.name))
+        .collect()
+}
+
+/// What is said behind the name of such an index.
+pub(super) const AWAITED: &str = "comes with an earlier phase";
 
 /// An item that asks.
 pub(super) fn question(

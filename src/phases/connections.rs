@@ -40,7 +40,11 @@ pub struct Connections {
     opened_snapshots: Slots<Arc<SnapshotView>>,
     looked_live: Slots<(Arc<LiveView>, Instant)>,
     renamed: BTreeMap<Address, Address>,
+    probing: Option<Announcing>,
 }
+
+/// Writes down that an index is about to be made on a target for a moment.
+pub type Announcing = Box<dyn Fn(&Address, &str) -> Result<(), PhaseError> + Send + Sync>;
 
 /// A cluster that may be down.
 pub enum Reach {
@@ -77,6 +81,18 @@ impl Connections {
     pub fn recorded(mut self, observations: BTreeMap<Address, Observation>) -> Self {
         self.recorded = observations;
         self
+    }
+
+    /// Lets phases make indices for a moment to see what a target refuses; `announce` writes each down before.
+    #[must_use]
+    pub fn probing(mut self, announce: Announcing) -> Self {
+        self.probing = Some(announce);
+        self
+    }
+
+    /// How a probe is announced; `None` where nothing may be written.
+    pub fn announcing(&self) -> Option<&Announcing> {
+        self.probing.as_ref()
     }
 
     /// The saved observation of a phase.
@@ -281,11 +297,9 @@ impl Connections {
     pub fn reach(&self, address: &Address) -> Result<Reach, PhaseError> {
         match self.client(address)? {
             Ok(client) => Ok(Reach::Up(client)),
-            Err(
-                error @ (ClusterError::Unreachable { .. }
-                | ClusterError::Timeout { .. }
-                | ClusterError::Broken { .. }),
-            ) => Ok(Reach::Down(format!("cluster `{address}`: {error}"))),
+            Err(error) if is_down(&error) => {
+                Ok(Reach::Down(format!("cluster `{address}`: {error}")))
+            }
             Err(error) => Err(cluster_error(address, &error)),
         }
     }
@@ -312,6 +326,10 @@ impl Connections {
                 }
                 ClusterAt::Endpoint(_) => {
                     let client = self.open_cluster(address)?;
+                    let about = client
+                        .about()
+                        .map_err(|error| cluster_error(address, &error))?;
+                    refuse_unsupported(address, about.version)?;
                     let target = ClusterTarget::open(client, &self.plan, &self.lineage)
                         .map_err(|error| common::target_error(address, &error))?;
                     Ok(Arc::new(target) as Arc<dyn Target>)
@@ -367,9 +385,36 @@ fn version_of(address: &Address, cluster: &Cluster) -> Result<ProductVersion, Ph
     Ok(ProductVersion { product, version })
 }
 
+/// A plan that asserts no version is told by the server's own word what [`crate::plan::why_no_target`] says.
+fn refuse_unsupported(address: &Address, version: ProductVersion) -> Result<(), PhaseError> {
+    match crate::plan::why_no_target(Some(version.product), version.version) {
+        None => Ok(()),
+        Some(why) => Err(PhaseError::Failed {
+            message: format!("cluster `{address}`: mig does not write to {version}"),
+            help: Some(why.to_owned()),
+        }),
+    }
+}
+
+fn is_down(error: &ClusterError) -> bool {
+    matches!(
+        error,
+        ClusterError::Unreachable { .. }
+            | ClusterError::Timeout { .. }
+            | ClusterError::Broken { .. }
+    )
+}
+
 fn cluster_error(address: &Address, error: &ClusterError) -> PhaseError {
+    let message = format!("cluster `{address}`: {error}");
+    if is_down(error) {
+        return PhaseError::Unreachable {
+            message,
+            help: error.help(),
+        };
+    }
     PhaseError::Failed {
-        message: format!("cluster `{address}`: {error}"),
+        message,
         help: Some(error.help()),
     }
 }

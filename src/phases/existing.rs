@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use super::kind::PhaseError;
 use super::scan::{ScanError, scan};
+use super::snapshot::name_mark;
 use super::snapshot::series::Mark;
 use super::source_gap::source_gap;
 use super::streams::{by_name, number_generations};
 use crate::base::Address;
 use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts, SourceGap};
 use crate::engines::bulk::SourceRule;
-use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, Wanted};
+use crate::engines::bulk::snapshot_source::{ITEM_BYTES, NO_PARENTS, SnapshotSource, Wanted};
 use crate::engines::reconstruct::lost_fields;
 use crate::engines::snapshot::{
     GlobalMetadata, IndexMetadata, IndexState, IndexVersion, Repository, Snapshot, SnapshotError,
@@ -172,6 +173,8 @@ impl SnapshotView {
                     source_gap: gap,
                     unreadable: scanned.unreadable,
                     missing_shards: scanned.missing,
+                    types: scanned.types,
+                    of: None,
                 };
                 if let Some((_, place)) = backing.get(&index.name) {
                     places.insert(index.name.clone(), *place);
@@ -201,11 +204,12 @@ impl SnapshotView {
     }
 
     /// The documents of these indices, each from the snapshot that it stands in. `choice` says by index what becomes of
-    /// documents whose source was not stored as it was sent.
+    /// documents whose source was not stored as it was sent; `parents` of which types the parents are told, by index.
     pub fn source(
         &self,
         indices: &[String],
         choice: &dyn Fn(&str) -> WithoutSource,
+        parents: &BTreeMap<String, BTreeMap<String, String>>,
     ) -> Result<SnapshotSource, PhaseError> {
         let mut each = Vec::with_capacity(indices.len());
         for index in indices {
@@ -219,6 +223,7 @@ impl SnapshotView {
                 index,
                 rule: SourceRule::of(gap, choice(index)),
                 without_shards: facts.map_or(&[], |facts| &facts.missing_shards),
+                parents: parents.get(index).unwrap_or(&NO_PARENTS),
             });
         }
         SnapshotSource::open_each(each, ITEM_BYTES).map_err(|error| {
@@ -261,8 +266,10 @@ impl SnapshotView {
 
     /// Identity of the selector that the newest was taken for, where mig took it.
     pub fn taken_for(&self) -> Option<String> {
-        let metadata = self.snapshots.last()?.info().metadata.as_ref();
-        Mark::of(metadata).map(|mark| mark.indices)
+        let newest = self.snapshots.last()?;
+        let mark = Mark::of(newest.info().metadata.as_ref());
+        mark.map(|mark| mark.indices)
+            .or_else(|| name_mark::indices(newest.name()).map(str::to_owned))
     }
 
     /// The uuid of the cluster that the first was taken of, where it says so.

@@ -193,6 +193,14 @@ pub enum PhaseError {
         /// How to mend.
         help: Option<String>,
     },
+    /// A cluster does not answer.
+    #[error("{message}")]
+    Unreachable {
+        /// Which, and what was tried.
+        message: String,
+        /// How to mend.
+        help: String,
+    },
     /// What the decision rested on has moved in between: exit 6.
     #[error("{0}")]
     Stale(String),

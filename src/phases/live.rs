@@ -18,8 +18,9 @@ use super::streams::{by_name, number_generations};
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::observation::{
-    LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap,
+    LiveIndexFacts, ObjectKey, ObjectKind, SnapshotIndexFacts, SourceGap, TypesFacts,
 };
+use crate::engines::mapping_types::facts;
 use crate::engines::reconstruct::lost_fields;
 
 /// Indices that are counted with one request.
@@ -143,6 +144,7 @@ impl LiveView {
                     bytes: found.bytes.unwrap_or(0),
                     source_gap: gap(&objects, &name),
                     data_stream: by_name(&name),
+                    types: types(version, &objects, &name),
                     ..SnapshotIndexFacts::default()
                 };
                 (name, facts)
@@ -169,6 +171,30 @@ fn numbered(
 ) -> BTreeMap<String, SnapshotIndexFacts> {
     number_generations(&mut indices, &BTreeMap::new());
     indices
+}
+
+/// The mapping types of an index by its body among the objects. Of their documents nothing is known yet.
+fn types(
+    version: ProductVersion,
+    objects: &[(ObjectKey, Value)],
+    name: &str,
+) -> Option<TypesFacts> {
+    // A mapping that stands by itself is of `_doc`.
+    const ROOT: [&str; 3] = ["properties", "dynamic", "dynamic_templates"];
+    if version.product != Product::Elasticsearch || version.version.floor() >= (7, 0, 0) {
+        return None;
+    }
+    let is_it = |(key, _): &&(ObjectKey, Value)| key.kind == ObjectKind::Index && key.name == name;
+    let (_, body) = objects.iter().find(is_it)?;
+    let mappings = body.get("mappings")?.as_object()?;
+    if ROOT.iter().any(|word| mappings.contains_key(*word)) {
+        return None;
+    }
+    facts(
+        mappings
+            .iter()
+            .map(|(name, mapping)| (name.as_str(), mapping)),
+    )
 }
 
 /// Why documents of an index will have no source, by its body among the objects.

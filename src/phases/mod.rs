@@ -18,6 +18,7 @@ pub mod snapshot;
 mod source_gap;
 mod streams;
 pub mod switchover;
+mod types;
 pub mod verify;
 
 use crate::diff::observation::Observation;

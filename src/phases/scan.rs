@@ -1,7 +1,7 @@
 //! What an index of a snapshot holds, and what of it can't be read: looked at when planning, by the small files alone.
 //!
 //! Of a shard its list of files, its commit, and of each segment the infos, the fields, the bitmaps and the places of its
-//! chunks are read; no document. Many shards are looked at at once (as many as [`parallel::THREADS_MAX`]). What can't be read
+//! chunks are read; no document, but the identities of an index with several mapping types. Many shards are looked at at once (as many as [`parallel::THREADS_MAX`]). What can't be read
 //! becomes a finding with a code, so that an index that nobody moves is in nobody's way; a store that fails stays an error.
 //!
 //! Deliberately absent: asking what is to be done, which is the backfill's.
@@ -11,9 +11,13 @@ use std::io;
 use std::sync::Arc;
 
 use super::existing::Missing;
-use crate::diff::observation::{MissingShard, Unreadable};
+use super::types::scan::{READ_BYTES_MAX, READ_DOCS_MAX, read_ids};
+use crate::diff::observation::{IdsRead, MissingShard, TypesFacts, Unreadable};
 use crate::engines::lucene::{Commit, LuceneError, Segment, SegmentFiles, unread_format};
-use crate::engines::snapshot::{IndexMetadata, IndexVersion, Snapshot, SnapshotError, parallel};
+use crate::engines::mapping_types::facts;
+use crate::engines::snapshot::{
+    IndexMetadata, IndexVersion, Snapshot, SnapshotError, SnapshotIndex, parallel,
+};
 use crate::plan::codes::{Code, planning};
 
 /// By this attribute OpenSearch's k-NN plugin says which vectors it took out of `_source`.
@@ -37,11 +41,15 @@ pub(super) struct Scanned {
     pub(super) missing: Vec<MissingShard>,
     /// Fields whose doc values are of a format that is not read, with it: a matter for sources that are made again.
     pub(super) unread_values: BTreeMap<String, String>,
+    /// Its mapping types, where they are more than a name.
+    pub(super) types: Option<TypesFacts>,
 }
 
 /// What one shard added.
 struct ShardScan {
     docs: Option<u64>,
+    /// Live documents, nested ones too.
+    live: u64,
     bytes: u64,
     findings: Vec<Finding>,
     missing: Option<MissingShard>,
@@ -90,6 +98,7 @@ pub(super) fn scan(
             unreadable: Vec::new(),
             missing: Vec::new(),
             unread_values: BTreeMap::new(),
+            types: facts(types_of(&metadata)),
             metadata,
         };
         let findings = of_metadata(snapshot, &scanned.metadata);
@@ -108,6 +117,7 @@ pub(super) fn scan(
     let scans = parallel::map(&shards, |(index, shard)| {
         scan_shard(snapshot, index, *shard, missing)
     });
+    let mut live: BTreeMap<&str, u64> = BTreeMap::new();
     for ((index, shard), scan) in shards.iter().zip(scans) {
         let scan = scan.ok_or_else(|| ScanError::Thread(format!("{index}/{shard}")))??;
         let Some(sum) = found.get_mut(*index) else {
@@ -115,16 +125,54 @@ pub(super) fn scan(
         };
         sum.docs = sum.docs.zip(scan.docs).map(|(a, b)| a + b);
         sum.bytes += scan.bytes;
+        *live.entry(*index).or_default() += scan.live;
         sum.missing.extend(scan.missing);
         sum.unread_values.extend(scan.unread_values);
         for finding in scan.findings {
             sum.unreadable.push(finding.told(Some(*shard)));
         }
     }
+    for index in indices {
+        let Some(scanned) = found.get_mut(&index.name) else {
+            continue;
+        };
+        let live = live.get(index.name.as_str()).copied().unwrap_or(0);
+        identities(snapshot, index, live, scanned)?;
+    }
     for scanned in found.values_mut() {
         shorten(&mut scanned.unreadable);
     }
     Ok(found)
+}
+
+fn types_of(metadata: &IndexMetadata) -> impl Iterator<Item = (&str, &serde_json::Value)> {
+    let types = metadata.types.iter();
+    types.map(|it| (it.type_name.as_str(), &it.mapping))
+}
+
+/// Reads the identities of an index with several types, as far as that is affordable.
+fn identities(
+    snapshot: &Snapshot,
+    index: &SnapshotIndex,
+    live: u64,
+    scanned: &mut Scanned,
+) -> Result<(), ScanError> {
+    let Some(types) = &mut scanned.types else {
+        return Ok(());
+    };
+    if types.types.len() < 2 {
+        types.read = IdsRead::All;
+        return Ok(());
+    }
+    types.read = IdsRead::TooMany;
+    let readable = scanned.unreadable.is_empty() && scanned.missing.is_empty();
+    if !readable || live > READ_DOCS_MAX || scanned.bytes > READ_BYTES_MAX {
+        return Ok(());
+    }
+    read_ids(snapshot, &index.name, index.shards, types).map_err(|source| ScanError::Segment {
+        place: index.name.clone(),
+        source,
+    })
 }
 
 impl Finding {
@@ -162,19 +210,6 @@ fn of_metadata(snapshot: &Snapshot, metadata: &IndexMetadata) -> Vec<Finding> {
     let mut findings = Vec::new();
     if metadata.is_mounted_snapshot() {
         findings.push(mounted(snapshot, metadata));
-    }
-    // The defaults of 1.x to 5.x are a mapping of no documents.
-    let types = metadata.types.iter().map(|it| it.type_name.as_str());
-    let types: Vec<&str> = types.filter(|name| *name != "_default_").collect();
-    if types.len() > 1 {
-        findings.push(Finding {
-            code: planning::SEVERAL_TYPES,
-            what: format!(
-                "it has the types {}, in which one _id may stand for several documents",
-                types.join(", ")
-            ),
-            mend: "write each type into an index of its own at the source".into(),
-        });
     }
     let excluded = match metadata.setting("index.mapping.exclude_source_vectors") {
         Some(text) => text == "true",
@@ -275,6 +310,7 @@ fn scan_shard(
 ) -> Result<ShardScan, ScanError> {
     let mut scan = ShardScan {
         docs: Some(0),
+        live: 0,
         bytes: 0,
         findings: Vec::new(),
         missing: None,
@@ -315,6 +351,7 @@ fn scan_shard(
             .docs
             .zip(segment.counts().roots_live)
             .map(|(a, b)| a + b);
+        scan.live += u64::from(segment.counts().live);
         scan.bytes += segment.chunks().bytes();
         for field in segment.fields() {
             if let Some(format) = unread_format(field) {

@@ -118,6 +118,15 @@ pub(super) fn left_out(
     leave(left_out.reason)
 }
 
+/// Whether an index that earlier phases have yet to make is chosen: of one behind a data stream nothing is known but its name.
+pub(super) fn takes_awaited(selector: &Selector, choice: Option<DataStreams>, index: &str) -> bool {
+    let facts = SnapshotIndexFacts {
+        data_stream: by_name(index),
+        ..SnapshotIndexFacts::default()
+    };
+    left_out(selector, choice, (index, &facts)).is_none()
+}
+
 /// Where the indices behind data streams land.
 pub(super) fn landings(
     choice: Option<DataStreams>,

@@ -330,10 +330,36 @@ section! {
         rules: Named<Spanned<model::RuleLevel>> = default "{}", gated, example "{ \"MIG112\": \"allow\" }";
         /// Answers to open questions, by the thing that they are about.
         decide: Named<Text> = default "{}", gated;
+        /// How indices with mapping types (made before Elasticsearch 6) are taken, by name or pattern. The name of an index goes before
+        /// patterns, a longer pattern before a shorter one. Backfill and verify of the same indices follow it.
+        types: Named<Types> = default "{}", redo, example "{ \"shop-*\": { \"take\": \"split\" } }";
         /// Phases to wait for, beyond those that references ask for.
         after: Vec<Reference> = default "[]", live, example "[\"accepted\"]";
         /// The longest that it may run in one apply.
         timeout: Spanned<Span> = optional, live, example "10m";
+    }
+}
+
+section! {
+    /// How the mapping types of an index are taken into indices without types.
+    pub(crate) struct Types {
+        /// `union` puts all types into the index of the same name, `split` each into an index of its own (types that are parent and
+        /// child stay together).
+        take: Spanned<model::TakeTypes> = required, redo, example "union";
+        /// The names of the indices of a split, with `{type}` and mostly `{index}` in them.
+        name: Text = optional, redo, example "{index}-{type}";
+        /// Whether an alias of the source index's name is made over the indices of a split.
+        alias: Spanned<bool> = default "false", redo;
+        /// Types that are left out with their documents.
+        drop: Vec<Text> = default "[]", redo, example "[\"scratch\"]";
+        /// `keep` leaves each `_id` as it is, `type-prefix` makes it `type#id`, so that the same one in two types stays two documents.
+        ids: Spanned<model::TypeIds> = default "keep", redo;
+        /// A field that is added to each document and holds the name of its type.
+        type_field: Text = optional, redo, example "kind";
+        /// The name of the `join` field that takes the place of `_parent`. Not given: `join`, or the first free of `join_2`, `join_3`, ….
+        join_field: Text = optional, redo, example "relation";
+        /// The type whose definition of a field counts where types define it differently.
+        prefer: Text = optional, redo, example "post";
     }
 }
 

@@ -3,6 +3,8 @@
 //! Relies on the resolved plan, and on the sections for the places of patterns. Deliberately absent: `allow`, which `load`
 //! applies to all findings alike.
 
+mod hops;
+
 use std::collections::BTreeSet;
 
 use super::codes::lints as code;
@@ -16,7 +18,7 @@ use crate::base::Address;
 
 /// Tells of everything that looks wrong in a plan without errors.
 pub(crate) fn run(plan: &Plan, expanded: &Expanded, found: &mut Vec<Diagnostic>) {
-    unneeded_hops(plan, expanded, found);
+    hops::run(plan, expanded, found);
     for patterns in all_patterns(expanded) {
         redundant(patterns, found);
     }
@@ -35,44 +37,6 @@ pub(crate) fn run(plan: &Plan, expanded: &Expanded, found: &mut Vec<Diagnostic>)
         }
     }
     unused(plan, expanded, found);
-}
-
-/// A cluster in the middle of hops is not needed when nothing but the hops uses it: old snapshots are read directly.
-fn unneeded_hops(plan: &Plan, expanded: &Expanded, found: &mut Vec<Diagnostic>) {
-    if expanded.hops.len() < 2 {
-        return;
-    }
-    let (Some(first), Some(last)) = (expanded.hops.first(), expanded.hops.last()) else {
-        return;
-    };
-    let between: Vec<&Address> = expanded.hops[1..].iter().map(|hop| &hop.hop.from).collect();
-    let location = expanded.hops[1].from;
-    let names: Vec<&str> = between.iter().map(|name| name.as_str()).collect();
-    let saved = expanded.hops.len() - 1;
-    let version = |name: &Address| {
-        plan.clusters
-            .get(name)
-            .and_then(|cluster| cluster.version)
-            .map(|version| format!(" ({version})"))
-            .unwrap_or_default()
-    };
-    let (from, to) = (&first.hop.from, &last.hop.to);
-    found.push(
-        Diagnostic::new(
-            code::HOP_NOT_NEEDED,
-            format!(
-                "snapshots of `{from}`{} can be read straight into `{to}`{}, without {}",
-                version(from),
-                version(to),
-                super::diagnostics::one_of(names).replace(" or ", " and ")
-            ),
-        )
-        .at(location)
-        .help(format!(
-            "`hops: [{from}, {to}]` saves {}; where the clusters in between are wanted, `allow: [MIG060]`",
-            crate::base::units::plural(saved as u64, "hop")
-        )),
-    );
 }
 
 fn all_patterns(expanded: &Expanded) -> Vec<&Patterns> {

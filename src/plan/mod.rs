@@ -29,3 +29,4 @@ mod versions;
 
 pub use load::{LoadOptions, LoadOutcome, load};
 pub use section::{ChangeClass, change_class, change_class_in};
+pub use versions::why_no_target;

@@ -5,6 +5,7 @@
 
 mod clusters;
 mod phases;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -248,6 +248,8 @@ words!(model::WithoutSource {
     "reconstruct" => Self::Reconstruct,
     "as-stored" => Self::AsStored,
 });
+words!(model::TakeTypes { "union" => Self::Union, "split" => Self::Split });
+words!(model::TypeIds { "keep" => Self::Keep, "type-prefix" => Self::TypePrefix });
 words!(model::OnDrift { "report" => Self::Report, "mend" => Self::Mend });
 words!(model::Content { "counts" => Self::Counts, "ids" => Self::Ids, "sample" => Self::Sample, "full" => Self::Full });
 words!(model::SourceWrites { "deny" => Self::Deny, "allow" => Self::Allow });

@@ -84,6 +84,24 @@ fn exists(product: Product, version: Version) -> bool {
     })
 }
 
+/// Why `mig` doesn't write to a version, with the versions that it does write to; `None` where it writes to it.
+pub fn why_no_target(product: Option<Product>, version: Version) -> Option<&'static str> {
+    if is_target(product, version) {
+        return None;
+    }
+    Some(match (product, version.major) {
+        (Some(Product::Elasticsearch), 8..) => {
+            "Elasticsearch from 8 on is a source only, by design: its licence and what it changed since the fork lead away from \
+             OpenSearch. Targets are OpenSearch 1 to 3, and Elasticsearch 6.8 to 7.17 as a cluster in the middle"
+        }
+        (Some(Product::Elasticsearch), _) => {
+            "Elasticsearch below 6.8 is a source only: it has types that nothing later takes, and no way to write on the condition \
+             that nothing changed. Targets are OpenSearch 1 to 3, and Elasticsearch 6.8 to 7.17"
+        }
+        _ => "targets are OpenSearch 1 to 3, and Elasticsearch 6.8 to 7.17",
+    })
+}
+
 /// Whether `mig` writes to it. A version that isn't fully known is given the benefit of the doubt.
 pub(crate) fn is_target(product: Option<Product>, version: Version) -> bool {
     match product {
@@ -148,6 +166,9 @@ mod tests {
         ] {
             let (product, version) = read(text, false).unwrap();
             assert_eq!(is_target(product, version), expected, "{text}");
+            let why = why_no_target(product, version);
+            assert_eq!(why.is_none(), expected, "{text}");
+            assert!(why.is_none_or(|why| why.contains("6.8 to 7.17")), "{text}");
         }
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn home(
         }
         let into = root.join("plugins").join(&plugin.name);
         unpack_fetched(&plugin.coordinates, &into, tell)?;
+        module::without_absent(&into, &root)?;
     }
     settle(&root, &home)?;
     drop(fs::remove_dir_all(&partial));

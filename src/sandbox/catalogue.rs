@@ -202,6 +202,31 @@ impl Server {
             .collect()
     }
 
+    /// What else Maven has that mappings are tested with: analysers, and vectors.
+    pub fn extensions(self) -> Vec<Plugin> {
+        let version = self.0.version;
+        let analysis = match self.0.product {
+            Product::OpenSearch if version >= Version::new(2, 11, 0) => {
+                Some("org.opensearch.plugin")
+            }
+            Product::Elasticsearch if version == Version::new(7, 10, 2) => {
+                Some("org.codelibs.elasticsearch.module")
+            }
+            _ => None,
+        };
+        let analysis = analysis.map(|group| Plugin {
+            name: "analysis-common".to_owned(),
+            coordinates: format!("{group}:analysis-common:{version}:jar"),
+        });
+        let vectors = [Version::new(2, 19, 1), Version::new(3, 3, 0)];
+        let vectors =
+            (self.0.product == Product::OpenSearch && vectors.contains(&version)).then(|| Plugin {
+                name: "opensearch-knn".to_owned(),
+                coordinates: format!("org.opensearch.plugin:opensearch-knn:{version}.0:zip"),
+            });
+        analysis.into_iter().chain(vectors).collect()
+    }
+
     /// The Java versions that it runs on.
     pub(super) fn java(self) -> RangeInclusive<u32> {
         self.0.java_min..=self.0.java_max

@@ -15,6 +15,9 @@ use super::places;
 /// Ends the coordinates of what is a module and no plugin.
 const JAR: &str = ":jar";
 
+/// Begins the line of a description that names what is extended.
+const EXTENDS: &str = "extended.plugins=";
+
 /// Whether it is a module.
 pub(super) fn is_module(plugin: &Plugin) -> bool {
     plugin.coordinates.ends_with(JAR)
@@ -58,6 +61,26 @@ fn class_of(jar: &Path) -> Result<String, SandboxError> {
         .ok_or_else(|| wrong("holds no class of a plugin".to_owned()))
 }
 
+/// Lets a plugin do without the others that it extends where the distribution lacks them: what it adds to them is lost, and
+/// it does the rest.
+pub(super) fn without_absent(plugin: &Path, root: &Path) -> Result<(), SandboxError> {
+    let path = plugin.join("plugin-descriptor.properties");
+    let text = fs::read_to_string(&path).map_err(SandboxError::io("read", &path))?;
+    let there = |name: &&str| {
+        let name = name.trim();
+        root.join("modules").join(name).is_dir() || root.join("plugins").join(name).is_dir()
+    };
+    let lines = text.lines().map(|line| match line.strip_prefix(EXTENDS) {
+        Some(names) => {
+            let kept: Vec<&str> = names.split(',').filter(there).collect();
+            format!("{EXTENDS}{}\n", kept.join(","))
+        }
+        None => format!("{line}\n"),
+    });
+    fs::write(&path, lines.collect::<String>()).map_err(SandboxError::io("write", &path))?;
+    archive::readable(&path)
+}
+
 fn descriptor(server: Server, name: &str, class: &str) -> String {
     let version = server.version().version;
     let lines = [
@@ -86,6 +109,19 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_extended() {
+        let place = tempfile::tempdir().unwrap();
+        let plugin = place.path().join("plugins/vectors");
+        fs::create_dir_all(&plugin).unwrap();
+        fs::create_dir_all(place.path().join("modules/there")).unwrap();
+        let path = plugin.join("plugin-descriptor.properties");
+        fs::write(&path, "name=vectors\nextended.plugins=absent,there\n").unwrap();
+        without_absent(&plugin, place.path()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "name=vectors\nextended.plugins=there\n");
+    }
 
     #[test]
     fn the_class_for_modules_goes_first() {

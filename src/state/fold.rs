@@ -126,6 +126,8 @@ impl State {
                 record.spec.clone_from(spec);
                 record.inputs.clone_from(inputs);
             }
+            // Whatever came of it, nothing of it stays.
+            Entry::Probed { .. } => {}
             Entry::Approved { address, approval } => {
                 self.approvals.insert(address.clone(), approval.clone());
             }

@@ -183,6 +183,13 @@ pub enum Entry {
         /// What it rests on, with the new values.
         inputs: Fingerprint,
     },
+    /// An index is about to be made for a moment, to see whether a target takes it; it is removed at once.
+    Probed {
+        /// The target.
+        on: Address,
+        /// The index.
+        index: String,
+    },
     /// A person approved.
     Approved {
         /// The phase.

@@ -16,6 +16,7 @@ pub mod plan_json;
 pub mod plan_markdown;
 pub mod plan_text;
 pub mod progress;
+pub mod rules;
 pub mod show_resolved;
 pub mod summary;
 pub mod theme;

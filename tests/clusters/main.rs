@@ -13,15 +13,18 @@ mod backfill;
 mod backfill_faults;
 mod corpus;
 mod errors;
+mod hops;
 mod kills;
 mod load;
 mod matrix;
 mod metadata;
 mod objects;
+mod pairs;
 /// A place to run the binary in: the same as for the tests without network.
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
+mod probe;
 mod s3;
 mod sandbox;
 mod secured;
@@ -30,6 +33,7 @@ mod snapshot;
 mod streams;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
+mod types;
 mod verify;
 mod whole;
 mod without_source;

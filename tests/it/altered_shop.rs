@@ -22,7 +22,7 @@ pub(crate) struct AlteredShop {
     snapshot: Snapshot,
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -45,7 +45,7 @@ fn footed(bytes: &mut Vec<u8>) {
 }
 
 /// A `.dat` blob with a JSON body.
-fn dat(codec: &str, body: &Value) -> Vec<u8> {
+pub(crate) fn dat(codec: &str, body: &Value) -> Vec<u8> {
     let mut bytes = 0x3fd7_6c17_u32.to_be_bytes().to_vec();
     bytes.push(u8::try_from(codec.len()).unwrap());
     bytes.extend(codec.bytes());
@@ -124,12 +124,18 @@ impl AlteredShop {
     /// The metadata of the index with other settings and another mapping.
     pub(crate) fn metadata(&self, settings: &Value, mapping: &Value) {
         let found = self.snapshot.index_metadata(INDEX).unwrap();
-        let mut all = found.settings.clone();
-        all.extend(settings.as_object().unwrap().clone());
         let mut mapped = found.mapping().as_object().unwrap().clone();
         mapped.extend(mapping.as_object().unwrap().clone());
+        self.types(settings, &json!({"_doc": mapped}));
+    }
+
+    /// The metadata of the index with other settings and these mappings by type.
+    pub(crate) fn types(&self, settings: &Value, mappings: &Value) {
+        let found = self.snapshot.index_metadata(INDEX).unwrap();
+        let mut all = found.settings.clone();
+        all.extend(settings.as_object().unwrap().clone());
         let body = json!({INDEX: {
-            "state": "open", "settings": all, "mappings": [{"_doc": mapped}], "aliases": {},
+            "state": "open", "settings": all, "mappings": [mappings], "aliases": {},
             "routing_num_shards": found.routing_num_shards, "primary_terms": found.primary_terms,
         }});
         let blob = fs::read_dir(self.folder())

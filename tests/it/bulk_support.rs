@@ -195,6 +195,8 @@ impl ItemReader for Reader<'_> {
                     id: &doc.id,
                     routing: doc.routing.as_deref(),
                     version: doc.version,
+                    mapping_type: None,
+                    parent: None,
                     source,
                 };
                 visit(document).map_err(|_| StepError::Stopped)?;
@@ -207,6 +209,7 @@ impl ItemReader for Reader<'_> {
             delivered,
             bytes: proof as u64,
             proof: Some(proof.into()),
+            ..Step::default()
         }))
     }
 }

@@ -183,6 +183,7 @@ fn help_and_completions_are_there_for_every_command() {
         "show",
         "schema",
         "explain",
+        "rules",
         "export",
         "snapshot",
         "completions",
@@ -216,4 +217,50 @@ fn every_rule_that_a_plan_can_show_is_explained() {
     place
         .mig(&["explain", "MIG110"])
         .says("soft deletes are always on (rule, allow)");
+}
+
+#[test]
+fn rules_are_listed_between_servers_and_shown_as_they_are_explained() {
+    let place = Place::empty();
+    let all = place.mig(&["rules", "list"]).ends_with(0).out;
+    assert_eq!(all.lines().count(), mig::engines::metadata::codes().len());
+    let old = [
+        "rules",
+        "list",
+        "--from",
+        "elasticsearch:2.4",
+        "--to",
+        "opensearch:3.3",
+    ];
+    let listed = place.mig(&old).ends_with(0).out;
+    assert!(
+        listed.contains("MIG105  allow  `string` becomes"),
+        "{listed}"
+    );
+    assert!(!listed.contains("MIG177") && listed.lines().count() < all.lines().count());
+    let json = place
+        .mig(&[
+            "rules",
+            "list",
+            "--to",
+            "opensearch 3.3",
+            "--format",
+            "json",
+        ])
+        .ends_with(0)
+        .out;
+    let json: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert!(json.iter().any(|rule| rule["code"] == "MIG181"));
+    for code in ["MIG105", "mig132"] {
+        let shown = place.mig(&["rules", "show", code]).ends_with(0).out;
+        assert_eq!(shown, place.mig(&["explain", code]).ends_with(0).out);
+    }
+    place
+        .mig(&["rules", "show", "MIG15"])
+        .ends_with(1)
+        .says("did you mean");
+    place
+        .mig(&["rules", "list", "--from", "5.6"])
+        .ends_with(1)
+        .says("elasticsearch:5.6");
 }

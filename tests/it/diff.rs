@@ -159,7 +159,7 @@ fn selections_narrow_each_other_and_name_what_was_meant() {
     .unwrap_err();
     assert_eq!(
         error,
-        "--redo: the plan has no phase `dosc`: did you mean `docs`?"
+        "--redo: the plan has no phase or hop `dosc`: did you mean `docs`?"
     );
 }
 

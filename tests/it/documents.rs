@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mig::engines::lucene::{Commit, ReadError, Scratch, Segment, SegmentFiles};
+use mig::engines::lucene::{Commit, ParentIds, ReadError, Scratch, Segment, SegmentFiles};
 use mig::engines::snapshot::{Snapshot, source_format};
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,6 +22,9 @@ pub(crate) struct Answer {
     pub(crate) mapping_type: Option<String>,
     #[serde(rename = "_routing")]
     pub(crate) routing: Option<String>,
+    /// The id of its parent, before 6.
+    #[serde(rename = "_parent")]
+    pub(crate) parent: Option<String>,
     #[serde(rename = "_version")]
     pub(crate) version: Option<i64>,
     /// Servers know it from 6.0 on, and tell it from 6.6 on.
@@ -73,6 +76,7 @@ impl Kept {
 #[derive(Clone, Debug)]
 struct Read {
     mapping_type: Option<String>,
+    parent: Option<String>,
     version: Option<i64>,
     seq_no: Option<i64>,
     primary_term: Option<i64>,
@@ -89,6 +93,8 @@ pub(crate) struct Compared {
     pub(crate) sources: u64,
     /// Of these, without a source, with the original beside it.
     pub(crate) originals: u64,
+    /// Of these, with a parent.
+    pub(crate) parents: u64,
     /// Nested documents below them.
     pub(crate) nested: u64,
     /// Documents that are deleted and still there.
@@ -100,6 +106,7 @@ impl std::ops::AddAssign for Compared {
         self.documents += other.documents;
         self.sources += other.sources;
         self.originals += other.originals;
+        self.parents += other.parents;
         self.nested += other.nested;
         self.dead += other.dead;
     }
@@ -139,6 +146,13 @@ pub(crate) fn compare(
                 return Err(format!("{what}: {name} is {found:?}, not {wanted:?}"));
             }
         }
+        if found.parent != answer.parent {
+            return Err(format!(
+                "{what}: its parent is {:?}, not {:?}",
+                found.parent, answer.parent
+            ));
+        }
+        compared.parents += u64::from(found.parent.is_some());
         same_source(&found, answer, kept, &mut compared)
             .map_err(|why| format!("{what} ({:?}): {why}", found.mapping_type))?;
         compared.documents += 1;
@@ -202,6 +216,16 @@ fn read(snapshot: &Snapshot, index: &str) -> Result<(BTreeMap<Key, Read>, Compar
     let mut documents = BTreeMap::new();
     let mut compared = Compared::default();
     let listed = snapshot.index(index).map_err(|error| error.to_string())?;
+    let metadata = snapshot.index_metadata(index);
+    let metadata = metadata.map_err(|error| error.to_string())?;
+    let parent_types: BTreeMap<&str, &str> = metadata
+        .types
+        .iter()
+        .filter_map(|it| {
+            let parent = it.mapping.pointer("/_parent/type")?.as_str()?;
+            Some((it.type_name.as_str(), parent))
+        })
+        .collect();
     for shard in 0..listed.shards {
         let place = format!("{index}/{shard}");
         let told = |error: &dyn std::error::Error| format!("{place}: {error}");
@@ -214,7 +238,18 @@ fn read(snapshot: &Snapshot, index: &str) -> Result<(BTreeMap<Key, Read>, Compar
         for info in &commit.segments {
             let mut twice = None;
             let segment = Segment::open(Arc::clone(&files), info).map_err(|error| told(&error))?;
+            let mut parents: BTreeMap<&str, ParentIds> = BTreeMap::new();
+            for parent in parent_types.values() {
+                let ids = segment.parent_ids(parent).map_err(|error| told(&error))?;
+                parents.insert(parent, ids);
+            }
             let read = segment.read_documents(0..usize::MAX, &mut Scratch::new(), |document| {
+                let ids = document.legacy_type.and_then(|it| parent_types.get(it));
+                let parent = match ids.and_then(|parent| parents.get_mut(parent)) {
+                    Some(ids) => ids.of(&document).expect("a parent"),
+                    None => None,
+                };
+                let parent = parent.map(str::to_owned);
                 let key = (
                     document.id.to_owned(),
                     document.routing.map(str::to_owned),
@@ -222,6 +257,7 @@ fn read(snapshot: &Snapshot, index: &str) -> Result<(BTreeMap<Key, Read>, Compar
                 );
                 let read = Read {
                     mapping_type: document.legacy_type.map(str::to_owned),
+                    parent,
                     version: document.version,
                     seq_no: document.seq_no,
                     primary_term: document.primary_term,

@@ -6,11 +6,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 
+use mig::clients::objects::DirectoryStore;
+use mig::engines::snapshot::Repository;
 use mig::plan::codes;
 use serde_json::json;
 
-use super::altered_shop::AlteredShop;
+use super::altered_shop::{AlteredShop, INDEX, copy, dat};
 use super::support::{Place, Ran, fixture};
 
 const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
@@ -140,6 +143,51 @@ fn of_server(server: &str, phases: &str) -> Place {
     place
 }
 
+/// A plan for the data stream of two generations of a real Elasticsearch 8.11.
+fn of_stream(templates: &str) -> Place {
+    let phases = format!(
+        "  base: {{ snapshot: {{ existing: {{ store: snapshots, name: first }} }} }}
+  meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [stream-web], aliases: none, templates: {templates}, component-templates: none }} }} }}
+  docs: {{ backfill: {{ from: base, to: os, indices: [stream-web] }} }}
+  same: {{ verify: {{ source: base, target: os, indices: [stream-web] }} }}
+"
+    );
+    of_server("elasticsearch-8.11.0", &phases)
+}
+
+/// The same stream, after its template came to let clients route its documents.
+fn routed() -> Ran {
+    let place = of_stream("[streams]");
+    let snapshots = place.path("snapshots");
+    let real = fs::read_link(&snapshots).unwrap();
+    fs::remove_file(&snapshots).unwrap();
+    copy(&real, &snapshots);
+    let repository = Repository::open(Arc::new(DirectoryStore::new(&snapshots))).unwrap();
+    let snapshot = repository.snapshot("first").unwrap();
+    let mut global = snapshot.global_metadata().unwrap();
+    let template = global.index_templates.get_mut("streams").unwrap();
+    template["data_stream"]["allow_custom_routing"] = json!(true);
+    let body = json!({"meta-data": {
+        "index_template": {"index_template": global.index_templates},
+        "data_stream": global.other["data_stream"],
+    }});
+    let blob = snapshots.join(format!("meta-{}.dat", snapshot.uuid()));
+    fs::write(blob, dat("metadata", &body)).unwrap();
+    place.mig(&["plan"])
+}
+
+/// A plan over the index with several types of a real Elasticsearch 2.4.6.
+fn with_types(more: &str) -> Ran {
+    let phases = format!(
+        "  base: {{ snapshot: {{ existing: {{ store: snapshots, name: first }} }} }}
+  meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [types], aliases: none, templates: none }}{more} }} }}
+  docs: {{ backfill: {{ from: base, to: os, indices: [types] }} }}
+  same: {{ verify: {{ source: base, target: os, indices: [types] }} }}
+"
+    );
+    of_server("elasticsearch-2.4.6", &phases).mig(&["plan"])
+}
+
 fn scene(code: &str) -> Ran {
     match code {
         "MIG049" => {
@@ -224,23 +272,40 @@ fn scene(code: &str) -> Ran {
             shop.metadata(&json!({}), &json!({"_source": {"enabled": false}}));
         }),
         "MIG096" => altered(AlteredShop::damaged),
-        "MIG097" => {
-            let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
-  meta: { metadata: { from: base, to: os, include: { indices: [types], aliases: none, templates: none } } }
-  docs: { backfill: { from: base, to: os, indices: [types] } }
-  same: { verify: { source: base, target: os, indices: [types] } }
-";
-            of_server("elasticsearch-2.4.6", phases).mig(&["plan"])
+        "MIG097" => with_types(""),
+        // Without the template that makes the stream.
+        "MIG099" => of_stream("none").mig(&["plan"]),
+        "MIG320" => with_types(", types: { types: { take: union } }"),
+        "MIG321" => {
+            let types = format!("types: {{ {INDEX}: {{ take: union, ids: type-prefix }} }}");
+            let phases = phases(DOCS).replace("to: os }", &format!("to: os, {types} }}"));
+            let place = Place::with(&phases);
+            let shop = AlteredShop::at(&place.path("snapshots"));
+            let field = |kind: &str| json!({"properties": {"n": {"type": kind}}});
+            shop.types(
+                &json!({}),
+                &json!({"page": field("long"), "post": field("date")}),
+            );
+            write_plan(&place, &phases);
+            place.mig(&["plan"])
         }
-        // Of a real Elasticsearch 8.11, without the template that makes the stream.
-        "MIG099" => {
-            let phases = "  base: { snapshot: { existing: { store: snapshots, name: first } } }
-  meta: { metadata: { from: base, to: os, include: { indices: [stream-web], aliases: none, templates: none } } }
-  docs: { backfill: { from: base, to: os, indices: [stream-web] } }
-  same: { verify: { source: base, target: os, indices: [stream-web] } }
-";
-            of_server("elasticsearch-8.11.0", phases).mig(&["plan"])
+        "MIG322" => with_types(
+            ", types: { types: { take: split, name: \"{index}:{type}\", ids: type-prefix } }",
+        ),
+        "MIG323" => with_types(
+            ", types: { types: { take: split, drop: [scratch] }, typse: { take: union } }",
+        ),
+        "MIG330" => {
+            let place = of_stream("[streams]");
+            place
+                .mig(&["apply", "--auto-approve", "--until", "meta"])
+                .ends_with(0);
+            // Somebody rolls it over.
+            let generation = |number| place.path(&format!("out/indices/.ds-stream-web-{number}"));
+            copy(&generation("000001"), &generation("000002"));
+            place.mig(&["plan"])
         }
+        "MIG331" => routed(),
         other => panic!("{other} has no scene"),
     }
 }
@@ -267,7 +332,8 @@ fn said(ran: &Ran) -> String {
 
 #[test]
 fn each_code_of_planning_says_exactly_this() {
-    let rows = codes::planning::ROWS.iter().map(|row| row.code.to_string());
+    let rows = codes::planning::ROWS.iter().chain(codes::documents::ROWS);
+    let rows = rows.map(|row| row.code.to_string());
     let wanted: BTreeSet<String> = rows.chain(["MIG049".to_owned()]).collect();
     let mut wrong = Vec::new();
     for code in wanted {

@@ -1,4 +1,5 @@
-//! The indices of a live cluster with what tells whether they were written to: uuids and sequence numbers. Reads only.
+//! The indices of a live cluster with what tells whether they were written to: uuids and sequence numbers, and segments where a
+//! server has no such numbers (Elasticsearch before 6.0). Reads only.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +8,7 @@ use serde_json::Value;
 use super::client::ClusterClient;
 use super::error::ClusterError;
 use super::request::Request;
+use crate::base::version::Product;
 
 /// An index of a live cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,11 +28,23 @@ pub struct LiveIndex {
 
 /// All indices, hidden and closed ones too.
 pub fn indices(client: &ClusterClient) -> Result<BTreeMap<String, LiveIndex>, ClusterError> {
-    let path = "/_cat/indices?format=json&expand_wildcards=all&h=index,uuid,status,pri";
+    let version = client.about()?.version;
+    let newer = |since| version.product == Product::OpenSearch || version.version.floor() >= since;
+    let mut path = "/_cat/indices?format=json&h=index,uuid,status,pri".to_owned();
+    if newer((7, 7, 0)) {
+        path.push_str("&expand_wildcards=all");
+    }
     let list = client.json(Request::get(path))?;
-    let path = "/_stats/docs,store?level=shards&forbid_closed_indices=false&expand_wildcards=all\
-                &filter_path=indices.*.uuid,indices.*.shards.*.routing.primary,\
-                indices.*.shards.*.seq_no.max_seq_no,indices.*.shards.*.store.size_in_bytes";
+    // Statistics of closed indices came with their replication.
+    let closed = if newer((7, 2, 0)) {
+        "&forbid_closed_indices=false&expand_wildcards=all"
+    } else {
+        ""
+    };
+    let path = format!(
+        "/_stats/docs,store?level=shards{closed}&filter_path=indices.*.uuid,indices.*.shards.*.routing.primary,\
+                indices.*.shards.*.seq_no.max_seq_no,indices.*.shards.*.store.size_in_bytes"
+    );
     let stats = client.json(Request::get(path))?;
     let mut found = BTreeMap::new();
     for line in list.as_array().into_iter().flatten() {
@@ -56,6 +70,68 @@ pub fn indices(client: &ClusterClient) -> Result<BTreeMap<String, LiveIndex>, Cl
         found.insert(name.to_owned(), index);
     }
     Ok(found)
+}
+
+/// What the primary of a shard is made of: for servers without sequence numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardPieces {
+    /// Deleted documents by segment.
+    pub segments: BTreeMap<String, u64>,
+    /// Operations that are in the translog alone.
+    pub waiting: u64,
+}
+
+/// The pieces of the primaries of an open index, by shard; a shard whose primary does not answer is left out.
+pub fn pieces(
+    client: &ClusterClient,
+    index: &str,
+) -> Result<BTreeMap<u32, ShardPieces>, ClusterError> {
+    let name = Request::part(index);
+    let mut found: BTreeMap<u32, ShardPieces> = BTreeMap::new();
+    let answer = client.json(Request::get(format!("/{name}/_segments")))?;
+    each_primary(&answer, index, &mut |shard, primary| {
+        let segments = primary.get("segments").and_then(Value::as_object);
+        let deleted = |it: &Value| it.get("deleted_docs").and_then(Value::as_u64).unwrap_or(0);
+        let segments = segments
+            .into_iter()
+            .flatten()
+            .map(|(name, segment)| (name.clone(), deleted(segment)));
+        found.entry(shard).or_default().segments = segments.collect();
+    });
+    let path = format!("/{name}/_stats/translog?level=shards");
+    let answer = client.json(Request::get(path))?;
+    let mut told = BTreeMap::new();
+    each_primary(&answer, index, &mut |shard, primary| {
+        // From 6.0 on a translog keeps what is committed for a while.
+        let waiting = ["uncommitted_operations", "operations"]
+            .iter()
+            .find_map(|name| primary.get("translog")?.get(name)?.as_u64());
+        told.extend(waiting.map(|waiting| (shard, waiting)));
+    });
+    found.retain(|shard, pieces| match told.get(shard) {
+        Some(waiting) => {
+            pieces.waiting = *waiting;
+            true
+        }
+        None => false,
+    });
+    Ok(found)
+}
+
+fn each_primary(answer: &Value, index: &str, visit: &mut dyn FnMut(u32, &Value)) {
+    let shards = answer
+        .get("indices")
+        .and_then(|indices| indices.get(index)?.get("shards")?.as_object());
+    for (number, copies) in shards.into_iter().flatten() {
+        let Ok(number) = number.parse() else { continue };
+        let primary =
+            copies.as_array().into_iter().flatten().find(|copy| {
+                copy.pointer("/routing/primary").and_then(Value::as_bool) == Some(true)
+            });
+        if let Some(primary) = primary {
+            visit(number, primary);
+        }
+    }
 }
 
 impl LiveIndex {

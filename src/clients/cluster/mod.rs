@@ -21,6 +21,6 @@ mod words;
 pub use about::About;
 pub use client::ClusterClient;
 pub use error::ClusterError;
-pub use indices::{LiveIndex, indices};
+pub use indices::{LiveIndex, ShardPieces, indices, pieces};
 pub use request::{Body, Method, Request, Response};
 pub use words::Missing;

@@ -79,6 +79,27 @@ pub trait Target: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Makes an index for each kind of body and removes it again, to see what it would refuse. Each name is announced
+    /// before; nothing more is made once that fails.
+    fn probe(
+        &self,
+        _objects: &[(ObjectKey, Value)],
+        _announce: Announce<'_>,
+    ) -> Result<ProbeOutcome, TargetError> {
+        Ok(ProbeOutcome::default())
+    }
+
+    /// Keeps templates of the target out of indices that are about to be made, all at once; without it each is kept from
+    /// them by itself. What a killed run left is taken away by the next [`Self::prepare`].
+    fn shield(&self, _indices: &[&str]) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    /// Takes the shield away.
+    fn unshield(&self) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     /// Creates or replaces an object. Replacing an index keeps its uuid and its documents; one that holds nothing may be
     /// made anew. An alias is set for the indices that are named, `null` takes one out, and others stay as they are.
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError>;
@@ -206,6 +227,24 @@ pub trait Target: Send + Sync {
     fn cluster(&self) -> Option<&ClusterTarget> {
         None
     }
+}
+
+/// Told the name of an index that is about to be made for a moment; an error keeps it from being made.
+pub type Announce<'a> = &'a dyn Fn(&str) -> Result<(), NotAnnounced>;
+
+/// What was announced could not be written down. Why, the one who announces knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnnounced;
+
+/// What probes showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeOutcome {
+    /// Indices that were made and removed again, or refused.
+    pub made: usize,
+    /// Objects that were not probed, since there were too many kinds of them.
+    pub not_probed: usize,
+    /// What the target refused, with its words.
+    pub refused: Vec<(ObjectKey, String)>,
 }
 
 /// Who a target is.

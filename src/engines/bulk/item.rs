@@ -129,12 +129,15 @@ impl<'a> ItemRun<'a> {
     fn stepped(&mut self, step: Step) -> Result<(), BulkError> {
         self.ahead.cursor = step.next;
         self.ahead.delivered += step.delivered;
+        self.ahead.elsewhere += step.elsewhere;
+        self.ahead.dropped += step.dropped;
         self.ahead.bytes_read += step.bytes;
         if let Some(proof) = step.proof {
             let source = self.shared.job.source;
             source.fold(&self.lease.item.key, &mut self.ahead.proofs, proof);
         }
-        self.shared.count(step.delivered, 0, step.bytes);
+        self.shared
+            .count(step.delivered - step.elsewhere, 0, step.bytes);
         self.shared.tell(false);
         if self.checkpointed.elapsed() >= self.shared.job.options.checkpoint_every {
             self.checkpoint()?;

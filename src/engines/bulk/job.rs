@@ -162,8 +162,11 @@ pub struct IndexOutcome {
     pub written: u64,
     /// Not written: the target holds a newer version.
     pub newer_present: u64,
-    /// Left out by a rule.
+    /// Left out by a rule, or by the plan's word.
     pub dropped: u64,
+    /// Of mapping types that go to another index; `delivered` counts them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub elsewhere: u64,
     /// Left out because their source was not stored and the plan says so.
     #[serde(default)]
     pub skipped: u64,
@@ -173,6 +176,11 @@ pub struct IndexOutcome {
     pub items: u64,
     /// Items that are done.
     pub items_done: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why a load could not go on. What was durable stays; a later run goes on there.
@@ -223,7 +231,7 @@ pub enum BulkError {
         item: String,
         /// Read.
         delivered: u64,
-        /// Written, newer present, dropped, left out or failed.
+        /// Written, newer present, dropped, left out, elsewhere or failed.
         accounted: u64,
     },
     /// A worker thread ended without a result.

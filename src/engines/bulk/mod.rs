@@ -19,6 +19,7 @@ pub mod snapshot_source;
 pub mod source;
 mod stop;
 mod transform;
+pub mod typed_source;
 pub mod work_store;
 mod worker;
 

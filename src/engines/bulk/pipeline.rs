@@ -87,6 +87,7 @@ fn outcome(
         index.written += state.progress.written;
         index.newer_present += state.progress.newer_present;
         index.dropped += state.progress.dropped;
+        index.elsewhere += state.progress.elsewhere;
         index.skipped += state.progress.skipped;
         index.failed += state.progress.failed;
     }

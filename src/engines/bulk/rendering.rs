@@ -3,11 +3,13 @@
 //!
 //! A load and a verification render alike, since both come here. Deliberately absent: deciding, which is the plan's.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::source::{SourceDocument, Unusable, Visit, VisitStopped};
 use crate::diff::observation::{SourceGap, SourceGapKind};
-use crate::engines::lucene::{Document, LuceneError, Segment};
+use crate::engines::lucene::{Document, LuceneError, ParentIds, Segment};
 use crate::engines::reconstruct::{RebuildError, Rebuilder, Recipe, recipes_of};
 use crate::engines::snapshot::{Snapshot, SnapshotError, source_format};
 use crate::plan::model::WithoutSource;
@@ -44,6 +46,8 @@ pub(super) struct Rendering {
     rule: SourceRule,
     /// How a source is rebuilt, by type, where the plan says that it is to be.
     recipes: Vec<(String, Recipe)>,
+    /// The type of the parents of each mapping type that has any.
+    parents: BTreeMap<String, String>,
 }
 
 impl Rendering {
@@ -52,6 +56,7 @@ impl Rendering {
         snapshot: &Snapshot,
         index: &str,
         rule: SourceRule,
+        parents: &BTreeMap<String, String>,
     ) -> Result<Self, SnapshotError> {
         let recipes = match rule.choice {
             WithoutSource::Reconstruct => {
@@ -64,7 +69,11 @@ impl Rendering {
             }
             _ => Vec::new(),
         };
-        Ok(Self { rule, recipes })
+        Ok(Self {
+            rule,
+            recipes,
+            parents: parents.clone(),
+        })
     }
 
     /// Whether documents without a source are left out.
@@ -78,6 +87,7 @@ impl Rendering {
             rendering: self,
             segment,
             rebuilders: self.recipes.iter().map(|_| None).collect(),
+            parents: BTreeMap::new(),
         }
     }
 }
@@ -103,15 +113,21 @@ pub(super) struct Renderer<'s> {
     segment: Arc<Segment>,
     /// By type as the recipes, opened when the first document needs one.
     rebuilders: Vec<Option<Rebuilder<'s>>>,
+    /// By the parents' type, opened when the first child comes.
+    parents: BTreeMap<&'s str, ParentIds>,
 }
 
-impl Renderer<'_> {
+impl<'s> Renderer<'s> {
     /// Gives the document with its source, or why it has none.
     pub(super) fn give(
         &mut self,
         document: &Document<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<(), GiveError> {
+        let parent = self.parent(document).map_err(GiveError::Lucene)?;
+        let parent = parent.as_deref();
+        let visit: &mut Visit<'_> =
+            &mut |given: SourceDocument<'_>| visit(SourceDocument { parent, ..given });
         let raw = match stored(document, self.rendering.rule) {
             Stored::Whole(raw) => raw,
             Stored::Unusable(unusable) => return Ok(show(document, visit, Err(unusable))?),
@@ -122,6 +138,20 @@ impl Renderer<'_> {
             Err(error) => show(document, visit, Err(invalid(&error.to_string(), raw)))?,
         }
         Ok(())
+    }
+
+    /// The id of a document's parent. Of children alone, so that no other document pays for it.
+    fn parent(&mut self, document: &Document<'_>) -> Result<Option<String>, LuceneError> {
+        let rendering: &'s Rendering = self.rendering;
+        let kind = document.legacy_type;
+        let Some(parent) = kind.and_then(|kind| rendering.parents.get(kind)) else {
+            return Ok(None);
+        };
+        let ids = match self.parents.entry(parent) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(none) => none.insert(self.segment.parent_ids(parent)?),
+        };
+        Ok(ids.of(document)?.map(str::to_owned))
     }
 
     fn rebuild(&mut self, document: &Document<'_>, visit: &mut Visit<'_>) -> Result<(), GiveError> {
@@ -187,6 +217,8 @@ fn show(
         id: document.id,
         routing: document.routing,
         version: document.version,
+        mapping_type: document.legacy_type,
+        parent: None,
         source,
     })
 }

@@ -45,7 +45,12 @@ pub struct Wanted<'a> {
     pub rule: SourceRule,
     /// Shards that are left out since the snapshot has no copy of them.
     pub without_shards: &'a [MissingShard],
+    /// The type of the parents of each mapping type whose documents' parents are told.
+    pub parents: &'a BTreeMap<String, String>,
 }
+
+/// No type has parents.
+pub static NO_PARENTS: BTreeMap<String, String> = BTreeMap::new();
 
 /// See the module.
 pub struct SnapshotSource {
@@ -101,6 +106,7 @@ impl SnapshotSource {
             index,
             rule: SourceRule::default(),
             without_shards: &[],
+            parents: &NO_PARENTS,
         });
         Self::open_each(each, item_bytes)
     }
@@ -120,7 +126,7 @@ impl SnapshotSource {
             let Wanted {
                 snapshot, index, ..
             } = wanted;
-            let rendering = Rendering::of(snapshot, index, wanted.rule)
+            let rendering = Rendering::of(snapshot, index, wanted.rule, wanted.parents)
                 .map_err(|error| failed(index, error))?;
             source.rendering.insert(index.to_owned(), rendering);
             let listed = snapshot
@@ -421,6 +427,7 @@ impl ItemReader for ChunkReader<'_> {
             delivered: stats.live_roots,
             bytes: stats.compressed_bytes,
             proof: Some(proof),
+            ..Step::default()
         }))
     }
 }

@@ -53,6 +53,10 @@ pub struct SourceDocument<'a> {
     pub routing: Option<&'a str>,
     /// `_version`.
     pub version: Option<i64>,
+    /// The mapping type, of indices made before Elasticsearch 6.
+    pub mapping_type: Option<&'a str>,
+    /// The `_id` of its parent, where the source was told to look for it.
+    pub parent: Option<&'a str>,
     /// The source on one line of valid JSON, or why it can't be written.
     pub source: Result<&'a [u8], Unusable<'a>>,
 }
@@ -75,8 +79,12 @@ pub struct Unusable<'a> {
 pub struct Step {
     /// The next Lucene document to read.
     pub next: u32,
-    /// Live roots given to the visitor.
+    /// Live roots that were read: given to the visitor, or one of the next two.
     pub delivered: u64,
+    /// Not given to the visitor: of types that go to another index.
+    pub elsewhere: u64,
+    /// Not given to the visitor: of types that the plan drops.
+    pub dropped: u64,
     /// Bytes read from the store.
     pub bytes: u64,
     /// What [`DocumentSource::check_segment`] needs of this step.

@@ -87,7 +87,7 @@ impl<'a> Shared<'a> {
                 tally.open += 1;
                 open += 1;
             }
-            *counters.docs.get_mut() += accounted(progress);
+            *counters.docs.get_mut() += accounted(progress) - progress.elsewhere;
             *counters.bytes.get_mut() += progress.bytes_read;
             *counters.failed.get_mut() += progress.failed;
             counters.bytes_total += state.item.bytes;
@@ -220,6 +220,7 @@ pub(super) fn accounted(progress: &ItemProgress) -> u64 {
         + progress.dropped
         + progress.skipped
         + progress.failed
+        + progress.elsewhere
 }
 
 /// How long a lease holds.

@@ -15,23 +15,40 @@ use crate::diff::observation::ObjectKind;
 /// What routing is computed with: a setting as a request has it, a number beside the settings as a server has it.
 const ROUTING_SHARDS: &str = "index.number_of_routing_shards";
 
+/// What Elasticsearch gives to every index from 7.14 on.
+const TIER: (&str, &str) = (
+    "index.routing.allocation.include._tier_preference",
+    "data_content",
+);
+
 /// What would have to change on the target, by path; `before` is what the target has. Empty: they are equal.
 pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit> {
     if kind == ObjectKind::DataStream {
         return stream_differences(wanted, found);
     }
     let mut edits = Vec::new();
-    let (wanted, mut found) = (normal(kind, wanted), normal(kind, found));
+    // A server before Elasticsearch 7 does not tell the number, which `null` stands for.
+    let untold = found.get("routing_num_shards").is_some_and(Value::is_null);
+    let (mut wanted, mut found) = (normal(kind, wanted), normal(kind, found));
+    if untold && let Some(Value::Object(settings)) = wanted.get_mut("settings") {
+        settings.remove(ROUTING_SHARDS);
+        wanted = without_empty(&wanted).unwrap_or_else(|| json!({}));
+    }
     match kind {
-        // A number that nobody asked for is the server's own.
+        // What nobody asked for is the server's own.
         ObjectKind::Index => {
-            let asked = wanted
-                .pointer("/settings")
-                .and_then(|it| it.get(ROUTING_SHARDS));
-            if asked.is_none()
-                && let Some(Value::Object(settings)) = found.get_mut("settings")
-            {
-                settings.remove(ROUTING_SHARDS);
+            let asked = |key: &str| {
+                wanted
+                    .get("settings")
+                    .is_some_and(|it| it.get(key).is_some())
+            };
+            if let Some(Value::Object(settings)) = found.get_mut("settings") {
+                if !asked(ROUTING_SHARDS) {
+                    settings.remove(ROUTING_SHARDS);
+                }
+                if !asked(TIER.0) && settings.get(TIER.0).is_some_and(|it| it == TIER.1) {
+                    settings.remove(TIER.0);
+                }
                 found = without_empty(&found).unwrap_or_else(|| json!({}));
             }
         }
@@ -127,7 +144,9 @@ fn normal(kind: ObjectKind, body: &Value) -> Value {
     let mut body = release(kind, body);
     if let Value::Object(fields) = &mut body {
         fields.remove("closed");
-        if let Some(shards) = fields.remove("routing_num_shards") {
+        if let Some(shards) = fields.remove("routing_num_shards")
+            && !shards.is_null()
+        {
             let settings = fields.entry("settings").or_insert_with(|| json!({}));
             if let Value::Object(settings) = settings {
                 settings.insert(ROUTING_SHARDS.into(), shards);
@@ -213,6 +232,15 @@ fn normal_definition(definition: &mut Map<String, Value>) {
     if definition.get("type") == Some(&json!("object")) {
         definition.remove("type");
     }
+    // Elasticsearch 2 wrote the default out, later servers leave it away.
+    let default_format = Some(&json!("strict_date_optional_time||epoch_millis"));
+    if definition.get("type") == Some(&json!("date")) && definition.get("format") == default_format
+    {
+        definition.remove("format");
+    }
+    if definition.get("type") == Some(&json!("join")) {
+        normal_join(definition);
+    }
     for (name, value) in definition {
         match (name.as_str(), value) {
             ("_meta" | "meta" | "null_value", _) => {}
@@ -229,6 +257,22 @@ fn normal_definition(definition: &mut Map<String, Value>) {
                     *value = Value::String(text);
                 }
             }
+        }
+    }
+}
+
+/// Servers write the default of a join field out, and keep the children of a parent in no order.
+fn normal_join(definition: &mut Map<String, Value>) {
+    const EAGER: &str = "eager_global_ordinals";
+    if definition.get(EAGER).and_then(scalar).as_deref() == Some("true") {
+        definition.remove(EAGER);
+    }
+    let relations = definition
+        .get_mut("relations")
+        .and_then(Value::as_object_mut);
+    for children in relations.into_iter().flat_map(Map::values_mut) {
+        if let Value::Array(children) = children {
+            children.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
         }
     }
 }
@@ -363,6 +407,17 @@ mod tests {
     }
 
     #[test]
+    fn a_join_field_is_the_same_with_its_default_and_in_any_order() {
+        let join = |field: Value| json!({"mappings": {"properties": {"join": field}}});
+        let wanted = join(json!({"type": "join", "relations": {"q": ["a", "c"], "a": "v"}}));
+        let found = join(json!({"type": "join", "eager_global_ordinals": true,
+            "relations": {"q": ["c", "a"], "a": "v"}}));
+        assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let other = join(json!({"type": "join", "relations": {"q": ["a"]}}));
+        assert_ne!(differences(ObjectKind::Index, &wanted, &other), []);
+    }
+
+    #[test]
     fn other_types_and_settings_are_differences() {
         let wanted = json!({"settings": {"index.codec": "best_compression"},
             "mappings": {"properties": {"a": {"type": "keyword"}}}});
@@ -393,6 +448,20 @@ mod tests {
             "mappings": {"properties": {"o": {"properties": {"a": {"type": "float", "boost": 2.0}}},
                 "k": {"type": "keyword", "ignore_above": 256}}}});
         assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let untold =
+            json!({"settings": {"index.number_of_replicas": "1"}, "routing_num_shards": null});
+        let small = json!({"settings": {"index.number_of_routing_shards": "16", "index.number_of_replicas": "1"}});
+        assert!(differences(ObjectKind::Index, &small, &untold).is_empty());
+        let tiered = |tier: &str| {
+            let settings = json!({"index.routing.allocation.include._tier_preference": tier});
+            differences(
+                ObjectKind::Index,
+                &json!({}),
+                &json!({"settings": settings}),
+            )
+            .len()
+        };
+        assert_eq!((tiered("data_content"), tiered("data_hot")), (0, 1));
         let other = json!({"routing_num_shards": 32});
         let paths = differences(
             ObjectKind::Index,

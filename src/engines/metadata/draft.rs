@@ -8,6 +8,7 @@ use super::rule::Rule;
 use crate::base::settings::{meant, normal_settings};
 use crate::diff::change::Edit;
 use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::mapping_types::Route;
 
 /// Settings and mappings of one object, and all that it has besides.
 pub(super) struct Draft {
@@ -16,6 +17,8 @@ pub(super) struct Draft {
     pub(super) mappings: Value,
     /// Number of shards that routing is computed with, where the source has that beside its settings.
     pub(super) routing_num_shards: Option<u64>,
+    /// How its mapping types are taken, where they are more than a name: stands beside its settings.
+    pub(super) route: Option<Route>,
     pub(super) held_back: Map<String, Value>,
     /// Settings that the target said it does not know.
     pub(super) unknown: BTreeSet<String>,
@@ -50,8 +53,10 @@ impl Draft {
         let routing_num_shards = beside
             .remove("routing_num_shards")
             .and_then(|shards| shards.as_u64());
+        let route = beside.remove("types");
         Self {
             kind: key.kind,
+            route: route.and_then(|route| serde_json::from_value(route).ok()),
             had_settings: settings.is_some(),
             had_mappings: mappings.is_some(),
             settings: settings.as_ref().map(normal_settings).unwrap_or_default(),

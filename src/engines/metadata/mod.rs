@@ -10,6 +10,7 @@
 
 mod built_in;
 mod compare;
+mod definitions;
 mod draft;
 mod fields;
 mod held_back;
@@ -23,4 +24,4 @@ pub use compare::{core_fingerprint, differences};
 pub use held_back::{held_back, release, stream_setting, withhold};
 pub use rule::{Level, Lines, Proof, Rule, Versions};
 pub use rules::{codes, rules};
-pub use translate::{Finding, Translation, translate};
+pub use translate::{Finding, Translation, translate, translate_without};

@@ -31,6 +31,24 @@ pub struct Versions {
     pub target: ProductVersion,
 }
 
+/// One line: versions of a product from `since` on.
+pub(super) const fn from(product: Product, since: (u16, u16)) -> Line {
+    Line {
+        product,
+        since,
+        before: None,
+    }
+}
+
+/// One line: versions of a product below `before`.
+pub(super) const fn below(product: Product, before: (u16, u16)) -> Line {
+    Line {
+        product,
+        since: (0, 0),
+        before: Some(before),
+    }
+}
+
 /// The versions of one product that a rule is for: `since` and newer, below `before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -139,12 +157,46 @@ pub(super) const BODIES: &[ObjectKind] = &[
     ObjectKind::Index,
 ];
 
+/// A row for what loses nothing and is done without a word: tables give the rest.
+pub(super) const ALLOWED: Rule = Rule {
+    code: "",
+    title: "",
+    source: Lines::ANY,
+    target: Lines::ANY,
+    objects: BODIES,
+    level: Level::Allow,
+    lossy: false,
+    why: "",
+    link: "",
+    proof: Proof::Target,
+    before: "",
+    after: "",
+    apply: |_rule, _draft, _versions| (),
+};
+
+/// A row for what loses something while documents and usual searches stay right.
+pub(super) const WARNED: Rule = Rule {
+    level: Level::Warn,
+    lossy: true,
+    ..ALLOWED
+};
+
+/// A row for what changes the answer of a search, or loses a field: a person decides.
+pub(super) const DENIED: Rule = Rule {
+    level: Level::Deny,
+    lossy: true,
+    ..ALLOWED
+};
+
 impl Rule {
     /// Whether the rule looks at an object of this kind between these versions.
     pub fn applies(&self, kind: ObjectKind, versions: Versions) -> bool {
-        self.objects.contains(&kind)
-            && self.source.hold(versions.source)
-            && self.target.hold(versions.target)
+        self.objects.contains(&kind) && self.is_between(versions)
+    }
+
+    /// Whether it is for this source and this target.
+    pub fn is_between(&self, versions: Versions) -> bool {
+        self.source.hold(versions.source) && self.target.hold(versions.target)
     }
 }
 

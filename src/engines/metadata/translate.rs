@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::rule::{Rule, Versions};
-use super::rules::rules;
+use super::rules::in_order;
 use crate::diff::change::Edit;
 use crate::diff::observation::ObjectKey;
 
@@ -37,10 +37,21 @@ pub fn translate(
     versions: Versions,
     unknown: &BTreeSet<String>,
 ) -> Translation {
+    translate_without(key, body, versions, unknown, &[])
+}
+
+/// As [`translate`], without the rules of some codes: what a proof needs that each rule does something.
+pub fn translate_without(
+    key: &ObjectKey,
+    body: &Value,
+    versions: Versions,
+    unknown: &BTreeSet<String>,
+    without: &[&str],
+) -> Translation {
     let mut draft = Draft::new(key, body, unknown);
     let mut findings = Vec::new();
-    for rule in rules() {
-        if !rule.applies(key.kind, versions) {
+    for rule in in_order() {
+        if without.contains(&rule.code) || !rule.applies(key.kind, versions) {
             continue;
         }
         let before = draft.edits.len();

@@ -3,7 +3,7 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::streams;
+use super::super::{streams, types};
 use super::fate::{Fate, fate};
 use super::findings;
 use super::{choice, generations, spec};
@@ -35,7 +35,8 @@ pub(super) fn selected<'a>(
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = streams::left_out(&spec.indices, choice, (name, facts)) {
+        let of = types::of(name, facts);
+        if let Some(reason) = streams::left_out(&spec.indices, choice, (of, facts)) {
             left_out.push(reason);
         } else if facts.closed
             && spec.closed == Closed::Skip
@@ -50,6 +51,8 @@ pub(super) fn selected<'a>(
             chosen.push((name.as_str(), facts));
         }
     }
+    // The parts of a split index are left out as one.
+    left_out.dedup();
     (chosen, left_out)
 }
 
@@ -87,6 +90,20 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         gather(cx, spec, observed, (name, facts, fate), &mut all);
     }
     let provisional = observed.snapshot_uuid.is_none();
+    let is_there = |name: &str| observed.source.contains_key(name);
+    let awaited = common::awaited(cx, &spec.from.value, &is_there)
+        .into_iter()
+        .filter(|item| streams::takes_awaited(&spec.indices, choice(spec, observed), &item.name));
+    for item in awaited {
+        all.docs += item.docs.unwrap_or(0);
+        all.docs_known &= item.docs.is_some();
+        all.bytes += item.bytes.unwrap_or(0);
+        all.items.push(Item {
+            action: Action::Run,
+            note: common::AWAITED.to_owned(),
+            ..item.clone()
+        });
+    }
     let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
     if live && all.items.iter().any(works) {
         all.items.retain(|item| !works(item));
@@ -165,7 +182,7 @@ fn gather(
         let notes = [
             Some(note).filter(|note| !note.is_empty()),
             generations::note(spec, observed, facts),
-            findings::note(spec, facts),
+            findings::note(cx.plan, spec, name, facts),
         ];
         let notes: Vec<String> = notes.into_iter().flatten().collect();
         let note = notes.join("; ");
@@ -189,7 +206,8 @@ fn gather(
     };
     let works = matches!(fate, Fate::Write | Fate::Resume | Fate::Again(_));
     if works && (cx.redo || !all.live) {
-        let questions = findings::questions(spec, name, facts);
+        let mut questions = findings::questions(spec, types::of(name, facts), facts);
+        questions.extend(findings::types_question(cx, spec, name, facts));
         if !questions.is_empty() {
             all.items.extend(questions);
             return;

@@ -5,12 +5,15 @@ use serde_json::Value;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::streams::ordinary_name;
-use super::generations;
+use super::{generations, way};
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
 use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
 use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State};
+
+/// In what is announced: how mapping types were taken.
+pub(super) const TYPES: &str = "types";
 
 /// What becomes of one index.
 pub(super) enum Fate {
@@ -119,6 +122,26 @@ pub(super) fn written_to<'a>(
     common::text(&last.detail, "/target-uuid")
 }
 
+/// Whether this phase last announced to write documents of the index with their mapping types taken otherwise than the plan
+/// says now. Where it did not say how, nothing is known.
+fn written_otherwise(
+    cx: &DecideContext<'_>,
+    spec: &BackfillSpec,
+    (index, facts): (&str, &SnapshotIndexFacts),
+) -> bool {
+    let Some(record) = common::record(cx.state, &cx.phase.address) else {
+        return false;
+    };
+    let to = &spec.to.value;
+    let last = record.effects.iter().rev().find(|effect| {
+        effect.on == *to && effect.what == "write-documents" && effect.name == index
+    });
+    let Some(then) = last.and_then(|effect| effect.detail.get(TYPES)) else {
+        return false;
+    };
+    *then != serde_json::json!(way(cx.plan, spec).mark(index, facts))
+}
+
 /// Whether this phase began to remove the documents of the index, to write them anew, and did not come to its end since.
 fn replacing(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
     common::record(cx.state, &cx.phase.address).is_some_and(|record| {
@@ -175,8 +198,9 @@ pub(super) fn fate(
     // Items that are open again (a redo began and was killed) make what was proved before them void, also where the target
     // can't tell the content: a closed index of a directory.
     let reopened = work == Some(false);
+    let otherwise = written_otherwise(cx, spec, (index, facts));
     let proof = proof(cx, to, snapshot, index)
-        .filter(|_| !reopened)
+        .filter(|_| !reopened && !otherwise)
         .filter(|proof| !(proof.moved(found) && at_work(cx, to, index, (proof, found))));
     if found.foreign_docs > 0 && proof.is_none() {
         return Fate::Foreign(found.foreign_docs);
@@ -187,6 +211,13 @@ pub(super) fn fate(
     if cx.redo {
         return if found.docs > 0 {
             Fate::Again("asked for by --redo")
+        } else {
+            Fate::Write
+        };
+    }
+    if otherwise {
+        return if found.docs > 0 {
+            Fate::Again("its mapping types are taken otherwise now")
         } else {
             Fate::Write
         };

@@ -1,10 +1,14 @@
 //! What stands in the way of an index's documents: that it can't be read, or that they have no source. Pure.
 
 use super::super::common;
+use super::super::kind::DecideContext;
+use super::super::types;
+use super::way;
 use crate::diff::change::{Edit, Item};
 use crate::diff::observation::{SnapshotIndexFacts, SourceGap, SourceGapKind};
+use crate::engines::mapping_types::Route;
 use crate::plan::codes::planning::SOURCE_NOT_STORED;
-use crate::plan::model::{BackfillSpec, WithoutSource};
+use crate::plan::model::{BackfillSpec, PhaseKindName, Plan, WithoutSource};
 
 /// The questions that have to be answered before documents of an index are written; none where nothing stands in the way.
 pub(super) fn questions(spec: &BackfillSpec, name: &str, facts: &SnapshotIndexFacts) -> Vec<Item> {
@@ -47,6 +51,38 @@ pub(super) fn questions(spec: &BackfillSpec, name: &str, facts: &SnapshotIndexFa
         });
     }
     items
+}
+
+/// What stands against taking the mapping types of an index, where no metadata phase before asks for it.
+pub(super) fn types_question(
+    cx: &DecideContext<'_>,
+    spec: &BackfillSpec,
+    name: &str,
+    facts: &SnapshotIndexFacts,
+) -> Option<Item> {
+    let name = types::of(name, facts);
+    let problems = way(cx.plan, spec).choose(name, facts).problems;
+    let problem = problems.first()?;
+    let asked = cx.earlier.iter().any(|change| {
+        let mut items = change.items.iter();
+        change.kind == PhaseKindName::Metadata
+            && items.any(|it| it.decision.is_some() && it.object == "index" && it.name == name)
+    });
+    if asked {
+        return None;
+    }
+    let mut answers: Vec<String> = problem
+        .answers
+        .iter()
+        .map(|answer| format!("{answer}; in the metadata phase"))
+        .collect();
+    answers.push(format!("indices: [\"*\", \"!{name}\"]"));
+    let code = types::code(problem).to_string();
+    let question = format!(
+        "index {name}: {}. What is to become of its documents?",
+        problem.what
+    );
+    Some(common::question("index", name, &code, question, answers))
 }
 
 /// The gap that the plan says nothing of, or something that does not fit it.
@@ -109,8 +145,16 @@ fn lost(gap: &SourceGap) -> Vec<Edit> {
 }
 
 /// What is said beside an index whose documents are not all of it, or not as they were sent.
-pub(super) fn note(spec: &BackfillSpec, facts: &SnapshotIndexFacts) -> Option<String> {
+pub(super) fn note(
+    plan: &Plan,
+    spec: &BackfillSpec,
+    name: &str,
+    facts: &SnapshotIndexFacts,
+) -> Option<String> {
     let mut notes = Vec::new();
+    if let Some(route) = way(plan, spec).route(name, facts) {
+        notes.extend(of_route(&route));
+    }
     for missing in &facts.missing_shards {
         notes.push(format!(
             "without shard {}, which is not in the snapshot: {}",
@@ -127,4 +171,28 @@ pub(super) fn note(spec: &BackfillSpec, facts: &SnapshotIndexFacts) -> Option<St
         notes.extend(what.map(|what| format!("{what} ({})", gap.by)));
     }
     (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+/// How the documents of an index with mapping types are taken.
+fn of_route(route: &Route) -> Vec<String> {
+    let mut notes = Vec::new();
+    let types: Vec<&str> = route.types.iter().map(String::as_str).collect();
+    if route.of != route.to {
+        let noun = if types.len() == 1 { "type" } else { "types" };
+        notes.push(format!("{noun} {} of {}", common::few(&types), route.of));
+    }
+    if !route.dropped.is_empty() {
+        let dropped: Vec<&str> = route.dropped.iter().map(String::as_str).collect();
+        notes.push(format!("without type {}", common::few(&dropped)));
+    }
+    if route.prefix {
+        notes.push("each _id becomes type#id".to_owned());
+    }
+    if let Some(join) = &route.join {
+        notes.push(format!("parents in the field {}", join.field));
+    }
+    if let Some(field) = &route.type_field {
+        notes.push(format!("types in the field {field}"));
+    }
+    notes
 }

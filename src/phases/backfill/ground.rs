@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
-use super::fate::written_to;
+use super::fate::{TYPES, written_to};
 use super::{cluster, failed, generations, work_error};
-use crate::base::{Address, failpoint};
+use crate::base::{Address, Fingerprint, failpoint};
 use crate::clients::target::{Landing, Target};
 use crate::diff::change::Action;
 use crate::diff::observation::TargetIndexFacts;
@@ -23,6 +23,8 @@ pub(super) struct Ground<'a> {
     pub(super) on: &'a Address,
     pub(super) snapshot_uuid: &'a str,
     pub(super) landings: &'a BTreeMap<String, Landing>,
+    /// How the mapping types of indices are taken, where that makes other documents.
+    pub(super) marks: &'a BTreeMap<&'a str, Fingerprint>,
 }
 
 impl Ground<'_> {
@@ -36,7 +38,11 @@ impl Ground<'_> {
         let found = self.facts(name)?;
         let there = target.name_there(name).map_err(error)?;
         let announce = |uuid: &str| {
-            let mut detail = json!({"snapshot-uuid": self.snapshot_uuid, "target-uuid": uuid});
+            let mut detail = json!({
+                "snapshot-uuid": self.snapshot_uuid,
+                "target-uuid": uuid,
+                TYPES: self.marks.get(name),
+            });
             if let Some(landing) = landing {
                 detail["landing"] = json!(landing);
             }

@@ -25,6 +25,7 @@ use super::kind::{
     UndoPlan,
 };
 use super::streams;
+use super::types::Way;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
@@ -62,7 +63,8 @@ impl PhaseKind for Backfill {
             identity.is_some_and(|identity| Some(identity.snapshot_uuid) == snapshot_uuid);
         let work = work.filter(|_| ours && this_snapshot);
         let written = work.as_ref().map_or(0, |work| work.docs_done);
-        let names: Vec<&str> = view.indices().keys().map(String::as_str).collect();
+        let source = way(cx.plan, spec).targets(view.indices());
+        let names: Vec<&str> = source.keys().map(String::as_str).collect();
         let indices = target.index_facts_many(&names, written).map_err(error)?;
         let mut there = BTreeMap::new();
         for stream in streams::names(view.indices().values()) {
@@ -72,7 +74,7 @@ impl PhaseKind for Backfill {
         }
         Ok(Observation::Backfill(BackfillObservation {
             snapshot_uuid,
-            source: view.indices().clone(),
+            source,
             target: indices,
             work,
             other_work,
@@ -135,6 +137,15 @@ fn spec(phase: &Phase) -> Result<&BackfillSpec, PhaseError> {
     }
 }
 
+/// Where its documents come from and go.
+fn way<'a>(plan: &'a Plan, spec: &'a BackfillSpec) -> Way<'a> {
+    Way {
+        plan,
+        from: &spec.from.value,
+        to: &spec.to.value,
+    }
+}
+
 /// What the work store of a phase says, whoever's it is.
 pub(super) fn peek(
     target: &dyn Target,
@@ -162,19 +173,23 @@ fn work_identity(
     lineage: &str,
     snapshot: &str,
 ) -> WorkIdentity {
+    let as_streams = matches!(spec.data_streams, None | Some(DataStreams::Streams));
     WorkIdentity {
         plan: plan.name.clone(),
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: match (spec.without_source, spec.data_streams) {
-            (WithoutSource::Refuse, None | Some(DataStreams::Streams)) => {
-                Fingerprint::of(&(&spec.to, spec.versions))
+        digest: match (spec.without_source, way(plan, spec).rules(), as_streams) {
+            (WithoutSource::Refuse, None, true) => Fingerprint::of(&(&spec.to, spec.versions)),
+            (choice, None, true) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+            (choice, types, true) => Fingerprint::of(&(&spec.to, spec.versions, choice, types)),
+            (choice, None, false) => {
+                Fingerprint::of(&(&spec.to, spec.versions, choice, spec.data_streams))
             }
-            (choice, None | Some(DataStreams::Streams)) => {
-                Fingerprint::of(&(&spec.to, spec.versions, choice))
+            (choice, types, false) => {
+                let streams = spec.data_streams;
+                Fingerprint::of(&(&spec.to, spec.versions, choice, types, streams))
             }
-            (choice, streams) => Fingerprint::of(&(&spec.to, spec.versions, choice, streams)),
         },
     }
 }

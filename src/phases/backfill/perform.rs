@@ -11,12 +11,12 @@ use super::super::kind::{PerformContext, Performed, PhaseError};
 use super::super::streams;
 use super::course::Course;
 use super::ground::Ground;
-use super::{choice, cluster, failed, generations, landed, spec, store};
+use super::{choice, cluster, failed, generations, landed, spec, store, way};
 use crate::base::failpoint;
 use crate::base::units::plural;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, Observation};
+use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
@@ -62,7 +62,15 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let stop = || common::stop(cx.interrupt);
     let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
     let names: Vec<String> = chosen.keys().cloned().collect();
-    let source = view.source(&names, &|_| spec.without_source)?;
+    let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
+        .iter()
+        .filter_map(|name| Some((name.as_str(), observed.source.get(name)?)))
+        .collect();
+    let way = way(cx.plan, spec);
+    let source = way.source(&view, &wanted, &|_| spec.without_source)?;
+    let marks = wanted.iter();
+    let marks = marks.filter_map(|(name, facts)| Some((*name, way.mark(name, facts)?)));
+    let marks = marks.collect();
     let failed_folder = failed_folder(cx, &*target)?;
     let began = Instant::now();
     let docs = names.iter().map(|name| observed.source.get(name)?.docs);
@@ -79,6 +87,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         on,
         snapshot_uuid,
         landings: &landings,
+        marks: &marks,
     };
     for turn in generations::turns(&chosen, &landings) {
         let mut indices = BTreeMap::new();
@@ -177,7 +186,21 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
     let sum =
         |count: fn(&bulk::IndexOutcome) -> u64| outcome.indices.values().map(count).sum::<u64>();
     let written = sum(|index| index.written);
-    let delivered = sum(|index| index.delivered);
+    // Documents of other mapping types are another index's.
+    let delivered = sum(|index| index.delivered - index.elsewhere);
+    let dropped = match sum(|index| index.dropped) {
+        0 => String::new(),
+        dropped => format!(
+            ", {} left out as the plan says",
+            crate::base::units::human_count(dropped)
+        ),
+    };
+    // Segments written before Elasticsearch 6 have no second count of roots.
+    let counted = if outcome.indices.values().all(|it| it.expected.is_some()) {
+        "as many as the snapshot's own bitmaps count"
+    } else {
+        "each that its segments hold"
+    };
     let failed = sum(|index| index.failed);
     let skipped = match sum(|index| index.skipped) {
         0 => String::new(),
@@ -187,7 +210,7 @@ fn statement(on: &str, outcome: &BulkOutcome) -> String {
         ),
     };
     format!(
-        "{} of {} of {} written to {on}, {failed} failed{skipped}; as many as the snapshot's own bitmaps count",
+        "{} of {} of {} written to {on}, {failed} failed{skipped}{dropped}; {counted}",
         crate::base::units::human_count(written),
         plural(delivered, "document"),
         common::indices(outcome.indices.len()),
@@ -252,6 +275,7 @@ fn outputs(
                 "written": index.written,
                 "newer-present": index.newer_present,
                 "dropped": index.dropped,
+                "elsewhere": index.elsewhere,
                 "without-source": index.skipped,
                 "failed": index.failed,
                 // A cluster is its users' too: what they write later stands, so nothing is held against it.

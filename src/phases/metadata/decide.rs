@@ -7,12 +7,18 @@ use serde_json::Value;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
+use super::super::{streams, types};
 use super::{Desired, desired, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
-use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
+use crate::diff::observation::{
+    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+};
+use crate::engines::mapping_types::{Conflict, Problem, ProblemKind};
 use crate::engines::metadata::{differences, held_back};
-use crate::plan::model::MetadataSpec;
+use crate::plan::codes::documents::{FIELDS_CONFLICT, TYPES_UNFIT};
+use crate::plan::model::{DataStreams, MetadataSpec};
+use crate::plan::selector::Selector;
 
 /// An object that is on the target and differs.
 const DIFFERS: &str = "MIG081";
@@ -64,6 +70,9 @@ impl Seen<'_> {
 }
 
 pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
+    if let Some(problem) = wanted.problems.first() {
+        return Fate::Ask(types_question(wanted, problem));
+    }
     let fate = fate_if_taken(spec, seen, wanted);
     let Some(words) = seen.refused.get(&wanted.key) else {
         return fate;
@@ -83,6 +92,41 @@ pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fa
     let mut item = common::question(object, name, REFUSED, question, answers);
     item.note = "the target would refuse it".into();
     Fate::Ask(item)
+}
+
+/// What stands against taking the mapping types of an index as the plan says, or that it says nothing.
+fn types_question(wanted: &Desired, problem: &Problem) -> Item {
+    let (object, name) = (wanted.key.kind.as_str(), wanted.key.name.as_str());
+    let question = match problem.kind {
+        ProblemKind::Undecided => {
+            format!("{object} {name}: {}. How are they taken?", problem.what)
+        }
+        _ => format!(
+            "{object} {name}: {}. What is to become of it?",
+            problem.what
+        ),
+    };
+    let mut answers = problem.answers.clone();
+    answers.push(leave_out(&wanted.key));
+    let code = types::code(problem).to_string();
+    let mut item = common::question(object, name, &code, question, answers);
+    item.edits = problem.conflicts.iter().map(contradiction).collect();
+    item
+}
+
+/// Two definitions of one field, as an edit from the one to the other.
+fn contradiction(conflict: &Conflict) -> Edit {
+    Edit {
+        path: conflict.path.clone(),
+        before: conflict.right.1.clone(),
+        after: conflict.left.1.clone(),
+        rule: Some(FIELDS_CONFLICT.to_string()),
+        why: format!(
+            "the first is of type {}, the second of type {}",
+            conflict.right.0, conflict.left.0
+        ),
+        lossy: true,
+    }
 }
 
 /// How an object is left out.
@@ -185,6 +229,10 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         }
     }
     items.extend(unknown_answers(spec, &wanted));
+    let awaited = awaited(cx, spec, observed, &wanted);
+    let title = format!("{} → {}", counts(&wanted, &awaited), spec.to.value);
+    items.extend(awaited);
+    items.extend(unused_types(spec, observed));
     let provisional = observed.snapshot_uuid.is_none();
     let recorded = common::done(cx.state, &cx.phase.address).is_some();
     let undecided = items.iter().any(|item| item.decision.is_some());
@@ -198,7 +246,6 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         () if recorded => (Action::UpToDate, "equal"),
         () => (Action::UpToDate, "equal-already"),
     };
-    let title = format!("{} → {}", counts(&wanted), spec.to.value);
     let inputs = common::inputs(cx, &cx.observation.fingerprint());
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
     change.fields = common::fields(cx);
@@ -222,8 +269,57 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             objects(removed)
         ));
     }
+    change
+        .evidence
+        .extend(observed.probed.map(|it| probed(spec, it)));
     change.items = items;
     change
+}
+
+/// What earlier phases have yet to make at the source: indices, and the data streams that some of them are behind.
+fn awaited(
+    cx: &DecideContext<'_>,
+    spec: &MetadataSpec,
+    observed: &MetadataObservation,
+    wanted: &[Desired],
+) -> Vec<Item> {
+    let choice = streams::choice(spec.data_streams, observed.target);
+    let mut items: Vec<Item> = Vec::new();
+    for item in common::awaited(cx, &spec.from.value, &|_| false) {
+        if !streams::takes_awaited(&spec.include.indices, choice, &item.name) {
+            continue;
+        }
+        let (kind, name) = match streams::by_name(&item.name) {
+            Some(_) if choice == Some(DataStreams::Indices) => {
+                (ObjectKind::Index, streams::ordinary_name(&item.name))
+            }
+            Some(stream) => (ObjectKind::DataStream, stream),
+            None => (ObjectKind::Index, item.name.clone()),
+        };
+        let object = kind.as_str();
+        let mut there = wanted.iter().map(|it| (it.key.kind.as_str(), &it.key.name));
+        let mut told = items.iter().map(|it| (it.object.as_str(), &it.name));
+        if there.any(|it| it == (object, &name)) || told.any(|it| it == (object, &name)) {
+            continue;
+        }
+        items.push(Item {
+            note: common::AWAITED.to_owned(),
+            ..common::item(Action::Create, object, name)
+        });
+    }
+    items
+}
+
+fn probed(spec: &MetadataSpec, facts: ProbeFacts) -> String {
+    let left = match facts.not_probed {
+        0 => String::new(),
+        left => format!("; {} not probed, there were too many kinds", objects(left)),
+    };
+    format!(
+        "probed: {} made on {} for a moment and removed again{left}",
+        common::indices(facts.made),
+        spec.to.value
+    )
 }
 
 fn created(object: &Desired) -> Item {
@@ -287,8 +383,36 @@ fn unknown_answers<'a>(
     })
 }
 
-/// `11 indices, 2 templates`.
-fn counts(wanted: &[Desired]) -> String {
+/// A rule for types of an index that is not among what is moved is a typing error more often than not.
+fn unused_types<'a>(
+    spec: &'a MetadataSpec,
+    observed: &'a MetadataObservation,
+) -> impl Iterator<Item = Item> + 'a {
+    // While there is nothing to look at, nothing can be missed.
+    let some = !observed.source_objects.is_empty();
+    let keys = spec.types.keys().filter(move |_| some);
+    keys.filter_map(|key| {
+        let selector = Selector::parse(&[key]).ok()?;
+        let mut indices = observed.source_objects.iter();
+        let used = indices.any(|(object, _)| {
+            object.kind == ObjectKind::Index
+                && selector.matches(&object.name)
+                && spec.include.indices.matches(&object.name)
+        });
+        (!used).then(|| {
+            common::question(
+                "types",
+                key.clone(),
+                &TYPES_UNFIT.to_string(),
+                format!("`types` has a rule for `{key}`, and no index of that name is moved. Which is meant?"),
+                vec!["# take it out of `types`, or write the name of an index that is moved".to_owned()],
+            )
+        })
+    })
+}
+
+/// `11 indices, 2 templates`; with those that are not there yet.
+fn counts(wanted: &[Desired], awaited: &[Item]) -> String {
     let kinds = [
         (ObjectKind::Index, "index", "indices"),
         (ObjectKind::DataStream, "data stream", "data streams"),
@@ -315,7 +439,11 @@ fn counts(wanted: &[Desired]) -> String {
             let count = wanted
                 .iter()
                 .filter(|object| object.key.kind == kind)
-                .count();
+                .count()
+                + awaited
+                    .iter()
+                    .filter(|item| item.object == kind.as_str())
+                    .count();
             let noun = if count == 1 { one } else { many };
             (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
         })

@@ -1,6 +1,6 @@
 //! What the target is to have: the selected objects of the snapshot, translated. Pure.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,7 @@ use super::streams;
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, Item, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
+use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, choose, rule_for};
 use crate::engines::metadata::{Level, Rule, Versions, built_in, translate};
 use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
 
@@ -26,6 +27,8 @@ pub(super) struct Desired {
     pub(super) closed: bool,
     /// What has to be answered before it can be made.
     pub(super) open: Option<Box<Item>>,
+    /// What stands against taking its mapping types as the plan says: it is not made before that is answered.
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What objects are translated by.
@@ -56,6 +59,7 @@ impl Wanting<'_> {
             denied,
             closed,
             open: None,
+            problems: Vec::new(),
         }
     }
 }
@@ -68,6 +72,67 @@ fn level(spec: &MetadataSpec, rule: &Rule) -> Level {
         Some(RuleLevel::Deny) => Level::Deny,
         None => rule.level,
     }
+}
+
+/// What the mapping types of an index come to.
+fn chosen(spec: &MetadataSpec, observed: &MetadataObservation, name: &str, body: &Value) -> Chosen {
+    let Some(facts) = observed.types.get(name) else {
+        return Chosen::default();
+    };
+    let mappings: Vec<(&str, &Value)> = body
+        .get("mappings")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, mapping)| (name.as_str(), mapping))
+        .collect();
+    choose(rule_for(&spec.types, name), name, facts, Some(&mappings))
+}
+
+/// The objects of the source, and those that the target is to have instead of indices with types and of those behind data
+/// streams.
+pub(super) fn keys(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<ObjectKey> {
+    let mut keys: Vec<ObjectKey> = Vec::with_capacity(observed.source_objects.len());
+    for (key, body) in &observed.source_objects {
+        if streams::stream_of(key, body).is_some() {
+            continue;
+        }
+        keys.push(key.clone());
+        if key.kind != ObjectKind::Index || !observed.types.contains_key(&key.name) {
+            continue;
+        }
+        for route in chosen(spec, observed, &key.name, body).routes {
+            if route.to != key.name {
+                keys.push(index(&route.to));
+            }
+        }
+        if has_alias(spec, &key.name) {
+            keys.push(alias(&key.name));
+        }
+    }
+    keys.extend(streams::keys(spec, observed));
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+fn index(name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: ObjectKind::Index,
+        name: name.to_owned(),
+    }
+}
+
+fn alias(name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: ObjectKind::Alias,
+        name: name.to_owned(),
+    }
+}
+
+/// Whether an alias of an index's name goes over those that its types are split into.
+fn has_alias(spec: &MetadataSpec, index: &str) -> bool {
+    rule_for(&spec.types, index).is_some_and(|(_, rule)| rule.alias)
 }
 
 /// The objects in the order of their creation, and those that are left out with the reason.
@@ -100,6 +165,7 @@ pub(super) fn desired(
         })
         .map(|(key, _)| key.name.as_str())
         .collect();
+    let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (key, body) in &observed.source_objects {
         if streams::stream_of(key, body).is_some() {
             continue;
@@ -117,12 +183,56 @@ pub(super) fn desired(
             });
             continue;
         }
-        wanted.push(wanting.translated(key, body));
+        if key.kind == ObjectKind::Alias {
+            over_parts(&parts, &mut body);
+        }
+        let chosen = match key.kind {
+            ObjectKind::Index => chosen(spec, observed, &key.name, &body),
+            _ => Chosen::default(),
+        };
+        if chosen.routes.is_empty() {
+            wanted.push(Desired {
+                problems: chosen.problems,
+                ..wanting.translated(key, body)
+            });
+            continue;
+        }
+        let split = chosen.routes.iter().any(|route| route.to != key.name);
+        for route in &chosen.routes {
+            let mut body = body.clone();
+            body["types"] = json!(route);
+            wanted.push(wanting.translated(&index(&route.to), body));
+        }
+        if split && has_alias(spec, &key.name) {
+            let over: Map<String, Value> = chosen
+                .routes
+                .iter()
+                .map(|route| (route.to.clone(), json!({})))
+                .collect();
+            let body = json!({ "indices": over });
+            wanted.push(wanting.translated(&alias(&key.name), body));
+        }
+        if split {
+            let names = chosen.routes.into_iter().map(|route| route.to).collect();
+            parts.insert(&key.name, names);
+        }
     }
     streams::add(spec, observed, &wanting, &mut wanted, &mut left_out);
+    // Aliases come last, those of splits and streams among the others.
     wanted.sort_by(|left, right| left.key.cmp(&right.key));
+    taken_names(&mut wanted);
+    if !keeps_templates_out(observed.target) {
+        // Otherwise those of the plan would add to its own indices.
+        wanted.sort_by_key(|object| object.key.kind == ObjectKind::LegacyTemplate);
+    }
     left_out.sort();
     (wanted, left_out)
+}
+
+/// Whether an index is made there without what templates would add to it: by a composable template above all others, which
+/// Elasticsearch has from 7.8 on.
+fn keeps_templates_out(target: ProductVersion) -> bool {
+    target.product == Product::OpenSearch || target.version.floor() >= (7, 8, 0)
 }
 
 fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {
@@ -153,6 +263,56 @@ fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Op
         return leave("closed, and the plan says `closed: skip`");
     }
     None
+}
+
+/// An alias over an index that is split is over all of its parts.
+fn over_parts(parts: &BTreeMap<&str, Vec<String>>, body: &mut Value) {
+    let Some(Value::Object(indices)) = body.get_mut("indices") else {
+        return;
+    };
+    for (name, parts) in parts {
+        if let Some(definition) = indices.remove(*name) {
+            for part in parts {
+                indices.insert(part.clone(), definition.clone());
+            }
+        }
+    }
+}
+
+/// Two objects that would have one name on the target: only a split, or data streams as indices, bring that about.
+fn taken_names(wanted: &mut [Desired]) {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    let named = |kind| matches!(kind, ObjectKind::Index | ObjectKind::Alias);
+    for object in wanted.iter().filter(|it| named(it.key.kind)) {
+        *names.entry(&object.key.name).or_default() += 1;
+    }
+    let taken: HashSet<String> = names
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for object in wanted.iter_mut().filter(|it| named(it.key.kind)) {
+        if taken.contains(&object.key.name) {
+            object.problems.push(Problem {
+                kind: ProblemKind::Name,
+                what: format!(
+                    "`{}` would be the name of several indices or aliases on the target",
+                    object.key.name
+                ),
+                answers: vec![answer(object).to_owned()],
+                conflicts: Vec::new(),
+            });
+        }
+    }
+}
+
+/// How an object gets out of another's way.
+fn answer(object: &Desired) -> &'static str {
+    if object.edits.iter().any(streams::renames) {
+        "data-streams: streams   # of the backfill, too"
+    } else {
+        "types: { …: { take: split, name: \"…-{type}\" } }   # another name"
+    }
 }
 
 /// An alias is made over those of its indices that are moved.

@@ -11,20 +11,23 @@ pub(super) mod source;
 pub(super) mod streams;
 mod undo;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::common;
-use super::connections::Connections;
+use super::connections::{Announcing, Connections};
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
 use super::live::SourceView;
-use crate::clients::target::{Target, TargetError};
+use crate::clients::target::{NotAnnounced, Target, TargetError};
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
+use crate::diff::observation::{
+    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+};
 use crate::engines::metadata::{core_fingerprint, release};
 use crate::plan::model::{MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -81,6 +84,11 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         let found = target.get_many(&keys).map_err(target_error)?;
         target_templates.extend(found.into_iter().map(|(key, body)| (key.name, body)));
     }
+    let types = view
+        .indices()
+        .iter()
+        .filter_map(|(name, facts)| Some((name.clone(), facts.types.clone()?)))
+        .collect();
     let mut observed = MetadataObservation {
         snapshot_uuid: view.snapshot_uuid(),
         source: view.made_by(),
@@ -90,19 +98,17 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         unknown_settings: BTreeSet::new(),
         refused: Vec::new(),
         target_templates,
+        probed: None,
+        types,
     };
-    let of_source = observed.source_objects.iter();
-    let of_source = of_source.filter(|object| !backing(object));
-    let mut keys: Vec<ObjectKey> = of_source.map(|(key, _)| key.clone()).collect();
-    // Data streams and what becomes of them have names of their own.
-    let (wanted, _) = desired(spec, &observed);
-    keys.extend(wanted.into_iter().map(|object| object.key));
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = desired::keys(spec, &observed);
     observed.target_objects = target.get_many(&keys).map_err(target_error)?;
     if target.capabilities().checks_bodies {
         ask(spec, &*target, &mut observed)
             .map_err(|error| common::target_error(&spec.to.value, &error))?;
+    }
+    if let Some(announce) = connections.announcing() {
+        probe(spec, &*target, announce, &mut observed)?;
     }
     Ok(Observation::Metadata(observed))
 }
@@ -135,13 +141,46 @@ fn ask(
     Ok(())
 }
 
+/// Makes what the target has not refused yet for a moment, and removes it again.
+fn probe(
+    spec: &MetadataSpec,
+    target: &dyn Target,
+    announce: &Announcing,
+    observed: &mut MetadataObservation,
+) -> Result<(), PhaseError> {
+    let on = &spec.to.value;
+    let refused: HashSet<&ObjectKey> = observed.refused.iter().map(|(key, _)| key).collect();
+    let bodies: Vec<_> = to_make(spec, observed)
+        .into_iter()
+        .filter(|object| !refused.contains(&object.key))
+        .map(|object| (object.key, object.body))
+        .collect();
+    let failed = RefCell::new(None);
+    let outcome = target.probe(&bodies, &|index| {
+        announce(on, index).map_err(|error| {
+            failed.replace(Some(error));
+            NotAnnounced
+        })
+    });
+    if let Some(error) = failed.take() {
+        return Err(error);
+    }
+    let outcome = outcome.map_err(|error| common::target_error(on, &error))?;
+    observed.probed = Some(ProbeFacts {
+        made: outcome.made,
+        not_probed: outcome.not_probed,
+    });
+    observed.refused.extend(outcome.refused);
+    Ok(())
+}
+
 /// What is wanted and is not on the target, or differs there.
 fn to_make(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<Desired> {
     let seen = decide::seen(observed);
     let (wanted, _) = desired(spec, observed);
     wanted
         .into_iter()
-        .filter(|object| !seen.has(object))
+        .filter(|object| object.problems.is_empty() && !seen.has(object))
         .collect()
 }
 

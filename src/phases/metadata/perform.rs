@@ -1,10 +1,13 @@
 //! Creates what is missing. Each object is looked at again just before it is written.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::json;
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::decide::{Fate, fate, seen};
+use super::decide::{Fate, Seen, fate, seen};
 use super::{Desired, desired, spec};
 use crate::base::{Address, failpoint};
 use crate::clients::cluster::ClusterError;
@@ -12,6 +15,10 @@ use crate::clients::target::{Target, TargetError};
 use crate::diff::change::Edit;
 use crate::diff::observation::{ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::{core_fingerprint, differences, held_back};
+use crate::plan::model::MetadataSpec;
+
+/// Objects of one kind that are made at once: a cluster makes one after the other, and is kept busy.
+const AT_ONCE: usize = 8;
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Metadata(observed) = cx.observation else {
@@ -28,52 +35,175 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         .map_err(target_error)?;
     let (wanted, _) = desired(spec, observed);
     let total = wanted.len() as u64;
-    let mut created = Vec::new();
     let mut waiting = serde_json::Map::new();
-    let mut closed_last = Vec::new();
-    let seen = seen(observed);
-    let mut made = Vec::new();
-    for (done, object) in wanted.iter().enumerate() {
-        if cx.interrupt.draining() {
-            return Ok(Performed::Interrupted);
+    for object in &wanted {
+        let held = held_back(&object.body);
+        if !held.is_empty() {
+            let label = label(&object.key);
+            waiting.insert(label, serde_json::Value::Object(held));
         }
+    }
+    let seen = seen(observed);
+    let work = Work {
+        cx,
+        spec,
+        target: &*target,
+        seen: &seen,
+        total,
+        done: AtomicU64::new(0),
+    };
+    let mut made = Vec::new();
+    let mut created = 0;
+    // What stands on another kind comes after it.
+    for group in wanted.chunk_by(|left, right| left.key.kind == right.key.kind) {
+        let Some(outcomes) = work.make(group)? else {
+            return Ok(Performed::Interrupted);
+        };
+        for (object, outcome) in group.iter().zip(outcomes) {
+            created += usize::from(outcome == Outcome::Made);
+            if outcome != Outcome::Untouched {
+                made.push(object);
+            }
+        }
+    }
+    prove(on, &*target, &made)?;
+    let names = |chosen: &dyn Fn(&Desired) -> bool| -> Vec<&str> {
+        let chosen = wanted.iter().filter(|object| chosen(object));
+        chosen.map(|object| object.key.name.as_str()).collect()
+    };
+    let indices = names(&|object| object.key.kind == ObjectKind::Index);
+    let evidence = vec![format!(
+        "{} of {} on {on} made, all equal to the snapshot's after translation",
+        created,
+        crate::base::units::plural(total, "object"),
+    )];
+    Ok(Performed::Done {
+        outputs: json!({
+            "snapshot-uuid": observed.snapshot_uuid,
+            "indices": indices,
+            "held-back": waiting,
+            "closed-last": names(&|object| object.closed),
+        }),
+        evidence,
+    })
+}
+
+fn label(key: &ObjectKey) -> String {
+    format!("{} {}", key.kind.as_str(), key.name)
+}
+
+/// What became of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The plan has nothing to do with it.
+    Untouched,
+    /// An earlier run got so far.
+    There,
+    /// It was written.
+    Made,
+}
+
+/// What all objects are made with.
+struct Work<'a> {
+    cx: &'a PerformContext<'a>,
+    spec: &'a MetadataSpec,
+    target: &'a dyn Target,
+    seen: &'a Seen<'a>,
+    total: u64,
+    done: AtomicU64,
+}
+
+impl Work<'_> {
+    /// Makes objects of one kind, several at once; `None` when asked to stop.
+    fn make(&self, group: &[Desired]) -> Result<Option<Vec<Outcome>>, PhaseError> {
+        let target_error = |error| common::target_error(&self.spec.to.value, &error);
+        let indices: Vec<&str> = group
+            .iter()
+            .filter(|object| object.key.kind == ObjectKind::Index)
+            .filter(|object| matches!(fate(self.spec, self.seen, object), Fate::Create))
+            .map(|object| object.key.name.as_str())
+            .collect();
+        if indices.len() > 1 {
+            failpoint::hit("metadata.shield.before");
+            self.target.shield(&indices).map_err(target_error)?;
+            failpoint::hit("metadata.shield.after");
+        }
+        let made = self.make_at_once(group);
+        if indices.len() > 1 {
+            self.target.unshield().map_err(target_error)?;
+        }
+        made
+    }
+
+    fn make_at_once(&self, group: &[Desired]) -> Result<Option<Vec<Outcome>>, PhaseError> {
+        let next = AtomicUsize::new(0);
+        let failed = Mutex::new(None);
+        let outcomes = Mutex::new(vec![None; group.len()]);
+        let lock = |error: PhaseError| {
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.get_or_insert(error);
+        };
+        let work = || {
+            while !self.cx.interrupt.draining() {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(object) = group.get(at) else { return };
+                match self.make_one(object) {
+                    Ok(outcome) => {
+                        let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                        outcomes[at] = Some(outcome);
+                    }
+                    Err(error) => {
+                        lock(error);
+                        // The others end with what they have in hand.
+                        next.fetch_add(group.len(), Ordering::Relaxed);
+                        return;
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..AT_ONCE.min(group.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let outcomes = outcomes.into_inner();
+        let outcomes = outcomes.unwrap_or_else(PoisonError::into_inner);
+        Ok(outcomes.into_iter().collect())
+    }
+
+    fn make_one(&self, object: &Desired) -> Result<Outcome, PhaseError> {
+        let (cx, on) = (self.cx, &self.spec.to.value);
+        let target_error = |error| common::target_error(on, &error);
         (cx.progress)(Progress {
             unit: "objects".into(),
-            done: done as u64,
-            total,
+            done: self.done.fetch_add(1, Ordering::Relaxed),
+            total: self.total,
             bytes: 0,
             failed: 0,
             workers: 1,
         });
-        let kind = object.key.kind.as_str();
-        let name = object.key.name.as_str();
-        let held = held_back(&object.body);
-        if !held.is_empty() {
-            waiting.insert(format!("{kind} {name}"), serde_json::Value::Object(held));
-        }
-        if object.closed {
-            closed_last.push(name);
-        }
-        let replace = match fate(spec, &seen, object) {
-            Fate::Equal => continue,
-            Fate::Ask(_) => {
-                return Err(PhaseError::Stale(format!("{kind} {name} needs a decision")));
-            }
+        let label = label(&object.key);
+        let replace = match fate(self.spec, self.seen, object) {
+            Fate::Equal => return Ok(Outcome::Untouched),
+            Fate::Ask(_) => return Err(PhaseError::Stale(format!("{label} needs a decision"))),
             Fate::Create => false,
             Fate::Replace(_) => true,
         };
-        let before = target.get(&object.key).map_err(target_error)?;
+        let before = self.target.get(&object.key).map_err(target_error)?;
         let equal = before.as_ref().is_some_and(|before| {
             let edits: Vec<Edit> = differences(object.key.kind, &object.body, before);
             edits.is_empty()
         });
         if equal {
-            made.push(object);
-            continue; // an earlier run got so far
+            return Ok(Outcome::There);
         }
         if before.is_some() && !replace {
             return Err(PhaseError::Stale(format!(
-                "{kind} {name} appeared on {on} since the plan was made"
+                "{label} appeared on {on} since the plan was made"
             )));
         }
         let what = if replace {
@@ -88,36 +218,14 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             "core": core_fingerprint(object.key.kind, &object.body),
             "body": object.body,
         });
-        let label = format!("{kind} {name}");
         (cx.announce)(common::effect_with(on, what, &label, detail))?;
         failpoint::hit("metadata.put.before");
-        target
+        self.target
             .put(&object.key, &object.body)
             .map_err(|error| not_made(on, &label, &error))?;
         failpoint::hit("metadata.put.after");
-        made.push(object);
-        created.push(label);
+        Ok(Outcome::Made)
     }
-    prove(on, &*target, &made)?;
-    let indices: Vec<&str> = wanted
-        .iter()
-        .filter(|object| object.key.kind == ObjectKind::Index)
-        .map(|object| object.key.name.as_str())
-        .collect();
-    let evidence = vec![format!(
-        "{} of {} on {on} made, all equal to the snapshot's after translation",
-        created.len(),
-        crate::base::units::plural(total, "object"),
-    )];
-    Ok(Performed::Done {
-        outputs: json!({
-            "snapshot-uuid": observed.snapshot_uuid,
-            "indices": indices,
-            "held-back": waiting,
-            "closed-last": closed_last,
-        }),
-        evidence,
-    })
 }
 
 /// Names the object: a server's words do not always.

@@ -8,8 +8,9 @@ use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
 use super::streams::{MARK, mark};
 use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::mapping_types::DEFAULT;
 use crate::engines::metadata::normal_settings;
-use crate::engines::snapshot::IndexState;
+use crate::engines::snapshot::{IndexMetadata, IndexState};
 
 /// All objects, in the order in which they are created.
 pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, PhaseError> {
@@ -45,11 +46,7 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
             body.extend(mark(facts, field, aliases).map(|mark| (MARK.to_owned(), mark)));
         }
         body.insert("settings".into(), Value::Object(index.settings.clone()));
-        let mapping = match index.legacy_type() {
-            Some(type_name) => json!({ type_name: index.mapping() }),
-            None => index.mapping(),
-        };
-        body.insert("mappings".into(), mapping);
+        body.insert("mappings".into(), mapping(index));
         if let Some(shards) = index.routing_num_shards {
             body.insert("routing_num_shards".into(), json!(shards));
         }
@@ -69,6 +66,21 @@ pub(super) fn objects(view: &SnapshotView) -> Result<Vec<(ObjectKey, Value)>, Ph
     }
     objects.sort_by(|left, right| left.0.cmp(&right.0));
     Ok(objects)
+}
+
+/// The mapping below the name of each type, where that is not `_doc`. The defaults of 1.x to 5.x are a mapping of no
+/// documents, and the types have taken them over.
+fn mapping(index: &IndexMetadata) -> Value {
+    let types: Map<String, Value> = index
+        .types
+        .iter()
+        .filter(|it| it.type_name != DEFAULT || index.types.len() == 1)
+        .map(|it| (it.type_name.clone(), it.mapping.clone()))
+        .collect();
+    match types.get("_doc") {
+        Some(mapping) if types.len() == 1 => mapping.clone(),
+        _ => Value::Object(types),
+    }
 }
 
 /// The objects of snapshots with the indices that a wider selector adds: aliases over both are over all of them, and of
@@ -91,7 +103,7 @@ pub(super) fn with_more(
     all.into_iter().collect()
 }
 
-/// A template as `PUT` takes it: one mapping (the cluster keeps a list of them) and settings in normal form.
+/// A template as `PUT` takes it: mappings as one object (the cluster keeps a list of them) and settings in normal form.
 pub(in super::super) fn template(body: &Value, nested: bool) -> Value {
     let mut body = body.clone();
     let section = if nested {
@@ -106,7 +118,10 @@ pub(in super::super) fn template(body: &Value, nested: bool) -> Value {
         if let Some(mappings) = section.get_mut("mappings")
             && let Value::Array(list) = mappings
         {
-            *mappings = list.first().cloned().unwrap_or_else(|| json!({}));
+            // One a type, before 6.
+            let types = list.iter().filter_map(Value::as_object).flatten();
+            let types = types.map(|(name, mapping)| (name.clone(), mapping.clone()));
+            *mappings = Value::Object(types.collect());
         }
         if let Some(aliases) = section.get_mut("aliases")
             && let Value::Array(list) = aliases

@@ -24,6 +24,14 @@ use crate::plan::model::{Closed, DataStreams, MetadataSpec};
 /// What a backing index says of its stream: `{name, generation, timestamp_field, aliases}`.
 pub(in super::super) const MARK: &str = "data_stream";
 
+/// The path of an edit that says how a backing index is called now.
+const NAME: &str = "name";
+
+/// Whether an edit says that a backing index gets another name.
+pub(super) fn renames(edit: &Edit) -> bool {
+    edit.path == NAME
+}
+
 /// The mark of a backing index.
 pub(in super::super) fn mark(
     facts: &SnapshotIndexFacts,
@@ -83,6 +91,64 @@ fn sources(observed: &MetadataObservation) -> Vec<Source<'_>> {
     each.collect()
 }
 
+/// The objects that the target is to have of streams.
+pub(super) fn keys(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<ObjectKey> {
+    let choice = choice(spec.data_streams, observed.target);
+    let mut keys = Vec::new();
+    for source in sources(observed) {
+        let chosen = chosen(spec, choice, &source, &mut Vec::new());
+        if chosen.is_empty() {
+            continue;
+        }
+        if choice == Some(DataStreams::Indices) {
+            let names = chosen.iter().map(|(key, _)| ordinary_name(&key.name));
+            keys.extend(names.map(|name| object(ObjectKind::Index, &name)));
+            let over = source.aliases.iter().copied();
+            let over = over.chain(std::iter::once(source.name.as_str()));
+            keys.extend(over.map(|name| object(ObjectKind::Alias, name)));
+        } else {
+            keys.push(object(ObjectKind::DataStream, &source.name));
+        }
+    }
+    keys
+}
+
+fn object(kind: ObjectKind, name: &str) -> ObjectKey {
+    ObjectKey {
+        kind,
+        name: name.to_owned(),
+    }
+}
+
+/// The backing indices of a stream that the plan means; the others go to what is left out.
+fn chosen<'a>(
+    spec: &MetadataSpec,
+    choice: Option<DataStreams>,
+    source: &Source<'a>,
+    out: &mut Vec<LeftOut>,
+) -> Vec<(&'a ObjectKey, &'a Value)> {
+    let facts = SnapshotIndexFacts {
+        data_stream: Some(source.name.clone()),
+        ..SnapshotIndexFacts::default()
+    };
+    let mut chosen = Vec::new();
+    for (key, body) in &source.indices {
+        let closed = body.get("closed") == Some(&json!(true));
+        if let Some(reason) = left_out(&spec.include.indices, choice, (&key.name, &facts)) {
+            out.push(reason);
+        } else if closed && spec.closed == Closed::Skip && choice == Some(DataStreams::Indices) {
+            out.push(leave(
+                "index",
+                &key.name,
+                "closed, and the plan says `closed: skip`",
+            ));
+        } else {
+            chosen.push((*key, *body));
+        }
+    }
+    chosen
+}
+
 /// Adds the streams to what is wanted, or to what is left out.
 pub(super) fn add(
     spec: &MetadataSpec,
@@ -93,26 +159,7 @@ pub(super) fn add(
 ) {
     let choice = choice(spec.data_streams, observed.target);
     for source in sources(observed) {
-        let facts = SnapshotIndexFacts {
-            data_stream: Some(source.name.clone()),
-            ..SnapshotIndexFacts::default()
-        };
-        let mut chosen = Vec::new();
-        for (key, body) in &source.indices {
-            let closed = body.get("closed") == Some(&json!(true));
-            if let Some(reason) = left_out(&spec.include.indices, choice, (&key.name, &facts)) {
-                out.push(reason);
-            } else if closed && spec.closed == Closed::Skip && choice == Some(DataStreams::Indices)
-            {
-                out.push(leave(
-                    "index",
-                    &key.name,
-                    "closed, and the plan says `closed: skip`",
-                ));
-            } else {
-                chosen.push((*key, *body));
-            }
-        }
+        let chosen = chosen(spec, choice, &source, out);
         if chosen.is_empty() {
             continue;
         }
@@ -155,13 +202,10 @@ fn as_indices(
         let name = ordinary_name(&key.name);
         let mut body = (*body).clone();
         body[MARK] = json!(source.name);
-        let renamed = ObjectKey {
-            kind: ObjectKind::Index,
-            name: name.clone(),
-        };
+        let renamed = object(ObjectKind::Index, &name);
         let mut index = wanting.translated(&renamed, body);
         if let Some(edit) = index.edits.iter_mut().find(|edit| edit.path == MARK) {
-            "name".clone_into(&mut edit.path);
+            NAME.clone_into(&mut edit.path);
             edit.before = Some(json!(key.name));
             edit.after = Some(json!(name));
         }
@@ -174,11 +218,14 @@ fn as_indices(
         wanted.push(index);
     }
     let mut alias = |name: &str, indices: &Map<String, Value>| {
-        let key = ObjectKey {
-            kind: ObjectKind::Alias,
-            name: name.to_owned(),
-        };
-        wanted.push(wanting.translated(&key, json!({ "indices": indices })));
+        let key = object(ObjectKind::Alias, name);
+        // One alias may be over several streams.
+        let known = wanted.iter_mut().find(|other| other.key == key);
+        let known = known.and_then(|other| other.body.get_mut("indices")?.as_object_mut());
+        match known {
+            Some(known) => known.extend(indices.clone()),
+            None => wanted.push(wanting.translated(&key, json!({ "indices": indices }))),
+        }
     };
     alias(&source.name, &over);
     for name in &source.aliases {
@@ -203,15 +250,13 @@ fn as_stream(
         })
         .unwrap_or(TIMESTAMP);
     let mut stream = Desired {
-        key: ObjectKey {
-            kind: ObjectKind::DataStream,
-            name: source.name.clone(),
-        },
+        key: object(ObjectKind::DataStream, &source.name),
         body: Value::Null,
         edits: Vec::new(),
         denied: Vec::new(),
         closed: false,
         open: None,
+        problems: Vec::new(),
     };
     let mut generations = Vec::new();
     let mut waiting = Map::new();
@@ -366,6 +411,7 @@ mod tests {
             },
             closed: Closed::Migrate,
             data_streams: None,
+            types: BTreeMap::new(),
             rules: BTreeMap::new(),
             decide: BTreeMap::new(),
         }
@@ -396,6 +442,8 @@ mod tests {
             unknown_settings: BTreeSet::new(),
             refused: Vec::new(),
             target_templates: Vec::new(),
+            probed: None,
+            types: BTreeMap::new(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::super::common;
 use super::super::kind::DecideContext;
-use super::super::streams::{by_name, takes};
+use super::super::streams::{by_name, ordinary_name, takes};
 use super::found::{self, UNUSABLE};
 use super::intent::{Intent, Take, Wanted, intent};
+use super::name_mark;
 use super::{mismatch, repository};
 use crate::base::Address;
 use crate::base::units::{ByteRate, human_bytes, plural};
@@ -12,7 +13,7 @@ use crate::diff::change::{
     Action, ChangeClass, Effect, Estimate, Item, LeftOut, PhaseChange, Undo,
 };
 use crate::diff::observation::{LiveSource, SnapshotObservation};
-use crate::plan::model::{Phase, PhaseSpec, SnapshotSpec};
+use crate::plan::model::{DataStreams, Phase, PhaseKindName, PhaseSpec, SnapshotSpec};
 use crate::plan::selector::Selector;
 
 /// Bytes a second of one node, where the plan gives no cap: what servers hold by themselves.
@@ -96,7 +97,7 @@ pub(super) fn decide(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> 
     }
     change.items.extend(drift);
     change.fields = fields;
-    change.left_out = left_out(spec.indices, source);
+    change.left_out = left_out(spec.indices, source, change.provisional);
     change
 }
 
@@ -176,14 +177,16 @@ fn taken(
     spec: &Spec<'_>,
     take: &Take,
 ) -> PhaseChange {
-    let count = common::indices(take.indices.len());
+    let coming = coming(cx, spec, source, take);
+    let awaited: Vec<Item> = coming.iter().flatten().cloned().collect();
+    let count = common::indices(take.indices.len() + awaited.len());
     let kind = if take.why == "new-indices" {
         "a further snapshot"
     } else {
         "snapshot"
     };
-    let name = source
-        .next_name
+    let next_name = shown_name(source);
+    let name = next_name
         .as_ref()
         .map_or_else(String::new, |name| format!(" `{name}`"));
     let title = format!("{kind}{name} of {count} of {} → {}", spec.of, spec.to);
@@ -201,9 +204,14 @@ fn taken(
     );
     let mut change = PhaseChange::new(cx.phase, Action::Run, take.why, title, inputs);
     change.items = take.indices.iter().map(|name| item(source, name)).collect();
-    let questions = questions(cx, spec, source, take);
+    change.items.extend(awaited);
+    change
+        .items
+        .sort_by(|left, right| left.name.cmp(&right.name));
+    change.provisional = coming.is_some();
+    let questions = questions(cx, spec, source, take, coming.is_some());
     if questions.is_empty() {
-        effects(&mut change, spec, source, source.next_name.as_deref());
+        effects(&mut change, spec, source, next_name.as_deref());
         change.estimate = Some(estimate(spec, source, take));
     } else {
         change.action = Action::Decide;
@@ -213,18 +221,81 @@ fn taken(
     change
 }
 
-/// What stands in the way, one question each.
+/// The name that it will have; what a server can't keep beside a snapshot stands behind it.
+fn shown_name(source: &LiveSource) -> Option<String> {
+    let name = source.next_name.clone()?;
+    let keeps = source.version.is_none_or(name_mark::keeps_metadata);
+    Some(if keeps { name } else { format!("{name}.…") })
+}
+
+/// Indices that earlier phases of the plan have yet to make on the cluster; `None` where no phase has work there.
+fn coming(
+    cx: &DecideContext<'_>,
+    spec: &Spec<'_>,
+    source: &LiveSource,
+    take: &Take,
+) -> Option<Vec<Item>> {
+    let fills = |change: &&crate::diff::change::PhaseChange| {
+        let to = match cx.plan.phases.get(&change.address).map(|it| &it.spec) {
+            Some(PhaseSpec::Metadata(it)) => &it.to,
+            Some(PhaseSpec::Backfill(it)) => &it.to,
+            _ => return false,
+        };
+        to.value == *spec.of && common::is_pending(cx, change)
+    };
+    let filling: Vec<_> = cx.earlier.iter().filter(fills).collect();
+    if filling.is_empty() {
+        return None;
+    }
+    let mut items: Vec<Item> = Vec::new();
+    // Those that hold documents tell how many.
+    let (backfills, others): (Vec<_>, Vec<_>) = filling
+        .into_iter()
+        .partition(|change| change.kind == PhaseKindName::Backfill);
+    let filling = backfills.into_iter().chain(others);
+    for (by, from) in filling.flat_map(|it| it.items.iter().map(move |item| (it, item))) {
+        let name = arrives(cx, &by.address, &from.name);
+        let known = take.indices.contains(&name)
+            || source.indices.contains_key(&name)
+            || items.iter().any(|item| item.name == name);
+        if from.object == "index" && takes(spec.indices, &name) && !known {
+            items.push(Item {
+                docs: from.docs,
+                bytes: from.bytes,
+                note: common::AWAITED.to_owned(),
+                ..common::item(Action::Run, "index", name)
+            });
+        }
+    }
+    Some(items)
+}
+
+/// The name under which a phase brings an index: one behind a data stream may become an ordinary one. As a generation it gets
+/// a name of the server's; until then it is told by its old one.
+fn arrives(cx: &DecideContext<'_>, by: &Address, index: &str) -> String {
+    match cx.plan.phases.get(by).map(|phase| &phase.spec) {
+        Some(PhaseSpec::Backfill(it))
+            if it.data_streams == Some(DataStreams::Indices) && by_name(index).is_some() =>
+        {
+            ordinary_name(index)
+        }
+        _ => index.to_owned(),
+    }
+}
+
+/// What stands in the way, one question each. `filled`: whether earlier phases have yet to write to the cluster.
 fn questions(
     cx: &DecideContext<'_>,
     spec: &Spec<'_>,
     source: &LiveSource,
     take: &Take,
+    filled: bool,
 ) -> Vec<Item> {
     let mut items = Vec::new();
     let mut ask = |object: &str, name: &str, question: String, answers: Vec<String>| {
         items.push(common::question(object, name, UNUSABLE, question, answers));
     };
-    if take.indices.is_empty() {
+    if take.indices.is_empty() && !filled {
         ask(
             "cluster",
             spec.of.as_str(),
@@ -362,7 +433,7 @@ fn estimate(spec: &Spec<'_>, source: &LiveSource, take: &Take) -> Estimate {
     }
 }
 
-fn left_out(selector: &Selector, source: &LiveSource) -> Vec<LeftOut> {
+fn left_out(selector: &Selector, source: &LiveSource, filled: bool) -> Vec<LeftOut> {
     let mut left_out: Vec<LeftOut> = source
         .indices
         .keys()
@@ -375,7 +446,7 @@ fn left_out(selector: &Selector, source: &LiveSource) -> Vec<LeftOut> {
             Some(out)
         })
         .collect();
-    if source.unreachable.is_none() {
+    if source.unreachable.is_none() && !filled {
         let mut names: Vec<String> = source.indices.keys().cloned().collect();
         names.extend(source.indices.keys().filter_map(|name| by_name(name)));
         left_out.extend(

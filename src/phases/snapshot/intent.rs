@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::common;
+use super::name_mark::is_cluster;
 use super::series::selector_mark;
 use crate::base::Address;
 use crate::diff::observation::{Listed, LiveSource, SnapshotObservation};
@@ -58,7 +59,7 @@ pub(super) fn intent<'a>(
     let up = source.unreachable.is_none();
     let newest = source.list.last();
     let other = newest.is_some_and(|newest| {
-        (up && newest.cluster != source.cluster) || newest.global != wanted.global
+        (up && !is_cluster(&newest.cluster, &source.cluster)) || newest.global != wanted.global
     });
     let again = format!("# mig apply --redo {}   takes a new one", wanted.phase);
     if let Some(problem) = &observed.problem

@@ -6,6 +6,7 @@ use super::super::connections::{Connections, Reach};
 use super::super::kind::PhaseError;
 use super::super::live;
 use super::super::streams::takes;
+use super::name_mark::{keeps_metadata, pattern};
 use super::repository;
 use super::series::{Mark, Owner, Series, Taken, selector_mark};
 use crate::base::Address;
@@ -217,11 +218,20 @@ impl Looker<'_> {
         let (Some(name), true) = (&source.next_name, source.registered.is_some()) else {
             return Ok(Running::No);
         };
-        let Some(found) = repository::snapshot(client, &source.repository, name)? else {
+        // The mark in a name is known once it was taken.
+        let asked = match source.version {
+            Some(version) if !keeps_metadata(version) => pattern(name),
+            _ => name.clone(),
+        };
+        let Some(found) = repository::snapshot(client, &source.repository, &asked)? else {
             return Ok(Running::No);
         };
         let state = found.get("state").and_then(Value::as_str).unwrap_or("");
-        let mark = Mark::of(found.get("metadata"));
+        let name = found
+            .get("snapshot")
+            .and_then(Value::as_str)
+            .unwrap_or(name);
+        let mark = owner.mark(name, found.get("metadata"));
         let Some(mark) = mark.filter(|mark| owner.owns(mark)) else {
             return Ok(Running::Problem(format!(
                 "there is a snapshot `{name}` of somebody else in repository `{}` of {} ({state})",
@@ -229,7 +239,7 @@ impl Looker<'_> {
             )));
         };
         if state != "IN_PROGRESS" {
-            return Ok(Running::Ended(name.clone()));
+            return Ok(Running::Ended(name.to_owned()));
         }
         let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
         let indices = found.get("indices").and_then(Value::as_array);

@@ -8,16 +8,18 @@
 //! perform     registers the repository, takes a snapshot or waits for one that is being taken
 //! repository  how the store is registered on the cluster
 //! found       snapshots that are there
+//! name_mark   the mark in the name, where a server keeps nothing beside a snapshot
 //! undo        deletes what was taken
 //! ```
 //!
-//! The state is not needed to know what was taken: every snapshot carries whose it is. Deliberately absent: reading
+//! The state is not needed to know what was taken: every snapshot carries whose it is, in its metadata or in its name. Deliberately absent: reading
 //! documents.
 
 mod decide;
 mod found;
 mod intent;
 mod look;
+pub mod name_mark;
 mod perform;
 mod repository;
 pub mod series;

@@ -9,6 +9,7 @@ use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
 use super::decide::{Spec, spec};
 use super::intent::{Intent, Take, Wanted, intent};
+use super::name_mark;
 use super::series::{Mark, selector_mark};
 use super::{found, look, repository};
 use crate::base::failpoint;
@@ -60,13 +61,12 @@ pub(super) fn perform(
         Intent::Follow(running) => running.name.clone(),
         Intent::Take(take) => {
             let client = cx.connections.open_cluster(spec.of)?;
-            let name = source
+            let plain = source
                 .next_name
-                .clone()
+                .as_ref()
                 .ok_or_else(|| PhaseError::Stale("there is no state yet".into()))?;
             repository::register(cx, &client, spec.of, spec.to, spec.rate)?;
-            create(cx, &client, &spec, source, &take, &name)?;
-            name
+            create(cx, &client, &spec, source, &take, plain)?
         }
     };
     let client = cx.connections.open_cluster(spec.of)?;
@@ -84,22 +84,11 @@ fn create(
     spec: &Spec<'_>,
     source: &LiveSource,
     take: &Take,
-    name: &str,
-) -> Result<(), PhaseError> {
+    plain: &str,
+) -> Result<String, PhaseError> {
     let about = client
         .about()
         .map_err(|error| look::failed(spec.of, &error))?;
-    if !keeps_metadata(about.version) {
-        return Err(PhaseError::NotYet {
-            message: format!(
-                "{} ({}) can't keep beside a snapshot whose it is, so mig would not know its own again",
-                spec.of, about.version
-            ),
-            help:
-                "take the snapshot yourself and name it: `snapshot: { existing: { store, name } }`"
-                    .into(),
-        });
-    }
     let mark = Mark {
         plan: cx.plan.name.clone(),
         lineage: cx.connections.lineage().to_owned(),
@@ -110,6 +99,8 @@ fn create(
         indices: selector_mark(spec.indices),
         global: spec.global,
     };
+    let name = name_mark::name(plain, &mark, Some(about.version));
+    let name = name.as_str();
     let repository = source.repository.as_str();
     (cx.announce)(common::effect_with(
         spec.of,
@@ -128,8 +119,12 @@ fn create(
         "ignore_unavailable": false,
         "include_global_state": spec.global,
         "partial": false,
-        "metadata": mark.metadata(),
     });
+    if name_mark::keeps_metadata(about.version)
+        && let Value::Object(fields) = &mut body
+    {
+        fields.insert("metadata".into(), mark.metadata());
+    }
     // Where global state brings system indices along, it is told not to.
     if has_feature_states(about.version)
         && let Value::Object(fields) = &mut body
@@ -139,14 +134,15 @@ fn create(
     let made = client.send(Request::put(path).json(&body));
     failpoint::hit("snapshot.create.after");
     match made {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(name.to_owned()),
         // An answer that got lost made the client ask again: what is there may be our own.
         Err(error) if error.kind() == "invalid_snapshot_name_exception" => {
             let there = repository::snapshot(client, repository, name)
                 .map_err(|error| look::failed(spec.of, &error))?;
             let its = there.and_then(|it| Mark::of(it.get("metadata")));
-            if its == Some(mark) {
-                Ok(())
+            // A name with a mark is nobody else's.
+            if its == Some(mark) || name != plain {
+                Ok(name.to_owned())
             } else {
                 Err(look::failed(spec.of, &error))
             }
@@ -170,11 +166,6 @@ fn not_made(spec: &Spec<'_>, name: &str, error: &ClusterError) -> PhaseError {
         message: format!("cluster `{}`: snapshot `{name}`: {error}", spec.of),
         help: Some(help),
     }
-}
-
-/// Metadata of snapshots came with Elasticsearch 7.3.
-fn keeps_metadata(version: ProductVersion) -> bool {
-    version.product == Product::OpenSearch || version.version.floor() >= (7, 3, 0)
 }
 
 /// Feature states came with Elasticsearch 7.12; OpenSearch has none.

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::name_mark;
 use crate::base::{Address, Fingerprint};
 use crate::engines::snapshot::{Repository, Snapshot, SnapshotError};
 use crate::plan::selector::Selector;
@@ -107,6 +108,17 @@ impl Owner {
             .collect()
     }
 
+    /// The mark of a snapshot of one of these phases: beside it, or in its name.
+    pub fn mark(&self, name: &str, metadata: Option<&Value>) -> Option<Mark> {
+        Mark::of(metadata).or_else(|| {
+            let phases: Vec<&str> = std::iter::once(&self.phase)
+                .chain(&self.before)
+                .map(Address::as_str)
+                .collect();
+            name_mark::read(name, &self.plan, &phases)
+        })
+    }
+
     /// Whether a mark is this phase's.
     pub fn owns(&self, mark: &Mark) -> bool {
         let phase = |address: &Address| address.as_str() == mark.phase;
@@ -125,12 +137,13 @@ fn numbered(base: &str, number: u32) -> String {
 }
 
 fn number_of(base: &str, name: &str) -> Option<u32> {
-    let rest = name.strip_prefix(base)?;
-    if rest.is_empty() {
+    if name_mark::is_named(name, base) {
         return Some(1);
     }
-    let number: u32 = rest.strip_prefix('-')?.parse().ok()?;
-    (number > 1).then_some(number)
+    let rest = name.strip_prefix(base)?.strip_prefix('-')?;
+    let plain = rest.split('.').next()?;
+    let number: u32 = plain.parse().ok()?;
+    (number > 1 && name_mark::is_named(rest, plain)).then_some(number)
 }
 
 /// A name of the plan as a part of a snapshot's or repository's name: what such names may not hold becomes `-`, and then
@@ -182,7 +195,7 @@ impl Series {
                 continue;
             };
             let snapshot = repository.snapshot(&entry.name)?;
-            match Mark::of(snapshot.info().metadata.as_ref()) {
+            match owner.mark(&entry.name, snapshot.info().metadata.as_ref()) {
                 Some(mark) if owner.owns(&mark) => series.ours.push(Taken { mark, snapshot }),
                 mark if number == 1 && owner.name.is_some() => {
                     let whose = mark.map_or_else(
@@ -226,10 +239,11 @@ impl Series {
     /// The number of the next one.
     pub fn next(&self, owner: &Owner) -> u32 {
         let mut number = self.newest().map_or(1, |newest| newest.mark.number + 1);
-        while owner
-            .name(number)
-            .is_some_and(|name| self.names.contains(&name))
-        {
+        let taken = |plain: &str| {
+            let mut names = self.names.iter();
+            names.any(|name| name_mark::is_named(name, plain))
+        };
+        while owner.name(number).is_some_and(|name| taken(&name)) {
             number += 1;
         }
         number
@@ -252,7 +266,8 @@ pub fn lineage_left(
         }
         let snapshot = repository.snapshot(&entry.name)?;
         let info = snapshot.info();
-        let Some(mark) = Mark::of(info.metadata.as_ref()) else {
+        let in_name = || name_mark::read(&entry.name, plan, &[phase.as_str()]);
+        let Some(mark) = Mark::of(info.metadata.as_ref()).or_else(in_name) else {
             continue;
         };
         let at = info.start_time_millis.unwrap_or(0);

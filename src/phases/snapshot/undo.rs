@@ -10,7 +10,7 @@ use super::super::connections::Connections;
 use super::super::kind::{PhaseError, UndoContext, UndoPlan};
 use super::decide::spec;
 use super::series::{Mark, Series};
-use super::{look, repository};
+use super::{look, name_mark, repository};
 use crate::clients::cluster::Request;
 use crate::plan::model::{Phase, Plan};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -63,7 +63,13 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         else {
             continue;
         };
+        let before = cx.plan.renamed.get(cx.address);
+        let phases: Vec<&str> = std::iter::once(cx.address)
+            .chain(before)
+            .map(crate::base::Address::as_str)
+            .collect();
         let ours = Mark::of(there.get("metadata"))
+            .or_else(|| name_mark::read(&effect.name, &cx.plan.name, &phases))
             .is_some_and(|mark| mark.plan == cx.plan.name && mark.lineage == cx.lineage);
         if !ours {
             return Err(PhaseError::Failed {

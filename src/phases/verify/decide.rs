@@ -3,8 +3,8 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::streams;
-use super::spec;
+use super::super::{streams, types};
+use super::{spec, way};
 use crate::base::units::human_bytes;
 use crate::base::version::ProductVersion;
 use crate::base::{Address, Fingerprint};
@@ -33,7 +33,8 @@ pub(super) fn selected<'a>(
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = streams::left_out(&spec.indices, choice, (name, facts)) {
+        let of = types::of(name, facts);
+        if let Some(reason) = streams::left_out(&spec.indices, choice, (of, facts)) {
             left_out.push(reason);
             continue;
         }
@@ -45,9 +46,19 @@ pub(super) fn selected<'a>(
             });
             continue;
         }
+        if observed.source_cluster.is_some()
+            && types::changes_documents(plan, &spec.target.value, of)
+        {
+            left_out.push(LeftOut {
+                object: "index".into(),
+                name: name.clone(),
+                reason: "its mapping types are taken apart: it is proved against a snapshot, not against the live source".into(),
+            });
+            continue;
+        }
         let is_moved = moved.is_empty()
             || moved.iter().any(|(_, backfill)| {
-                takes(backfill, choice, name, facts)
+                takes(backfill, choice, of, facts)
                     && !(facts.closed && backfill.closed == Closed::Skip)
             });
         if is_moved {
@@ -60,6 +71,8 @@ pub(super) fn selected<'a>(
             });
         }
     }
+    // The parts of a split index are left out as one.
+    left_out.dedup();
     (chosen, left_out)
 }
 
@@ -107,7 +120,7 @@ pub(super) fn backfills<'a>(
         .collect()
 }
 
-/// The backfill that writes an index, where there is one.
+/// The backfill that writes an index, by its name at the source, where there is one.
 pub(super) fn backfill_of<'a>(
     plan: &'a Plan,
     spec: &VerifySpec,
@@ -116,7 +129,12 @@ pub(super) fn backfill_of<'a>(
 ) -> Option<(&'a Address, &'a BackfillSpec)> {
     let all = backfills(plan, spec);
     let choice = choice(plan, spec, observed.target_version);
-    let facts = observed.source.get(index)?;
+    // What a split made of an index stands under other names.
+    let facts = observed.source.get(index).or_else(|| {
+        let mut parts = observed.source.iter();
+        let (_, facts) = parts.find(|(name, facts)| types::of(name, facts) == index)?;
+        Some(facts)
+    })?;
     all.into_iter()
         .find(|(_, backfill)| takes(backfill, choice, index, facts))
 }
@@ -188,7 +206,16 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     };
     let on = &spec.target.value;
     let (chosen, left_out) = selected(cx.plan, spec, observed);
-    let inputs = common::inputs(cx, &identity(&chosen, observed));
+    let marks: Vec<_> = chosen
+        .iter()
+        .filter_map(|(name, facts)| Some((name, way(cx.plan, spec).mark(name, facts)?)))
+        .collect();
+    let identity = identity(&chosen, observed);
+    let inputs = if marks.is_empty() {
+        common::inputs(cx, &identity)
+    } else {
+        common::inputs(cx, &(&identity, marks))
+    };
     let provisional = observed.snapshot_uuid.is_none() && observed.source_cluster.is_none();
     let record = common::record(cx.state, &cx.phase.address);
     let done = common::done(cx.state, &cx.phase.address);
@@ -215,9 +242,20 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         None if record.is_some() => (Action::Check, "failed-before"),
         None => (Action::Check, "not-verified-yet"),
     };
+    let is_there = |name: &str| observed.source.contains_key(name);
+    let streams_taken = choice(cx.plan, spec, observed.target_version);
+    let awaited: Vec<Item> = common::awaited(cx, &spec.source.value, &is_there)
+        .into_iter()
+        .filter(|item| streams::takes_awaited(&spec.indices, streams_taken, &item.name))
+        .map(|item| Item {
+            action: Action::Check,
+            note: common::AWAITED.to_owned(),
+            ..item.clone()
+        })
+        .collect();
     let title = format!(
         "{} on {on}: {}",
-        common::indices(chosen.len()),
+        common::indices(chosen.len() + awaited.len()),
         depth(spec.content)
     );
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
@@ -240,6 +278,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             bytes: Some(facts.bytes),
             ..common::item(Action::Check, "index", *name)
         })
+        .chain(awaited)
         .collect();
     let bytes: u64 = chosen.iter().map(|(_, facts)| facts.bytes).sum();
     change.effects = effects(cx.plan, spec, bytes, &objects, &closing);

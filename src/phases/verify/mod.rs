@@ -19,9 +19,10 @@ use super::kind::{
     UndoPlan,
 };
 use super::streams;
+use super::types::{self, Way};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{Observation, VerifyObservation};
-use crate::plan::model::{Phase, PhaseSpec, VerifySpec};
+use crate::plan::model::{Phase, PhaseSpec, Plan, VerifySpec};
 use crate::state::model::PhaseRecord;
 
 /// The kind.
@@ -43,14 +44,15 @@ impl PhaseKind for Verify {
         } else {
             let view = cx.connections.source(&spec.source.value)?;
             snapshot_uuid = view.snapshot_uuid();
-            view.indices().clone()
+            way(cx.plan, spec).targets(view.indices())
         };
         let choice = decide::choice(cx.plan, spec, Some(version));
         let target = streams::landed(plain, choice, &source);
         let mut indices = BTreeMap::new();
         let mut to_close = Vec::new();
         for (name, source) in &source {
-            if streams::left_out(&spec.indices, choice, (name, source)).is_some() {
+            let of = types::of(name, source);
+            if streams::left_out(&spec.indices, choice, (of, source)).is_some() {
                 continue;
             }
             if let Some(found) = target.index_facts(name, 0).map_err(error)? {
@@ -89,6 +91,15 @@ impl PhaseKind for Verify {
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         held_back::undo(cx)
+    }
+}
+
+/// Where the documents came from and went.
+fn way<'a>(plan: &'a Plan, spec: &'a VerifySpec) -> Way<'a> {
+    Way {
+        plan,
+        from: &spec.source.value,
+        to: &spec.target.value,
     }
 }
 

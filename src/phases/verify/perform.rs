@@ -1,6 +1,6 @@
 //! Compares, writes the evidence file, and puts in force what waited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::super::common;
 use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::super::streams;
+use super::super::{streams, types};
 use super::decide::{backfill_of, choice, identity, selected, waiting};
 use super::source_writes::SourceWrites;
-use super::{evidence, held_back, live, spec};
+use super::{evidence, held_back, live, spec, way};
 use crate::base::units::plural;
 use crate::clients::target::Target;
 use crate::diff::observation::{
@@ -101,7 +101,13 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         Ok(report) => report,
         Err(performed) => return Ok(performed),
     };
-    let writes = SourceWrites::find(cx, spec, &view, &work.names)?;
+    let names: BTreeSet<&str> = work
+        .chosen
+        .iter()
+        .map(|(name, facts)| types::of(name, facts))
+        .collect();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let writes = SourceWrites::find(cx, spec, &view, &names)?;
     work.conclude(&report, Some(&writes), &opened)
 }
 
@@ -162,10 +168,21 @@ impl Work<'_> {
                     missing.shard, missing.reason
                 ));
             }
+            if let Some(route) = way(self.cx.plan, self.spec).route(name, facts)
+                && !route.dropped.is_empty()
+            {
+                let dropped: Vec<&str> = route.dropped.iter().map(String::as_str).collect();
+                statements.push(format!(
+                    "{}: documents of type {} are left out as the plan says",
+                    route.of,
+                    common::few(&dropped)
+                ));
+            }
             let Some(gap) = &facts.source_gap else {
                 continue;
             };
-            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, self.observed, name)
+            let of = types::of(name, facts);
+            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, self.observed, of)
             else {
                 continue;
             };
@@ -193,7 +210,8 @@ impl Work<'_> {
         &self,
         view: &SnapshotView,
     ) -> Result<Result<Report, Performed>, PhaseError> {
-        let source = view.source(&self.names, &|index| self.without_source(index))?;
+        let way = way(self.cx.plan, self.spec);
+        let source = way.source(view, &self.chosen, &|index| self.without_source(index))?;
         let side = SourceSide::new(&source, view.label());
         self.compare(&side).map_err(|error| view.or_vanished(error))
     }

@@ -1,9 +1,11 @@
 //! Whether the source was written to after the snapshot: the last sequence number of each shard in the snapshot's commit
-//! beside the one that the live shard has now.
+//! beside the one that the live shard has now. Before Elasticsearch 6 there are none: there the segments of the commit are held
+//! beside those of the live shard, and nothing may wait in its translog.
 //!
 //! A number rises with every write and delete, one that changed nothing too. Refreshes, merges, syncing of checkpoints and
 //! retention leases leave it as it is, so a difference means that a client wrote (or, after the failure of a primary, that a gap
-//! was filled with an operation that does nothing). Deliberately absent: which documents were written.
+//! was filled with an operation that does nothing). Segments change by merges too, so there a difference may be less than a write.
+//! Deliberately absent: which documents were written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use serde::Serialize;
 use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, PhaseError};
 use crate::base::Address;
-use crate::clients::cluster::{LiveIndex, indices};
+use crate::base::units::plural;
+use crate::clients::cluster::{ClusterClient, LiveIndex, ShardPieces, indices, pieces};
 use crate::engines::lucene::{Commit, SegmentFiles};
 use crate::engines::snapshot::Snapshot;
 use crate::plan::model::{PhaseSpec, SnapshotSpec, SourceWrites as Rule, VerifySpec};
@@ -35,6 +38,16 @@ pub(super) struct SourceWrites {
     snapshot: BTreeMap<String, Vec<Option<i64>>>,
     /// Those of the live cluster.
     live: BTreeMap<String, Vec<Option<i64>>>,
+    /// Indices without such numbers, whose segments were compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by_segments: Vec<String>,
+}
+
+fn failed(cluster: &Address, error: &crate::clients::cluster::ClusterError) -> PhaseError {
+    PhaseError::Failed {
+        message: format!("cluster `{cluster}`: {error}"),
+        help: Some(error.help()),
+    }
 }
 
 impl SourceWrites {
@@ -51,6 +64,7 @@ impl SourceWrites {
             moved: BTreeMap::new(),
             snapshot: BTreeMap::new(),
             live: BTreeMap::new(),
+            by_segments: Vec::new(),
             cluster,
         };
         let Some(cluster) = &found.cluster else {
@@ -59,13 +73,12 @@ impl SourceWrites {
             return Ok(found);
         };
         let live = match cx.connections.open_cluster(cluster) {
-            Ok(client) => indices(&client).map_err(|error| PhaseError::Failed {
-                message: format!("cluster `{cluster}`: {error}"),
-                help: Some(error.help()),
-            }),
+            Ok(client) => indices(&client)
+                .map(|live| (client, live))
+                .map_err(|error| failed(cluster, &error)),
             Err(error) => Err(error),
         };
-        let live = match live {
+        let (client, live) = match live {
             Ok(live) => live,
             Err(error) if spec.source_writes == Rule::Allow => {
                 found.not_told = Some(error.to_string());
@@ -85,7 +98,7 @@ impl SourceWrites {
             }
         };
         for name in names {
-            found.look(view, name, live.get(name))?;
+            found.look(view, name, live.get(name), &client)?;
         }
         Ok(found)
     }
@@ -95,6 +108,7 @@ impl SourceWrites {
         view: &SnapshotView,
         name: &str,
         live: Option<&LiveIndex>,
+        client: &ClusterClient,
     ) -> Result<(), PhaseError> {
         let facts = view
             .facts
@@ -103,8 +117,8 @@ impl SourceWrites {
         let (Some(facts), Some(snapshot)) = (facts, view.owner(name)) else {
             return Ok(());
         };
-        let then = (0..facts.shards)
-            .map(|shard| last_seq_no(snapshot, name, shard))
+        let commits = (0..facts.shards)
+            .map(|shard| commit(snapshot, name, shard))
             .collect::<Result<Vec<_>, String>>()
             .map_err(|message| {
                 view.or_vanished(PhaseError::Failed {
@@ -112,7 +126,22 @@ impl SourceWrites {
                     help: Some("check the snapshot".into()),
                 })
             })?;
-        if let Some(difference) = difference(&facts.uuid, facts.closed, &then, live) {
+        let then: Vec<Option<i64>> = commits.iter().map(|commit| commit.max_seq_no).collect();
+        let numberless = |live: &LiveIndex| {
+            let none = |numbers: &[Option<i64>]| numbers.iter().all(Option::is_none);
+            live.uuid == facts.uuid && !live.closed && none(&then) && none(&live.seq_nos)
+        };
+        let difference = if live.is_some_and(numberless) {
+            let now = pieces(client, name).map_err(|error| PhaseError::Failed {
+                message: error.to_string(),
+                help: Some(error.help()),
+            })?;
+            self.by_segments.push(name.to_owned());
+            other_pieces(&commits, &now)
+        } else {
+            difference(&facts.uuid, facts.closed, &then, live)
+        };
+        if let Some(difference) = difference {
             self.moved.insert(name.to_owned(), difference);
         }
         self.snapshot.insert(name.to_owned(), then);
@@ -143,7 +172,17 @@ impl SourceWrites {
                 "whether the source was written to after the snapshot can't be told: {why}"
             )],
             (None, Some(cluster)) if self.moved.is_empty() => vec![format!(
-                "{cluster} was not written to after the snapshot: the last sequence number of every shard is the same"
+                "{cluster} was not written to after the snapshot: {} of every shard {} the same",
+                if self.by_segments.is_empty() {
+                    "the last sequence number"
+                } else {
+                    "the segments"
+                },
+                if self.by_segments.is_empty() {
+                    "is"
+                } else {
+                    "are"
+                },
             )],
             _ => self.named(),
         }
@@ -176,14 +215,37 @@ fn cluster_of<'a>(cx: &'a PerformContext<'_>, spec: &VerifySpec) -> Option<&'a A
     }
 }
 
-fn last_seq_no(snapshot: &Snapshot, index: &str, shard: u32) -> Result<Option<i64>, String> {
+fn commit(snapshot: &Snapshot, index: &str, shard: u32) -> Result<Commit, String> {
     let place = |error: &dyn std::fmt::Display| format!("{index}/{shard}: {error}");
     let found = snapshot
         .shard(index, shard)
         .map_err(|error| place(&error))?;
     let files: Arc<dyn SegmentFiles> = Arc::clone(found.files()) as Arc<dyn SegmentFiles>;
-    let commit = Commit::read(&*files).map_err(|error| place(&error))?;
-    Ok(commit.max_seq_no)
+    Commit::read(&*files).map_err(|error| place(&error))
+}
+
+/// How the segments of live shards differ from those of the snapshot; `None`: they are the same, and nothing waits.
+fn other_pieces(then: &[Commit], now: &BTreeMap<u32, ShardPieces>) -> Option<String> {
+    let shards: Vec<String> = (0..)
+        .zip(then)
+        .filter_map(|(shard, then)| {
+            let Some(now) = now.get(&shard) else {
+                return Some(format!("shard {shard} has no primary that answers"));
+            };
+            if now.waiting > 0 {
+                let waiting = plural(now.waiting, "operation");
+                return Some(format!("shard {shard}: {waiting} since"));
+            }
+            let segments = then.segments.iter();
+            let then: BTreeMap<String, u64> = segments
+                .map(|it| (it.name.clone(), u64::from(it.del_count)))
+                .collect();
+            (then != now.segments).then(|| {
+                format!("shard {shard}: other segments, by a write or (there are no sequence numbers to tell) by a merge")
+            })
+        })
+        .collect();
+    (!shards.is_empty()).then(|| shards.join(", "))
 }
 
 /// How a live index differs from that of the snapshot; `None`: it was not written to.

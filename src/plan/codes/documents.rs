@@ -1,8 +1,25 @@
-//! Documents on their way (MIG300–MIG339): what stands between them and the target, explained here.
+//! Documents on their way (MIG300–MIG339): what stands against taking them as the plan says, found when planning.
 
 use super::codes;
 
 codes! {
+    IDS_COLLIDE = 320 Error "an `_id` stands in several types"
+        "Types had identities of their own: `post#1` and `comment#1` are two documents, and in one index without types one of them would take the \
+         place of the other. A union keeps `_id` only where planning read all identities and found none in two types; indices beyond the limits of that \
+         reading are not proved. `ids: type-prefix` makes each `_id` `type#id`; `take: split` gives each type an index of its own."
+        "types: { blog: { take: union } }" => "types: { blog: { take: union, ids: type-prefix } }";
+    FIELDS_CONFLICT = 321 Error "types define a field differently"
+        "One index has one definition of a field, and these types have several. Split the types into indices of their own, leave one of them out with \
+         `drop`, or say with `prefer` whose definition counts; documents of the others that don't fit it fail by name."
+        "types: { blog: { take: union } }" => "types: { blog: { take: union, prefer: post } }";
+    NAME_TAKEN = 322 Error "an index of a split can't have its name"
+        "The name that the pattern gives is another index's or alias's already, two types get the same (names of indices are in lower case), or it is \
+         none that an index can have. Give another `name`."
+        "types: { shop: { take: split, name: \"{type}\" } }" => "types: { shop: { take: split, name: \"{index}-{type}\" } }";
+    TYPES_UNFIT = 323 Error "`types` does not fit the index"
+        "A rule of `types` names a type that the index has not got, drops all of them, names a field that a type has already, or is for an index that is \
+         not among what is moved: a typing error more often than not."
+        "types: { blog: { take: union, drop: [pots] } }" => "types: { blog: { take: union, drop: [post] } }";
     STREAM_AHEAD = 330 Error "a data stream is ahead of its documents"
         "A data stream gives documents to its newest generation alone. On the target it has more generations than were made for what is \
          loaded, so that the documents that are still to come would stand in the wrong one: somebody, or a policy, rolled it over, or it was \

@@ -128,4 +128,8 @@ codes! {
     EMPTY_PLAN = 36 Error "nothing to do"
         "A plan has at least one phase, or `hops`."
         "phases: {}" => "phases: { base: { snapshot: … } }";
+    BAD_TYPES = 39 Error "`types` contradicts itself"
+        "`types` says how the mapping types of old indices are taken. `name` and `alias` belong to a split, the name of a split has `{type}` \
+         in it so that each type gets an index of its own, and fields that are added have plain names."
+        "types: { shop: { take: union, name: \"shop-{type}\" } }" => "types: { shop: { take: split, name: \"shop-{type}\" } }";
 }

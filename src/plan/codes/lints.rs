@@ -32,4 +32,21 @@ codes! {
         "A variable, cluster or store that nothing refers to is either left over, or the place that should refer to it has \
          another name."
         "vars: { workers: { type: int, default: 2 } }" => "docs: { backfill: { from: base, to: os, workers: \"${vars.workers}\" } }";
+    HOP_BACKWARDS = 67 Warning "a hop leads back"
+        "Metadata is translated from what is older to what is newer. What a newer server has and an older one lacks is told by the \
+         plan, index by index, and most of it has no translation. An order of clusters that is turned round is the common cause."
+        "hops: [os3, os2]" => "hops: [os2, os3]";
+    HOP_OF_ONE_VERSION = 68 Warning "a hop leads nowhere"
+        "Both clusters have one version, so that nothing is gained on the way to a newer one, and every document is written once \
+         more. To move a cluster to other machines is a plan of its own, with one hop."
+        "hops: [es56, es710-a, es710-b, os2]" => "hops: [es56, es710-a, os2]";
+    HOP_TO_ITSELF = 69 Warning "a path comes by one cluster twice"
+        "Two clusters of the path have one address. A hop between them would read a cluster and write to it again, and a later hop \
+         would meet the indices of an earlier one."
+        "a: { endpoint: https://es:9200 }\nb: { endpoint: https://es:9200 }" => "a: { endpoint: https://es:9200 }\nb: { endpoint: https://es-new:9200 }";
+    STORE_OF_SEVERAL = 70 Warning "two clusters write to one store"
+        "A cluster keeps in memory what a snapshot repository held when it last looked, and a second one that writes there is not \
+         noticed: servers call such a repository corrupt, and older ones damage it. Each cluster that snapshots are taken of needs \
+         a store of its own; a store that is only read is no matter."
+        "with: { store: snapshots }" => "with: { store: \"snapshots-${hop.from}\" }";
 }

@@ -1,9 +1,8 @@
 //! The table of codes: what each finding is called, why it is one and how to mend it. `mig explain` prints it.
 //!
 //! A code is never given another meaning. Ranges: 001–039 the language (`language`), 040–059 order and invariants
-//! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`), 300–339 documents on
-//! their way (`documents`). Deliberately absent: the codes of
-//! translation rules, which belong to the metadata engine and are shown by `mig rules`.
+//! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`), 300–339 documents on their way
+//! (`documents`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
 
 pub mod documents;
 pub mod graph;

@@ -81,9 +81,9 @@ codes! {
         "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!logs\"] } }";
     SEVERAL_TYPES = 97 Error "an index has several types"
         "Before Elasticsearch 6 an index could have several types, each with identities of its own: the same `_id` may stand for two documents, \
-         and one of them would be lost in an index without types. This version moves no such index. At the source, write each type into an index \
-         of its own (`_reindex` with a `type`, from Elasticsearch 2.3 on), or leave the index out; its documents can be had by `mig export`."
-        "docs: { backfill: { from: base, to: os } }" => "docs: { backfill: { from: base, to: os, indices: [\"*\", \"!forum\"] } }";
+         and one of them would be lost in an index without types. `types` of the metadata phase says how they are taken: `union` puts them into one \
+         index (with `ids: type-prefix` where an `_id` stands in two of them), `split` each into an index of its own; or leave the index out."
+        "meta: { metadata: { from: base, to: os } }" => "meta: { metadata: { from: base, to: os, types: { forum: { take: split } } } }";
     DATA_STREAM = 99 Error "a data stream can't be one on the target"
         "A data stream is made by a composable template whose pattern fits its name and that says `data_stream: {}`; Elasticsearch takes \
          `@timestamp` alone for its field of time, and before 7.9 it has no data streams. Something of this is lacking: it is said what. Move \

@@ -188,7 +188,12 @@ pub(super) fn unsupported_target(
             format!("mig does not write to {version}, the version of `{name}`"),
         )
         .at(at)
-        .help("targets are OpenSearch 1 to 3, and Elasticsearch 6.8 to 7.17"),
+        .help(
+            cluster
+                .version
+                .and_then(|version| versions::why_no_target(cluster.product, version))
+                .unwrap_or("targets are OpenSearch 1 to 3, and Elasticsearch 6.8 to 7.17"),
+        ),
     );
 }
 

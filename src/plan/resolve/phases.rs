@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::types::types;
 use crate::base::Address;
 use crate::plan::codes::language as code;
 use crate::plan::decode::{Context, first_of};
@@ -469,6 +470,7 @@ fn metadata(
             .iter()
             .map(|(name, answer)| (name.value.clone(), answer.clone()))
             .collect(),
+        types: types(body.types.as_ref()?, resolver.cx)?,
     })
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) heap_mib: Option<u32>,
     /// Whether the modules are added that its distribution lacks.
     pub(crate) with_modules: bool,
+    /// Whether analysers and vectors are added too, where there are any.
+    pub(crate) with_extensions: bool,
 }
 
 /// The shared Elasticsearch 7.10.2.
@@ -90,6 +92,9 @@ impl Server {
         let mut spec = NodeSpec::new(which);
         if options.with_modules {
             spec.plugins = which.modules();
+        }
+        if options.with_extensions {
+            spec.plugins.extend(which.extensions());
         }
         if let Some(heap_mib) = options.heap_mib {
             spec.heap_mib = heap_mib;

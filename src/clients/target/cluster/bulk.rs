@@ -1,8 +1,8 @@
 //! Sends one batch by `_bulk` until every document of it is settled: written, newer there, or refused for good.
 //!
-//! Documents go to an alias of `mig`'s own that only this index has, with `require_alias`: an index that is removed in
-//! between takes the alias along, so that nothing is ever made by itself, and one that is made anew under the same name
-//! gets no document. Sending a document twice does no harm: by its `_id`, and by its version where that is kept.
+//! Documents go to an alias of `mig`'s own that only this index has, with `require_alias` or, where a server does not know
+//! that, by a name that no index may have: an index that is removed in between takes the alias along, so that nothing is ever
+//! made by itself, and one that is made anew under the same name gets no document. Sending a document twice does no harm: by its `_id`, and by its version where that is kept.
 
 use std::time::Duration;
 
@@ -114,7 +114,8 @@ fn meaning(status: u16, kind: &str) -> Meaning {
         (409, _) => Meaning::Newer,
         (403 | 429, "cluster_block_exception") => Meaning::Blocked,
         (_, "index_closed_exception") => Meaning::Closed,
-        (404, _) => Meaning::Gone,
+        // Without its alias a server would make an index of that name, which no index may have.
+        (404, _) | (400, "invalid_index_name_exception") => Meaning::Gone,
         (401 | 403, _) => Meaning::Forbidden,
         (429 | 502 | 503 | 504, _)
         | (
@@ -462,6 +463,7 @@ mod tests {
             (503, block, Meaning::Again),
             (403, "security_exception", Meaning::Forbidden),
             (404, "index_not_found_exception", Meaning::Gone),
+            (400, "invalid_index_name_exception", Meaning::Gone),
             (400, "index_closed_exception", Meaning::Closed),
             (400, "mapper_parsing_exception", Meaning::Refused),
             (500, "null_pointer_exception", Meaning::Unknown),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::ClusterTarget;
+use super::{ClusterTarget, dialect};
 use crate::base::Fingerprint;
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
@@ -161,8 +161,8 @@ fn list(
     scope: &str,
     indices: &[&str],
 ) -> Result<BTreeMap<String, Listed>, TargetError> {
-    let path =
-        format!("/_cat/indices/{scope}?expand_wildcards=all&format=json&h=index,uuid,status,pri");
+    let all = dialect::listed_all(target.about.version);
+    let path = format!("/_cat/indices/{scope}?format=json&h=index,uuid,status,pri{all}");
     let rows = target.client.json(Request::get(path))?;
     let mut listed = BTreeMap::new();
     for row in rows.as_array().into_iter().flatten() {
@@ -186,8 +186,9 @@ fn stats(
     target: &ClusterTarget,
     scope: &str,
 ) -> Result<serde_json::Map<String, Value>, TargetError> {
+    let all = dialect::stats_of_all(target.about.version);
     let path = format!(
-        "/{scope}/_stats/docs?level=shards&expand_wildcards=all&forbid_closed_indices=false\
+        "/{scope}/_stats/docs?level=shards{all}\
          &filter_path=indices.*.uuid,indices.*.shards.*.routing.primary,indices.*.shards.*.seq_no.max_seq_no,\
          indices.*.shards.*.docs.count"
     );
@@ -293,7 +294,7 @@ fn count_some<'a>(
         body.push_str("\n{\"size\":0,\"track_total_hits\":true}\n");
     }
     let request = Request::post(
-        "/_msearch?filter_path=responses.hits.total.value,responses._shards.failed,responses.status,responses.error.type,responses.error.reason,\
+        "/_msearch?filter_path=responses.hits.total,responses._shards.failed,responses.status,responses.error.type,responses.error.reason,\
          responses.error.failed_shards.reason.reason,responses._shards.failures.reason.reason",
     )
     .lines(body)
@@ -307,10 +308,7 @@ fn count_some<'a>(
             .ok_or_else(|| unreadable(target, format!("no answer for index {index}")))?;
         let kind = found.pointer("/error/type").and_then(Value::as_str);
         let failed = found.pointer("/_shards/failed").and_then(Value::as_u64);
-        match (
-            found.pointer("/hits/total/value").and_then(Value::as_u64),
-            kind,
-        ) {
+        match (total_of(found), kind) {
             (Some(docs), None) if failed == Some(0) => {
                 counts.insert((*index).to_owned(), docs);
             }
@@ -322,6 +320,12 @@ fn count_some<'a>(
         }
     }
     Ok(missing)
+}
+
+/// A number before Elasticsearch 7, which counted all; an object with one from then on.
+fn total_of(found: &Value) -> Option<u64> {
+    let total = found.pointer("/hits/total")?;
+    total.get("value").unwrap_or(total).as_u64()
 }
 
 /// What the server says of a search that not every shard answered: of the first shard that says more, else of the whole.

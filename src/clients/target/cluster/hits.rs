@@ -55,6 +55,8 @@ pub(super) fn page(answer: &[u8]) -> Option<Page<'_>> {
                 whole = true;
                 scan.object(&mut |scan, key| {
                     match key {
+                        // A number before Elasticsearch 7.
+                        b"total" if !scan.is_object() => page.total = Some(number(scan.value()?)?),
                         b"total" => scan.object(&mut |scan, key| {
                             let value = scan.value()?;
                             if key == b"value" {
@@ -117,6 +119,11 @@ impl<'a> Scan<'a> {
         while matches!(self.bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
+    }
+
+    fn is_object(&mut self) -> bool {
+        self.space();
+        self.bytes.get(self.at) == Some(&b'{')
     }
 
     fn take(&mut self, byte: u8) -> bool {

@@ -6,6 +6,7 @@
 //! facts     identity and quantities of indices
 //! part      the writer of one part, some batches at once
 //! bulk      one batch by `_bulk`, with retries by item
+//! dialect   what only some versions can do, or spell otherwise
 //! tune      settings that are changed while an index is loaded
 //! patience  how long a target is waited for
 //! stream    data streams: made, rolled over, made anew
@@ -17,6 +18,7 @@
 //! anything that is not asked for by [`Target`].
 
 mod bulk;
+mod dialect;
 mod facts;
 mod hits;
 mod marks;
@@ -34,8 +36,9 @@ use std::ops::ControlFlow;
 use serde_json::{Map, Value};
 
 use super::{
-    Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
-    PartitionRead, StreamState, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
+    Announce, Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
+    PartitionRead, ProbeOutcome, StreamState, Target, TargetDocument, TargetError, TargetIdentity,
+    WorkPlace,
 };
 use crate::base::version::ProductVersion;
 use crate::clients::cluster::{About, ClusterClient};
@@ -51,6 +54,7 @@ pub struct ClusterTarget {
     plan: String,
     lineage: String,
     pages: std::sync::Arc<read::PageSizes>,
+    shielded: std::sync::Arc<objects::Shielded>,
 }
 
 impl ClusterTarget {
@@ -64,6 +68,7 @@ impl ClusterTarget {
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
             pages: std::sync::Arc::default(),
+            shielded: std::sync::Arc::default(),
         })
     }
 
@@ -135,6 +140,22 @@ impl Target for ClusterTarget {
         bodies: &[(ObjectKey, Value)],
     ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
         objects::refusals(self, bodies)
+    }
+
+    fn probe(
+        &self,
+        bodies: &[(ObjectKey, Value)],
+        announce: Announce<'_>,
+    ) -> Result<ProbeOutcome, TargetError> {
+        objects::probe(self, bodies, announce)
+    }
+
+    fn shield(&self, indices: &[&str]) -> Result<(), TargetError> {
+        objects::shield(self, indices)
+    }
+
+    fn unshield(&self) -> Result<(), TargetError> {
+        objects::unshield(self)
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::ClusterTarget;
 use super::bulk::{Delivered, Sender};
 use super::facts::{self, IndexState};
+use super::{ClusterTarget, dialect};
 use crate::base::Fingerprint;
-use crate::base::version::Product;
 use crate::clients::cluster::{ClusterError, Request, runtime};
 use crate::clients::target::{
     Batch, InFlight, PartKey, PartMark, PartWriter, Settled, TargetError,
@@ -24,18 +23,25 @@ const LOOK: Duration = Duration::from_millis(100);
 const ANSWER_FIELDS: &str =
     "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by";
 /// What the alias of an index that is being loaded begins with.
-pub(super) const ALIAS: &str = "mig-writes-";
+const ALIAS: &str = "mig-writes-";
+/// The same where a server can't be told that an alias is required: no index may have a capital letter in its name, so that
+/// a server that would make an index for documents by itself refuses them instead when the alias is gone.
+const ALIAS_OF_NO_INDEX: &str = "MIG-writes-";
 
 /// The alias through which an index is loaded: named after its uuid, so that no other index ever has it.
-pub(super) fn alias(uuid: &str) -> String {
+pub(super) fn alias(target: &ClusterTarget, uuid: &str) -> String {
     let hash = Fingerprint::of(&uuid);
-    format!("{ALIAS}{}", hash.as_str().get(..16).unwrap_or_default())
+    let begin = if dialect::requires_aliases(target.about.version) {
+        ALIAS
+    } else {
+        ALIAS_OF_NO_INDEX
+    };
+    format!("{begin}{}", hash.as_str().get(..16).unwrap_or_default())
 }
 
-/// Whether the target knows `require_alias`.
-fn requires_aliases(target: &ClusterTarget) -> bool {
-    let version = target.about.version;
-    version.product == Product::OpenSearch || version.version.floor() >= (7, 10, 0)
+/// Whether an alias is such a one: they go with the load, and are no objects of a plan.
+pub(super) fn is_alias(name: &str) -> bool {
+    name.starts_with(ALIAS) || name.starts_with(ALIAS_OF_NO_INDEX)
 }
 
 pub(super) fn open(
@@ -46,25 +52,21 @@ pub(super) fn open(
 ) -> Result<Box<dyn PartWriter>, TargetError> {
     let index = &part.index;
     let state = checked(target, index, expected_uuid)?;
-    let to = if requires_aliases(target) {
-        let alias = alias(&state.uuid);
-        if !state.aliases.contains(&alias) {
-            add_alias(target, index, &alias)?;
-            // It may have been made anew just now.
-            checked(target, index, Some(&state.uuid))?;
-        }
-        alias
-    } else {
-        index.clone()
-    };
-    let require = if requires_aliases(target) {
+    let to = alias(target, &state.uuid);
+    if !state.aliases.contains(&to) {
+        add_alias(target, index, &to)?;
+        // It may have been made anew just now.
+        checked(target, index, Some(&state.uuid))?;
+    }
+    let require = if dialect::requires_aliases(target.about.version) {
         "&require_alias=true"
     } else {
         ""
     };
     let path = format!(
-        "/{}/_bulk?pipeline=_none{require}&filter_path={ANSWER_FIELDS}",
-        Request::part(&to)
+        "/{}/{}?pipeline=_none{require}&filter_path={ANSWER_FIELDS}",
+        Request::part(&to),
+        dialect::bulk(target.about.version)
     );
     let runtime = runtime::handle().map_err(|error| no_thread(target, &error))?;
     Ok(Box::new(ClusterPart {
@@ -145,9 +147,11 @@ fn checked(
 }
 
 fn add_alias(target: &ClusterTarget, index: &str, alias: &str) -> Result<(), TargetError> {
-    let body = serde_json::json!({
-        "actions": [{"add": {"index": index, "alias": alias, "is_hidden": true}}],
-    });
+    let mut add = serde_json::json!({"index": index, "alias": alias});
+    if dialect::hides(target.about.version) {
+        add["is_hidden"] = true.into();
+    }
+    let body = serde_json::json!({ "actions": [{ "add": add }] });
     let request = Request::post("/_aliases").json(&body).idempotent();
     target.client.send(request)?;
     Ok(())

@@ -195,7 +195,7 @@ pub fn restore(target: &ClusterTarget, tuned: &Tuned) -> Result<Restored, Target
                 put(target, index, &Value::Object(body))?;
             }
             failpoint::hit("tune-after-restore");
-            part::remove_alias(target, index, &part::alias(&tuned.uuid))?;
+            part::remove_alias(target, index, &part::alias(target, &tuned.uuid))?;
             refresh(target, index)?;
         }
     }

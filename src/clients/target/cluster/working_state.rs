@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::dialect;
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::clients::target::TargetError;
 
@@ -98,7 +99,11 @@ impl WorkingState {
         let schema = found
             .as_object()
             .and_then(|indices| indices.values().next())
-            .and_then(|index| index.pointer("/mappings/_meta/mig/schema"))
+            .and_then(|index| {
+                // Below the name of the type before Elasticsearch 7.
+                let plain = index.pointer("/mappings/_meta/mig/schema");
+                plain.or_else(|| index.pointer("/mappings/_doc/_meta/mig/schema"))
+            })
             .and_then(Value::as_u64);
         match schema {
             Some(SCHEMA) => Ok(true),
@@ -116,9 +121,15 @@ impl WorkingState {
         if self.exists()? {
             return Ok(());
         }
+        let version = self.client.about()?.version;
         let text = json!({"type": "keyword"});
+        let mut settings =
+            json!({"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"});
+        if dialect::hides(version) {
+            settings["index.hidden"] = true.into();
+        }
         let body = json!({
-            "settings": {"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1", "index.hidden": true},
+            "settings": settings,
             "mappings": {
                 "_meta": {"mig": {"schema": SCHEMA}},
                 "dynamic": false,
@@ -128,9 +139,9 @@ impl WorkingState {
                 },
             },
         });
-        let made = self
-            .client
-            .send(Request::put(format!("/{WORKING_STATE}")).json(&body));
+        let typeless = dialect::typeless(version).replacen('&', "?", 1);
+        let path = format!("/{WORKING_STATE}{typeless}");
+        let made = self.client.send(Request::put(path).json(&body));
         match made {
             Ok(_) => Ok(()),
             // Another worker was first.
@@ -296,7 +307,8 @@ impl WorkingState {
 
     /// The answers for each document.
     fn bulk(&self, body: String, documents: usize) -> Result<Vec<Value>, TargetError> {
-        let path = format!("/{WORKING_STATE}/_bulk");
+        let bulk = dialect::bulk(self.client.about()?.version);
+        let path = format!("/{WORKING_STATE}/{bulk}");
         let request = Request::post(path).lines(body).idempotent();
         let mut answer = self.client.json(request)?;
         let items = answer.get_mut("items").map(Value::take);

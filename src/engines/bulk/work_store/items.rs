@@ -66,8 +66,11 @@ pub struct ItemProgress {
     pub written: u64,
     /// Documents that the target holds newer.
     pub newer_present: u64,
-    /// Documents that a transform left out.
+    /// Documents that a transform or the plan's word left out.
     pub dropped: u64,
+    /// Documents of mapping types that go to another index.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub elsewhere: u64,
     /// Documents without a source that the plan leaves out.
     pub skipped: u64,
     /// Documents that failed.
@@ -81,6 +84,11 @@ pub struct ItemProgress {
     /// What the source needs to prove, over restarts, that it read every byte; its own shape.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Value>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Whether an item is free, held or done.

@@ -2,7 +2,7 @@
 //! are read. A number stands there for every document, those without one too, unless the field is sparse; a bitmap says
 //! which have one.
 //!
-//! Relies on `numeric` for the values. Deliberately absent: values of the other types, and `Lucene45`
+//! Relies on `numeric` for the values and on `legacy_terms` for terms. Deliberately absent: the other types, and `Lucene45`
 //! (Lucene 4.5 to 4.8), whose numbers stand in blocks that have to be read in order.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::super::input::{Input, Order};
 use super::super::packed::Monotonic;
 use super::super::{LuceneError, ReadAt, codec};
 use super::disi::Presence;
+use super::legacy_terms::{BytesEntry, read_entry};
 use super::numeric::{Encoding, Numeric, Scale};
 
 const NUMERIC: u8 = 0;
@@ -26,10 +27,6 @@ const TABLE: u32 = 2;
 const MONOTONIC: u32 = 3;
 const CONST: u32 = 4;
 const SPARSE: u32 = 5;
-
-const FIXED: u32 = 0;
-const VARIABLE: u32 = 1;
-const PREFIXES: u32 = 2;
 
 /// A few distinct sets of values, listed in `.dvm`.
 const SET_TABLE: u32 = 2;
@@ -95,6 +92,17 @@ pub(super) fn find(
     wanted: u32,
     max_doc: u32,
 ) -> Result<Option<Entry>, LuceneError> {
+    Ok(find_parts(input, family, wanted, max_doc)?.map(|(_, numbers)| numbers))
+}
+
+/// The first entry of numbers of field `wanted` (of a SORTED one: its ordinals), and that of bytes before it: its terms.
+pub(super) fn find_parts(
+    input: &mut Input<'_>,
+    family: Family,
+    wanted: u32,
+    max_doc: u32,
+) -> Result<Option<(Option<BytesEntry>, Entry)>, LuceneError> {
+    let mut bytes = None;
     // An entry of several parts is followed by entries of its parts, under the same number.
     loop {
         let number = input.vint()?;
@@ -105,10 +113,15 @@ pub(super) fn find(
             NUMERIC => {
                 let entry = numeric(input, family, max_doc, number)?;
                 if number == wanted {
-                    return Ok(Some(entry));
+                    return Ok(Some((bytes, entry)));
                 }
             }
-            BINARY => skip_binary(input, family)?,
+            BINARY => {
+                let entry = read_entry(input, family)?;
+                if number == wanted {
+                    bytes = Some(entry);
+                }
+            }
             SORTED => {}
             SORTED_SET | SORTED_NUMERIC => {
                 if input.vint()? == SET_TABLE {
@@ -194,42 +207,6 @@ fn packed(input: &mut Input<'_>, scale: Scale) -> Result<EntryEncoding, LuceneEr
         return Err(input.corrupt(format!("at most 64 bits a value, not {bits}")));
     }
     Ok(EntryEncoding::Packed { bits, scale })
-}
-
-fn skip_binary(input: &mut Input<'_>, family: Family) -> Result<(), LuceneError> {
-    let format = input.vint()?;
-    input.skip(8)?; // the bitmap
-    input.vint()?;
-    input.vint()?;
-    let count = input.vlong()?;
-    input.skip(8)?;
-    match format {
-        FIXED => Ok(()),
-        VARIABLE if family >= Family::Lucene54 => {
-            input.skip(8)?;
-            let shift = input.vint()?;
-            Monotonic::read(input, count.saturating_add(1), shift)?;
-            input.skip(8)
-        }
-        VARIABLE => {
-            input.skip(8)?;
-            input.vint()?;
-            input.vint().map(drop)
-        }
-        PREFIXES => {
-            if family == Family::Lucene49 {
-                input.vint()?;
-            }
-            input.skip(8)?;
-            input.vint()?;
-            input.vint()?;
-            if family > Family::Lucene49 {
-                input.skip(8)?;
-            }
-            Ok(())
-        }
-        _ => Err(input.corrupt(format!("a known format of bytes, not {format}"))),
-    }
 }
 
 /// Opens the numbers of an entry.
@@ -456,7 +433,7 @@ mod tests {
         meta.extend([0, SORTED_SET, 2, 0, 0, 0, 1]);
         meta.extend([0; 8]);
         meta.extend([0, 0, 0, 1, 0, 0, 0, 1]);
-        meta.extend([0, BINARY, PREFIXES as u8]);
+        meta.extend([0, BINARY, 2]);
         meta.extend([0; 8]);
         meta.extend([1, 9, 5]);
         meta.extend([0; 16]);

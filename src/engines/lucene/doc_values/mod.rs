@@ -6,6 +6,7 @@
 mod disi;
 pub(super) mod entries;
 mod legacy;
+mod legacy_terms;
 mod lucene70;
 mod lucene80;
 mod lucene90;
@@ -25,6 +26,7 @@ use super::{LuceneError, ReadAt};
 
 pub(super) use disi::Presence;
 pub(super) use entries::Entry;
+pub(super) use legacy_terms::OldTerms;
 pub(super) use numeric::{Column, Numeric, ValuesWindow};
 
 /// What tells one format's entries from another's.
@@ -137,6 +139,27 @@ impl<'a> DocValues<'a> {
             }
             _ => Err(self.wrong_kind(field)),
         }
+    }
+
+    /// Ordinals and terms of a field of type SORTED in a format before Lucene 7; `None` where it is a later one.
+    pub(super) fn old_sorted(
+        &mut self,
+        field: &FieldInfo,
+    ) -> Result<Option<(Numeric, OldTerms)>, LuceneError> {
+        let meta = self.meta(self.suffix(field)?)?;
+        let mut input = Input::new(&meta.name, &meta.bytes);
+        let header = self.directory.header(&mut input, &meta.suffix)?;
+        let Some((family, data_codec)) = legacy::family(header.codec, header.version) else {
+            return Ok(None);
+        };
+        let parts = legacy::find_parts(&mut input, family, field.number, self.max_doc)?;
+        let Some((Some(bytes), ordinals)) = parts else {
+            return Err(no_entry(&input, field));
+        };
+        let (name, data) = self.data(&meta, data_codec)?;
+        let terms = OldTerms::read(&name, data.as_ref(), &bytes)?;
+        let ordinals = legacy::open(&name, data, ordinals, self.max_doc)?;
+        Ok(Some((ordinals, terms)))
     }
 
     fn wrong_kind(&self, field: &FieldInfo) -> LuceneError {

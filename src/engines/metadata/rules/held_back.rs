@@ -1,6 +1,6 @@
 //! Settings that would disturb loading: they wait until the documents are proved.
 
-use super::ELASTICSEARCH;
+use super::lines::{ELASTICSEARCH, OPENSEARCH};
 use crate::engines::metadata::rule::{BODIES, Level, Lines, Proof, Rule};
 
 const FINAL_PIPELINE: &[&str] = &["index.final_pipeline"];
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it would change documents that were changed by it before",
-        link: "",
+        link: "https://docs.opensearch.org/latest/ingest-pipelines/index/",
         proof: Proof::Target,
         before: r#"{"settings": {"index.final_pipeline": "stamp"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.final_pipeline": "stamp"}}}"#,
@@ -43,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it would refuse the documents",
-        link: "",
+        link: "https://docs.opensearch.org/latest/api-reference/index-apis/blocks/",
         proof: Proof::Target,
         before: r#"{"settings": {"index.blocks.write": "true"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.blocks.write": "true"}}}"#,
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it could roll over, move or delete the index while it is loaded",
-        link: "",
+        link: "https://www.elastic.co/guide/en/elasticsearch/reference/7.17/index-lifecycle-management.html",
         proof: Proof::Target,
         before: r#"{"settings": {"index.lifecycle.name": "logs"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.lifecycle.name": "logs"}}}"#,
@@ -68,12 +68,12 @@ pub(super) const RULES: &[Rule] = &[
         code: "MIG123",
         title: "Index State Management waits until the documents are proved",
         source: Lines::ANY,
-        target: super::OPENSEARCH,
+        target: OPENSEARCH,
         objects: BODIES,
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: it could roll over, move or delete the index while it is loaded",
-        link: "",
+        link: "https://docs.opensearch.org/latest/im-plugin/ism/settings/",
         proof: Proof::Target,
         before: r#"{"settings": {"index.plugins.index_state_management.rollover_alias": "logs"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.plugins.index_state_management.rollover_alias": "logs"}}}"#,
@@ -88,7 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: every document would be written to every node while loading",
-        link: "",
+        link: "https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index-settings/",
         proof: Proof::Target,
         before: r#"{"settings": {"index.auto_expand_replicas": "0-all"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.auto_expand_replicas": "0-all"}}}"#,
@@ -103,7 +103,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Allow,
         lossy: false,
         why: "held back until verified: the target may have no node with such attributes, and the index would not start",
-        link: "",
+        link: "https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index-settings/",
         proof: Proof::Target,
         before: r#"{"settings": {"index.routing.allocation.require.box_type": "hot"}, "mappings": {}}"#,
         after: r#"{"settings": {}, "mappings": {}, "held_back": {"settings": {"index.routing.allocation.require.box_type": "hot"}}}"#,

@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Allow,
     lossy: false,
     why: "documents land in the same shards as at the source, with custom routing too, and splits stay possible",
-    link: "",
+    link: "https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index-settings/",
     proof: Proof::Target,
     before: r#"{"settings": {"index.number_of_shards": "2"}, "mappings": {}, "routing_num_shards": 1024}"#,
     after: r#"{"settings": {"index.number_of_shards": "2", "index.number_of_routing_shards": "1024"}, "mappings": {}}"#,

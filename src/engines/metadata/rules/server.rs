@@ -16,7 +16,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Allow,
     lossy: false,
     why: "the target sets these by itself and refuses them in a request",
-    link: "",
+    link: "https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index-settings/",
     proof: Proof::Target,
     before: r#"{"settings": {"index.number_of_shards": "1", "index.uuid": "nlv2BAfUSciNUL3myIxRYQ",
         "index.creation_date": "1605700000000", "index.version.created": "7100299"}, "mappings": {}}"#,

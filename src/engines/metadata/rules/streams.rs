@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::OPENSEARCH;
+use super::lines::OPENSEARCH;
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::{Change, Draft};
 use crate::engines::metadata::rule::{Level, Lines, Proof, Rule, Versions};

@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     level: Level::Allow,
     lossy: false,
     why: "mapping types are gone: the mapping stands directly under `mappings`",
-    link: "",
+    link: "https://www.elastic.co/guide/en/elasticsearch/reference/7.17/removal-of-types.html",
     proof: Proof::Target,
     before: r#"{"settings": {}, "mappings": {"_doc": {"properties": {"title": {"type": "text"}}}}}"#,
     after: r#"{"settings": {}, "mappings": {"properties": {"title": {"type": "text"}}}}"#,
@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
 }];
 
 /// Names that a mapping has at its root; anything else is the name of a type.
-const ROOT_NAMES: [&str; 14] = [
+const ROOT_NAMES: [&str; 20] = [
     "properties",
     "dynamic",
     "dynamic_templates",
@@ -37,6 +37,12 @@ const ROOT_NAMES: [&str; 14] = [
     "_routing",
     "_data_stream_timestamp",
     "_field_names",
+    "subobjects",
+    "include_in_all",
+    "analyzer",
+    "index_analyzer",
+    "search_analyzer",
+    "transform",
 ];
 
 fn remove_type(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
@@ -49,7 +55,9 @@ fn remove_type(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     let Some((name, inner)) = root.iter().next() else {
         return;
     };
+    // Names that begin so are the servers' own, but for the one that stands for no type.
     let is_type = !ROOT_NAMES.contains(&name.as_str())
+        && (!name.starts_with('_') || name == "_doc")
         && inner.as_object().is_some_and(|inner| {
             inner
                 .keys()

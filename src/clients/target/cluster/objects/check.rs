@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::super::ClusterTarget;
-use super::{guard, read, refusal};
+use super::super::{ClusterTarget, dialect};
+use super::{guard, refusal};
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
@@ -22,7 +22,7 @@ pub(in super::super) fn unknown_settings(
     settings: &Map<String, Value>,
 ) -> Result<BTreeSet<String>, TargetError> {
     let mut unknown = BTreeSet::new();
-    if !read::has_composable(target) {
+    if !dialect::simulates(target.about.version) {
         return Ok(unknown);
     }
     let mut left = settings.clone();
@@ -65,7 +65,7 @@ pub(in super::super) fn refusals(
 ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
     let mut found = Vec::new();
     found.extend(clashes(target, bodies)?);
-    if !read::has_composable(target) {
+    if !dialect::simulates(target.about.version) {
         return Ok(found);
     }
     // Indices of one kind of data are alike more often than not.

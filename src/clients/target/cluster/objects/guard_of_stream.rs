@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{ClusterTarget, stream};
-use super::{guard, index, read};
+use super::super::{ClusterTarget, dialect, stream};
+use super::{guard, index};
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 
@@ -39,7 +39,8 @@ pub(in super::super) fn raise(
 
 /// Takes it down again, where it is there.
 pub(in super::super) fn lower(target: &ClusterTarget, name: &str) -> Result<(), TargetError> {
-    if !read::has_composable(target) || target.client.found(Request::get(path(name)))?.is_none() {
+    let has = dialect::has_composable(target.about.version);
+    if !has || target.client.found(Request::get(path(name)))?.is_none() {
         return Ok(());
     }
     // A server refuses to remove a template that means a stream by its pattern.

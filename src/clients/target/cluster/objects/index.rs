@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::ClusterTarget;
+use super::super::{ClusterTarget, dialect};
 use super::{exists_error, guard, no_index, read, refusal, refused, remake};
 use crate::base::settings::{GIVEN_BY_SERVERS, PRIVATE, meant, normal_settings};
 use crate::base::units::plural;
@@ -15,7 +15,7 @@ const START_S: u64 = 60;
 /// Settings that are never taken back to a server's own default: it gives them to every index.
 const ALWAYS_THERE: [&str; 2] = ["index.number_of_shards", "index.number_of_replicas"];
 /// What routing is computed with; servers keep it beside the settings.
-const ROUTING_SHARDS: &str = "index.number_of_routing_shards";
+pub(super) const ROUTING_SHARDS: &str = "index.number_of_routing_shards";
 
 /// Makes the index, or brings the one that is there to what is wanted. Documents are never dropped by it.
 pub(super) fn put(target: &ClusterTarget, name: &str, body: &Value) -> Result<(), TargetError> {
@@ -37,7 +37,7 @@ pub(super) fn create(target: &ClusterTarget, name: &str, body: &Value) -> Result
     let path = format!(
         "/{}?wait_for_active_shards=1&timeout={START_S}s{}",
         Request::part(name),
-        read::typeless(target)
+        dialect::typeless(target.about.version)
     );
     let guarded = guard::raise(target, name)?;
     let made = target.client.json(Request::put(path).json(&request));
@@ -123,7 +123,7 @@ fn in_place(
         let path = format!(
             "/{}/_mapping?{}",
             Request::part(name),
-            read::typeless(target)
+            dialect::typeless(target.about.version)
         );
         let request = Request::put(path.trim_end_matches(['?', '&'])).json(&wanted);
         if let Err(error) = target.client.send(request) {
@@ -215,7 +215,7 @@ pub(in super::super) fn bring_to(
 }
 
 /// Settings that a request may hold.
-fn settings(body: &Value) -> Map<String, Value> {
+pub(super) fn settings(body: &Value) -> Map<String, Value> {
     let mut settings = body
         .get("settings")
         .map(normal_settings)
@@ -230,12 +230,12 @@ fn settings(body: &Value) -> Map<String, Value> {
     settings
 }
 
-fn mappings(body: &Value) -> Value {
+pub(super) fn mappings(body: &Value) -> Value {
     body.get("mappings").cloned().unwrap_or_else(|| json!({}))
 }
 
 /// As text: from the settings as a plan wants it, or from beside them as a server has it.
-fn routing_shards(body: &Value) -> Option<String> {
+pub(super) fn routing_shards(body: &Value) -> Option<String> {
     let number = body.get("routing_num_shards").and_then(Value::as_u64);
     if let Some(number) = number {
         return Some(number.to_string());

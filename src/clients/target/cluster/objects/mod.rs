@@ -10,6 +10,7 @@ mod guard;
 pub(super) mod guard_of_stream;
 mod held_back;
 mod index;
+mod probe;
 mod read;
 mod remake;
 mod template;
@@ -18,39 +19,35 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ClusterTarget, stream};
+use super::{ClusterTarget, part, stream};
 use crate::base::failpoint;
 use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
+pub(super) use guard::{Shielded, shield, unshield};
 pub(super) use index::{bring_to as in_place, set_closed};
+pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
-
-/// What the names of aliases begin with that `mig` puts on indices while it writes to them.
-const HIDDEN_ALIASES: &str = super::part::ALIAS;
 
 pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
     if kind == ObjectKind::Index {
         return Ok(read::states(target, None)?.into_keys().collect());
     }
-    let ours = match kind {
-        ObjectKind::Alias => HIDDEN_ALIASES,
-        ObjectKind::IndexTemplate => guard::PREFIX,
-        ObjectKind::DataStream => {
-            let streams = stream::all(target)?;
-            return Ok(streams.into_iter().map(|(name, _)| name).collect());
+    if kind == ObjectKind::DataStream {
+        let streams = stream::all(target)?;
+        return Ok(streams.into_iter().map(|(name, _)| name).collect());
+    }
+    let ours = |name: &String| match kind {
+        ObjectKind::Alias => part::is_alias(name),
+        ObjectKind::IndexTemplate => {
+            name.starts_with(guard::PREFIX) || name.starts_with(guard_of_stream::PREFIX)
         }
-        _ => "",
+        _ => false,
     };
     let names = read::bodies(target, kind, None)?.into_keys();
-    Ok(names
-        .filter(|name| ours.is_empty() || !name.starts_with(ours))
-        .filter(|name| {
-            kind != ObjectKind::IndexTemplate || !name.starts_with(guard_of_stream::PREFIX)
-        })
-        .collect())
+    Ok(names.filter(|name| !ours(name)).collect())
 }
 
 pub(super) fn get(target: &ClusterTarget, key: &ObjectKey) -> Result<Option<Value>, TargetError> {
@@ -128,6 +125,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     guard::clean_up(target)?;
     guard_of_stream::clean_up(target)?;
+    probe::clean_up(target)?;
     remake::clean_up(target)
 }
 

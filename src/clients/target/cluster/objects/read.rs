@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ClusterTarget, WORKING_STATE, part, stream, tune};
+use super::super::{ClusterTarget, WORKING_STATE, dialect, part, stream, tune};
 use crate::base::settings::normal_settings;
-use crate::base::version::Product;
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 use crate::clients::target::stream::body as stream_body;
@@ -86,7 +85,7 @@ const EVERY_INDEX: &str = "expand_wildcards=all&ignore_unavailable=true";
 
 fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, TargetError> {
     let mut states = states(target, names)?;
-    let types = type_names(target);
+    let types = dialect::type_names(target.about.version);
     let mut found = Bodies::new();
     for part in url_parts(names) {
         let part = part.unwrap_or_else(|| "*".to_owned());
@@ -104,9 +103,9 @@ fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
             body.insert("settings".into(), settings.unwrap_or_default().into());
             let mappings = index.get_mut("mappings").map(Value::take);
             body.insert("mappings".into(), untyped(mappings));
-            if let Some(shards) = state.routing_num_shards {
-                body.insert("routing_num_shards".into(), json!(shards));
-            }
+            // `null` where the server does not tell: before Elasticsearch 7.
+            let shards = state.routing_num_shards;
+            body.insert("routing_num_shards".into(), json!(shards));
             if state.closed {
                 body.insert("closed".into(), json!(true));
             }
@@ -173,7 +172,7 @@ fn aliases(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
             let aliases = body.get("aliases").and_then(Value::as_object);
             for (alias, definition) in aliases.into_iter().flatten() {
                 // Those that documents are written through go with the load.
-                if alias.starts_with(part::ALIAS) {
+                if part::is_alias(alias) {
                     continue;
                 }
                 let indices = found.entry(alias.clone()).or_default();
@@ -188,7 +187,7 @@ fn aliases(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
 }
 
 fn legacy_templates(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, TargetError> {
-    let types = type_names(target);
+    let types = dialect::type_names(target.about.version);
     let path = match names {
         Some([name]) => format!(
             "/_template/{}?flat_settings=true{types}",
@@ -210,7 +209,7 @@ fn composable(
     kind: ObjectKind,
     names: Option<&[&str]>,
 ) -> Result<Bodies, TargetError> {
-    if !has_composable(target) {
+    if !dialect::has_composable(target.about.version) {
         return Ok(Bodies::new());
     }
     let (api, list, inner) = if kind == ObjectKind::IndexTemplate {
@@ -257,26 +256,6 @@ fn normalise(section: &mut Value) {
     }
 }
 
-/// Elasticsearch tells names of types when asked, and wraps every mapping then.
-fn type_names(target: &ClusterTarget) -> &'static str {
-    let about = target.about.version;
-    if about.product == Product::Elasticsearch && about.version.floor().0 < 8 {
-        "&include_type_name=true"
-    } else {
-        ""
-    }
-}
-
-/// Elasticsearch before 7 takes mappings without a type only when told so.
-pub(super) fn typeless(target: &ClusterTarget) -> &'static str {
-    let about = target.about.version;
-    if about.product == Product::Elasticsearch && about.version.floor().0 < 7 {
-        "&include_type_name=false"
-    } else {
-        ""
-    }
-}
-
 /// Without the level of the type where that is `_doc`; a type of another name stays.
 fn untyped(mappings: Option<Value>) -> Value {
     match mappings {
@@ -286,13 +265,6 @@ fn untyped(mappings: Option<Value>) -> Value {
         Some(mappings) => mappings,
         None => json!({}),
     }
-}
-
-/// Composable and component templates came with Elasticsearch 7.8.
-pub(super) fn has_composable(target: &ClusterTarget) -> bool {
-    let about = target.about.version;
-    let (major, minor, _) = about.version.floor();
-    about.product == Product::OpenSearch || (major, minor) >= (7, 8)
 }
 
 /// Names as parts of request lines; `None` stands for all at once.

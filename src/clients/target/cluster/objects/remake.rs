@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::ClusterTarget;
 use super::super::working_state::{Condition, Tag};
-use super::{HIDDEN_ALIASES, alias, index, no_index, read};
+use super::super::{ClusterTarget, part};
+use super::{alias, index, no_index, read};
 use crate::base::failpoint;
 use crate::clients::target::TargetError;
 use crate::diff::observation::ObjectKind;
@@ -113,7 +113,7 @@ fn aliases_of(target: &ClusterTarget, name: &str) -> Result<Map<String, Value>, 
     for (alias, body) in read::bodies(target, ObjectKind::Alias, None)? {
         let definition = body.get("indices").and_then(|indices| indices.get(name));
         if let Some(definition) = definition
-            && !alias.starts_with(HIDDEN_ALIASES)
+            && !part::is_alias(&alias)
         {
             found.insert(alias, definition.clone());
         }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::ClusterTarget;
-use super::{read, refused};
+use super::super::{ClusterTarget, dialect};
+use super::refused;
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 use crate::diff::observation::ObjectKey;
@@ -15,7 +15,7 @@ fn path(target: &ClusterTarget, key: &ObjectKey) -> Result<String, TargetError> 
         ObjectKind::IndexTemplate => "_index_template",
         _ => "_template",
     };
-    if api != "_template" && !read::has_composable(target) {
+    if api != "_template" && !dialect::has_composable(target.about.version) {
         return Err(refused(
             target,
             format!(
@@ -36,7 +36,7 @@ pub(super) fn put(
 ) -> Result<(), TargetError> {
     let mut path = path(target, key)?;
     if key.kind == ObjectKind::LegacyTemplate {
-        let typeless = read::typeless(target);
+        let typeless = dialect::typeless(target.about.version);
         path.push_str(&typeless.replacen('&', "?", 1));
     }
     target.client.send(Request::put(path).json(body))?;

@@ -1,0 +1,142 @@
+//! One translation case: what is made at the source, what it has to become, and how it is asked for.
+//!
+//! `tests/fixtures/translation` holds them, an array in each file; its README has the format.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A case.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Case {
+    /// The name of the index or template.
+    pub(super) name: String,
+    /// `product major.minor` of the servers that take it as it stands.
+    made_on: Vec<String>,
+    /// Modules that both servers need beyond their distribution.
+    #[serde(default)]
+    needs: Vec<String>,
+    /// What it is.
+    pub(super) object: Object,
+    /// What is put.
+    pub(super) body: Value,
+    /// Targets that the case is for; none: all.
+    #[serde(default)]
+    to: Vec<String>,
+    /// Compared by the runner without servers.
+    #[serde(rename = "expect")]
+    _expect: Value,
+    /// Likewise.
+    #[serde(default, rename = "codes")]
+    _codes: Vec<String>,
+    /// What the plan has to say of rules.
+    #[serde(default)]
+    pub(super) rules: BTreeMap<String, String>,
+    /// Indexed before the snapshot.
+    #[serde(default)]
+    pub(super) document: Option<Value>,
+    /// Asked of the target.
+    #[serde(default)]
+    pub(super) query: Option<Value>,
+    /// Asked of the source, where that is asked otherwise.
+    #[serde(default)]
+    pub(super) source_query: Option<Value>,
+    /// Whether the document is found.
+    #[serde(default = "yes")]
+    pub(super) found: bool,
+    /// Whether a server here has the feature.
+    pub(super) proof: Proof,
+}
+
+/// Kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Object {
+    /// An index.
+    Index,
+    /// `_template`.
+    LegacyTemplate,
+    /// `_index_template`.
+    IndexTemplate,
+    /// `_component_template`.
+    ComponentTemplate,
+}
+
+/// What a case can be held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Proof {
+    /// Real servers.
+    Target,
+    /// The translation alone.
+    TranslatedOnly,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Object {
+    /// Where it is put.
+    pub(super) fn path(self, name: &str) -> String {
+        match self {
+            Self::Index => format!("/{name}"),
+            Self::LegacyTemplate => format!("/_template/{name}"),
+            Self::IndexTemplate => format!("/_index_template/{name}"),
+            Self::ComponentTemplate => format!("/_component_template/{name}"),
+        }
+    }
+}
+
+impl Case {
+    /// Whether it can be held against a pair of servers (`elasticsearch 2.4`) that both have these modules.
+    pub(super) fn is_for(&self, source: &str, target: &str, modules: &[String]) -> bool {
+        self.proof == Proof::Target
+            && self.made_on.iter().any(|it| it == source)
+            && (self.to.is_empty() || self.to.iter().any(|it| it == target))
+            && self.needs.iter().all(|needed| modules.contains(needed))
+    }
+
+    /// The mapping type that its documents are of, in the words of a path.
+    pub(super) fn mapping_type(&self) -> String {
+        let types = self.body["mappings"].as_object();
+        let named = types.and_then(|types| {
+            let mut names = types.iter().filter(|(name, inner)| {
+                let inner = inner.as_object();
+                *name != "properties"
+                    && *name != "_default_"
+                    && !name.starts_with('_')
+                    && inner.is_some_and(|it| it.contains_key("properties"))
+            });
+            names.next().map(|(name, _)| name.clone())
+        });
+        named.unwrap_or_else(|| "_doc".to_owned())
+    }
+}
+
+/// All cases, by the order of files and of places in them.
+pub(super) fn all() -> Vec<Case> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/translation");
+    let mut files: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "json"))
+        .filter(|path| !path.ends_with("proved.json"))
+        .collect();
+    files.sort();
+    let mut cases: Vec<Case> = Vec::new();
+    for file in files {
+        let text = std::fs::read(&file).unwrap();
+        let more: Vec<Case> = serde_json::from_slice(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        cases.extend(more);
+    }
+    let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    assert!(twice.is_none(), "two cases are called {twice:?}");
+    cases
+}
