@@ -94,10 +94,10 @@ impl<'a> Streams<'a> {
             source.put(&path, &body);
         }
         Self {
-            existing,
             scope,
             source,
             version,
+            existing,
             stream,
             documents,
         }

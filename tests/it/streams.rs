@@ -156,7 +156,7 @@ fn a_kill_between_generations_is_finished_by_a_plain_apply() {
     assert!(hits.contains_key("backfill.roll-over.before"), "{hits:?}");
     let mut kills = 0;
     // The others are those of every load, which `crash` goes through.
-    let own = ["stream", "roll-over", "backfill", "bulk"];
+    let own = ["stream", "roll-over", "backfill", "bulk", "target-"];
     hits.retain(|name, _| own.iter().any(|of| name.contains(of)));
     for (name, hits) in hits {
         let mut chosen = vec![1, hits.div_ceil(2), hits];

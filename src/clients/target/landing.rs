@@ -320,19 +320,15 @@ impl Target for Landed {
                 ..document
             })
         };
-        match partition.key.split_once(BEYOND).filter(|_| !versions) {
-            Some((name, key)) => {
-                let partition = Partition {
-                    key: key.to_owned(),
-                    ..partition.clone()
-                };
-                self.inner.read_partition(name, &partition, &mut each)
-            }
-            None => {
-                let name = self.name(index)?;
-                self.inner.read_partition(&name, partition, &mut each)
-            }
+        if let Some((name, key)) = partition.key.split_once(BEYOND).filter(|_| !versions) {
+            let partition = Partition {
+                key: key.to_owned(),
+                ..partition.clone()
+            };
+            return self.inner.read_partition(name, &partition, &mut each);
         }
+        let name = self.name(index)?;
+        self.inner.read_partition(&name, partition, &mut each)
     }
 
     fn count(&self, index: &str) -> Result<Option<u64>, TargetError> {
