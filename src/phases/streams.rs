@@ -250,5 +250,9 @@ mod tests {
         assert!(out(&["*"], Some(DataStreams::Skip)).is_some());
         let selector = Selector::parse(&["logs-*"]).expect("patterns");
         assert!(takes(&selector, name) && !takes(&selector, ".ds-web-000001"));
+        // What is still to come is known by its name alone.
+        assert!(takes_awaited(&selector, streams, name));
+        assert!(!takes_awaited(&selector, Some(DataStreams::Skip), name));
+        assert!(!takes_awaited(&selector, streams, ".ds-web-000001"));
     }
 }

@@ -13,7 +13,7 @@ fn place(repository: &Path, snapshot: &str, types: &str) -> Place {
          snapshots: {{ directory: {} }}\nphases:\n  \
          base: {{ snapshot: {{ existing: {{ store: snapshots, name: {snapshot} }} }} }}\n  \
          meta: {{ metadata: {{ from: base, to: os, include: {{ templates: [streams], component-templates: none }}, \
-         rules: {{ MIG132: allow }}{types} }} }}\n  \
+         rules: {{ MIG129: allow, MIG132: allow, MIG169: allow }}{types} }} }}\n  \
          docs: {{ backfill: {{ from: base, to: os, without-source: skip }} }}\n  \
          same: {{ verify: {{ source: base, target: os }} }}\n",
         repository.display()

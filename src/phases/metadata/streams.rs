@@ -530,4 +530,48 @@ mod tests {
                 .any(|it| it.object == "alias" && it.name == "all-logs")
         );
     }
+
+    #[test]
+    fn one_alias_over_several_streams_stays_one_and_names_that_are_taken_are_asked_about() {
+        let template = json!({"index_patterns": ["lo*"], "data_stream": {}});
+        let mut observed = observed(template, "@timestamp", OPENSEARCH);
+        let mut add = |name: &str, mark: Option<Value>| {
+            let mut body = json!({"settings": {}, "mappings": {}});
+            if let Some(mark) = mark {
+                body[MARK] = mark;
+            }
+            let key = object(ObjectKind::Index, name);
+            observed.source_objects.push((key, body));
+        };
+        let web = json!({"name": "web", "generation": 1, "aliases": ["all-logs"]});
+        add(".ds-web-000001", Some(web));
+        add("ds-web-000001", None);
+        let mut spec = spec();
+        spec.data_streams = Some(DataStreams::Indices);
+        let (wanted, _) = desired(&spec, &observed);
+        let find = |kind, name: &str| -> Vec<&Desired> {
+            let key = object(kind, name);
+            wanted.iter().filter(|it| it.key == key).collect()
+        };
+        let over = find(ObjectKind::Alias, "all-logs");
+        assert_eq!(over.len(), 1);
+        let indices = json!({"ds-logs-000004": {}, "ds-web-000001": {}});
+        assert_eq!(over[0].body["indices"], indices);
+        let taken = find(ObjectKind::Index, "ds-web-000001");
+        assert_eq!(taken.len(), 2);
+        let answers = |object: &&&Desired| object.problems[0].answers[0].contains("data-streams");
+        assert_eq!(taken.iter().filter(answers).count(), 1);
+        let keys = keys(&spec, &observed);
+        for object in &wanted {
+            let of_source = observed
+                .source_objects
+                .iter()
+                .any(|(key, _)| *key == object.key);
+            assert!(
+                of_source || keys.contains(&object.key),
+                "{}",
+                object.key.name
+            );
+        }
+    }
 }
