@@ -236,6 +236,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 refused: Vec::new(),
                 not_moved: Vec::new(),
                 target_has: Vec::new(),
+                target_templates: Vec::new(),
                 probed: None,
                 types: std::collections::BTreeMap::new(),
             }),
@@ -249,6 +250,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 work: None,
                 other_work: None,
                 live: false,
+                streams: BTreeMap::new(),
+                target_version: None,
             }),
         ),
         (
@@ -261,6 +264,7 @@ fn observations() -> BTreeMap<Address, Observation> {
                 held_back: Vec::new(),
                 to_close: Vec::new(),
                 live: false,
+                target_version: None,
             }),
         ),
     ]

@@ -100,6 +100,7 @@ fn pass(transform: &dyn InPipeline, docs: u32) -> Result<(), String> {
                     id: view.id,
                     routing: None,
                     version: Some(1),
+                    create: false,
                 };
                 batch.push(doc, action, view.source);
             }

@@ -8,6 +8,7 @@ pub mod exit_code;
 pub mod failpoint;
 pub mod fingerprint;
 pub mod fs;
+pub mod glob;
 pub mod json;
 pub mod read_at;
 pub mod s3_uri;

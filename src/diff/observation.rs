@@ -164,6 +164,9 @@ pub struct SnapshotIndexFacts {
     /// The data stream that it is a backing index of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_stream: Option<String>,
+    /// Its place among the generations of that stream that are here, from 1, the oldest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<usize>,
     /// Why its documents have no `_source`, or not all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_gap: Option<SourceGap>,
@@ -451,6 +454,8 @@ pub enum ObjectKind {
     LegacyTemplate,
     /// An index with its settings and mappings.
     Index,
+    /// A data stream with what each of its generations is to be like.
+    DataStream,
     /// An alias over all its indices.
     Alias,
     /// A policy that moves indices through phases: of ILM, or of Index State Management. After the indices, so that it
@@ -476,6 +481,7 @@ impl ObjectKind {
             Self::IndexTemplate => "index template",
             Self::LegacyTemplate => "legacy template",
             Self::Index => "index",
+            Self::DataStream => "data stream",
             Self::Alias => "alias",
             Self::LifecyclePolicy => "lifecycle policy",
             Self::SnapshotPolicy => "snapshot policy",
@@ -512,6 +518,9 @@ pub struct MetadataObservation {
     /// Objects that the target would refuse, with its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<(ObjectKey, String)>,
+    /// Composable templates of the target, looked at where the source has data streams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_templates: Vec<(String, Value)>,
     /// What came of making indices for a moment, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probed: Option<ProbeFacts>,
@@ -552,6 +561,12 @@ pub struct BackfillObservation {
     /// Whether the target is marked live.
     #[serde(default)]
     pub live: bool,
+    /// The data streams of the target that are to be loaded, with the number of their generations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub streams: BTreeMap<String, usize>,
+    /// The server whose dialect the target takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<ProductVersion>,
 }
 
 /// An index of a target.
@@ -607,6 +622,9 @@ pub struct VerifyObservation {
     /// Whether the target is marked live.
     #[serde(default)]
     pub live: bool,
+    /// The server whose dialect the target takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<ProductVersion>,
 }
 
 /// What was observed for `gate:`.

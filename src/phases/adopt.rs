@@ -4,15 +4,17 @@
 //! A proof is never adopted: what was proved was lost with the state, so a verify phase runs again. Deliberately absent:
 //! writing the new state.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::connections::Connections;
 use super::kind::PhaseError;
 use super::snapshot::{self, series};
-use super::{backfill, common, metadata, transforms};
+use super::{backfill, common, metadata, streams, transforms};
 use crate::base::{Address, Fingerprint};
-use crate::clients::target::Target;
+use crate::clients::target::{Landed, Target};
 use crate::plan::model::{
     BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SnapshotSpec, SwitchoverSpec,
 };
@@ -153,6 +155,15 @@ fn documents(
     let snapshot = &identity.snapshot_uuid;
     // What was written by another form of the phase went through other transforms than those of now.
     let same = backfill::is_work_of(&identity, spec, plan, &phase.address);
+    // Where the source can't be looked at, documents behind data streams are not found.
+    let landings = match connections.source(&spec.from.value) {
+        Ok(view) => {
+            let choice = streams::choice(spec.data_streams, target.version());
+            streams::landings(choice, view.indices())
+        }
+        Err(_) => BTreeMap::new(),
+    };
+    let target = Landed::over(target, landings.clone());
     let mut indices = Map::new();
     let mut effects = Vec::new();
     for (index, complete) in &work.complete {
@@ -163,6 +174,9 @@ fn documents(
         let mut detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
         if same && let Some(transforms) = transforms::identity(spec, index) {
             detail[TRANSFORMS] = json!(transforms);
+        }
+        if let Some(landing) = landings.get(index) {
+            detail["landing"] = json!(landing);
         }
         effects.push(common::effect_with(on, "write-documents", index, detail));
         if *complete {

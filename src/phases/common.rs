@@ -6,7 +6,6 @@ use super::kind::{DecideContext, Interrupt, PhaseError};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::TargetError;
 use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut, PhaseChange};
-use crate::diff::observation::SnapshotIndexFacts;
 use crate::diff::spec_changes;
 use crate::engines::bulk::Stop;
 use crate::plan::model::{Phase, PhaseSpec, Plan, SnapshotSpec};
@@ -57,21 +56,6 @@ pub(super) fn left_out(selector: &Selector, object: &str, name: &str) -> Option<
         name: name.to_owned(),
         reason,
     })
-}
-
-/// The same for an index with its facts: one behind a data stream is no system index, for all its dot.
-pub(super) fn index_left_out(
-    selector: &Selector,
-    name: &str,
-    facts: &SnapshotIndexFacts,
-) -> Option<LeftOut> {
-    let mut left_out = left_out(selector, "index", name)?;
-    if let Some(stream) = &facts.data_stream
-        && selector.left_out(name) == Some(LeftOutReason::SystemIndex)
-    {
-        left_out.reason = format!("of data stream {stream}: name it (or `.ds-*`) to take it along");
-    }
-    Some(left_out)
 }
 
 /// An item with nothing but what every item has.

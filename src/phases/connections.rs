@@ -11,6 +11,7 @@ use super::existing::SnapshotView;
 use super::kind::PhaseError;
 use super::live::{LiveView, SourceView, Wider};
 use super::snapshot::series::{Owner, Series, selector_mark};
+use super::streams::takes;
 use crate::base::version::{Product, ProductVersion};
 use crate::base::{Address, S3Uri};
 use crate::clients::cluster::{ClusterClient, ClusterError};
@@ -257,7 +258,7 @@ impl Connections {
         };
         let held = taken.as_ref().and_then(|taken| taken.facts.as_ref());
         let wanted = |name: &str| {
-            indices.matches(name) && !held.is_some_and(|held| held.indices.contains_key(name))
+            takes(indices, name) && !held.is_some_and(|held| held.indices.contains_key(name))
         };
         let fresh = |(_, at): &(Arc<LiveView>, Instant)| at.elapsed() < LIVE_FOR;
         if !self.looked_live.peek(phase).as_ref().is_some_and(fresh) {

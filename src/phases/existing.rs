@@ -11,6 +11,7 @@ use super::scan::{ScanError, scan};
 use super::snapshot::name_mark;
 use super::snapshot::series::Mark;
 use super::source_gap::source_gap;
+use super::streams::{by_name, number_generations};
 use crate::base::Address;
 use crate::diff::observation::{FurtherSnapshot, SnapshotFacts, SnapshotIndexFacts, SourceGap};
 use crate::engines::bulk::snapshot_source::{ITEM_BYTES, SnapshotSource, Wanted};
@@ -125,10 +126,11 @@ impl SnapshotView {
             failures: Vec::new(),
             further: Vec::new(),
         };
+        let mut places = BTreeMap::new();
         for (number, snapshot) in self.snapshots.iter().enumerate() {
             let mut scanned =
                 scan(snapshot, missing).map_err(|error| scan_failed(&self.store, &error))?;
-            let streams = streams(snapshot).map_err(|error| failed(&self.store, &error))?;
+            let backing = backing(snapshot).map_err(|error| failed(&self.store, &error))?;
             if number > 0 {
                 facts.further.push(FurtherSnapshot {
                     name: snapshot.name().to_owned(),
@@ -163,15 +165,20 @@ impl SnapshotView {
                     docs: scanned.docs,
                     bytes: scanned.bytes,
                     snapshot: (number > 0).then(|| snapshot.uuid().to_owned()),
-                    data_stream: streams
-                        .get(&index.name)
-                        .map_or_else(|| by_name(&index.name), |stream| Some(stream.clone())),
+                    data_stream: match backing.get(&index.name) {
+                        Some((stream, _)) => Some(stream.clone()),
+                        None => by_name(&index.name),
+                    },
+                    generation: None,
                     source_gap: gap,
                     unreadable: scanned.unreadable,
                     missing_shards: scanned.missing,
                     types: scanned.types,
                     of: None,
                 };
+                if let Some((_, place)) = backing.get(&index.name) {
+                    places.insert(index.name.clone(), *place);
+                }
                 for missing in &found.missing_shards {
                     let place = format!("{}/{}: {}", index.name, missing.shard, missing.reason);
                     facts.failures.push(place);
@@ -181,6 +188,7 @@ impl SnapshotView {
                 self.metadata.insert(index.name.clone(), metadata);
             }
         }
+        number_generations(&mut facts.indices, &places);
         self.facts = Some(facts);
         Ok(())
     }
@@ -347,37 +355,18 @@ fn scan_failed(store: &Address, error: &ScanError) -> PhaseError {
     }
 }
 
-/// The data stream of each backing index.
-fn streams(snapshot: &Snapshot) -> Result<BTreeMap<String, String>, SnapshotError> {
+/// The data stream of each backing index, with its place there.
+fn backing(snapshot: &Snapshot) -> Result<BTreeMap<String, (String, usize)>, SnapshotError> {
     if snapshot.info().data_streams.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut streams = BTreeMap::new();
+    let mut backing = BTreeMap::new();
     for stream in snapshot.global_metadata()?.data_streams() {
-        for index in stream.indices {
-            streams.insert(index, stream.name.clone());
+        for (place, index) in stream.indices.into_iter().enumerate() {
+            backing.insert(index, (stream.name.clone(), place));
         }
     }
-    Ok(streams)
-}
-
-/// The data stream in the name of a backing index (`.ds-logs-2026.11.26-000002`, before 7.11 without the day): a snapshot
-/// that was taken of indices by their names holds these and no stream.
-fn by_name(index: &str) -> Option<String> {
-    let digits = |text: &str, count: usize| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let (stream, generation) = index.strip_prefix(".ds-")?.rsplit_once('-')?;
-    if !digits(generation, 6) {
-        return None;
-    }
-    let without_day = stream.rsplit_once('-').and_then(|(stream, day)| {
-        let parts: Vec<&str> = day.split('.').collect();
-        let is_day = matches!(parts[..], [year, month, day]
-            if digits(year, 4) && digits(month, 2) && digits(day, 2));
-        is_day.then_some(stream)
-    });
-    Some(without_day.unwrap_or(stream).to_owned()).filter(|stream| !stream.is_empty())
+    Ok(backing)
 }
 
 /// Why documents of a snapshot that exists can't be trusted to be all there.
@@ -415,25 +404,6 @@ fn unusable(snapshot: &Snapshot, missing: Missing) -> Option<String> {
             Some(format!(
                 "snapshot `{name}` is not complete ({state}){reason}{shards}"
             ))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn streams_are_known_by_the_names_of_their_indices() {
-        for (index, stream) in [
-            (".ds-stream-web-2026.11.26-000001", Some("stream-web")),
-            (".ds-stream-web-000002", Some("stream-web")),
-            (".ds-logs-2026.11-000002", Some("logs-2026.11")),
-            (".ds-logs-1", None),
-            (".ds-000001", None),
-            ("ds-logs-000001", None),
-        ] {
-            assert_eq!(by_name(index).as_deref(), stream, "{index}");
         }
     }
 }

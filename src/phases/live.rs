@@ -13,7 +13,9 @@ use serde_json::{Map, Value, json};
 use super::existing::SnapshotView;
 use super::metadata::global::{PERSISTENT, global_objects};
 use super::metadata::source::template;
+use super::metadata::streams::{MARK, mark};
 use super::source_gap::source_gap;
+use super::streams::{by_name, number_generations};
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::diff::change::LeftOut;
@@ -65,7 +67,7 @@ impl Wider {
         Self {
             taken,
             live,
-            indices,
+            indices: numbered(indices),
         }
     }
 }
@@ -135,7 +137,7 @@ impl LiveView {
         let mut listed = indices(client)?;
         listed.retain(|name, _| wanted(name));
         count(client, &mut listed)?;
-        let (objects, not_moved) = objects(client, version, &listed, global)?;
+        let (mut objects, not_moved) = objects(client, version, &listed, global)?;
         let indices = listed
             .into_iter()
             .map(|(name, found)| {
@@ -147,12 +149,21 @@ impl LiveView {
                     docs: found.docs,
                     bytes: found.bytes.unwrap_or(0),
                     source_gap: gap(&objects, &name),
+                    data_stream: by_name(&name),
                     types: types(version, &objects, &name),
                     ..SnapshotIndexFacts::default()
                 };
                 (name, facts)
             })
             .collect();
+        let indices = numbered(indices);
+        for (key, body) in &mut objects {
+            let facts = indices.get(&key.name);
+            let mark = facts.and_then(|facts| mark(facts, None, &[]));
+            if let (ObjectKind::Index, Some(mark)) = (key.kind, mark) {
+                body[MARK] = mark;
+            }
+        }
         Ok(Self {
             version,
             indices,
@@ -160,6 +171,13 @@ impl LiveView {
             not_moved,
         })
     }
+}
+
+fn numbered(
+    mut indices: BTreeMap<String, SnapshotIndexFacts>,
+) -> BTreeMap<String, SnapshotIndexFacts> {
+    number_generations(&mut indices, &BTreeMap::new());
+    indices
 }
 
 /// The mapping types of an index by its body among the objects. Of their documents nothing is known yet.

@@ -17,6 +17,7 @@ pub mod plan_tests;
 mod scan;
 pub mod snapshot;
 mod source_gap;
+mod streams;
 pub mod switchover;
 mod transforms;
 mod types;

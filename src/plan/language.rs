@@ -336,6 +336,10 @@ section! {
         legacy_templates: Spanned<model::LegacyTemplates> = default "keep", gated;
         /// What is done with closed indices.
         closed: Spanned<model::Closed> = default "migrate", gated;
+        /// How data streams are taken, which `indices` chooses by their names: `streams` makes them again, each generation as it
+        /// is at the source; `indices` makes ordinary indices of their backing indices, under an alias of the stream's name; `skip`
+        /// leaves them out. Where nothing is said: `streams`, if the target has data streams.
+        data_streams: Spanned<model::DataStreams> = optional, gated, example "indices";
         /// What the findings of a translation rule mean, by its code.
         rules: Named<Spanned<model::RuleLevel>> = default "{}", gated, example "{ \"MIG112\": \"allow\" }";
         /// Answers to open questions, by the thing that they are about.
@@ -414,6 +418,9 @@ section! {
         indices: Patterns = default "[\"*\"]", gated, example "[\"logs-*\"]";
         /// What is done with closed indices.
         closed: Spanned<model::Closed> = default "migrate", gated;
+        /// How data streams are taken, as for `metadata`: `streams` creates each document through its stream, generation by
+        /// generation with a rollover between; `indices` and `skip`. Where nothing is said: `streams`, if the target has them.
+        data_streams: Spanned<model::DataStreams> = optional, redo, example "indices";
         /// How many workers this process runs.
         workers: Spanned<Whole<1, 1024>> = default "2", live, example "8";
         /// Budgets over all workers.

@@ -424,6 +424,9 @@ pub struct MetadataSpec {
     pub legacy_templates: LegacyTemplates,
     /// What is done with closed indices.
     pub closed: Closed,
+    /// How data streams are taken; nothing said: as streams where the target has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_streams: Option<DataStreams>,
     /// Rule code → what its findings mean.
     pub rules: BTreeMap<String, RuleLevel>,
     /// Object → the answer to its open question.
@@ -546,6 +549,20 @@ pub enum Closed {
     Skip,
 }
 
+/// How data streams are taken.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataStreams {
+    /// As data streams, generation by generation.
+    Streams,
+    /// Each backing index as an ordinary index, under an alias of the stream's name.
+    Indices,
+    /// They are left out, and listed so.
+    Skip,
+}
+
 /// What a finding of a rule means.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
@@ -572,6 +589,9 @@ pub struct BackfillSpec {
     pub indices: Selector,
     /// What is done with closed indices.
     pub closed: Closed,
+    /// How data streams are taken; nothing said: as streams where the target has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_streams: Option<DataStreams>,
     /// How many local workers.
     pub workers: u32,
     /// Budgets.

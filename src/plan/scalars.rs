@@ -232,6 +232,11 @@ macro_rules! words {
 words!(model::Access { "read-only" => Self::ReadOnly, "read-write" => Self::ReadWrite });
 words!(model::LegacyTemplates { "keep" => Self::Keep, "composable" => Self::Composable });
 words!(model::Closed { "migrate" => Self::Migrate, "skip" => Self::Skip });
+words!(model::DataStreams {
+    "streams" => Self::Streams,
+    "indices" => Self::Indices,
+    "skip" => Self::Skip,
+});
 words!(model::RuleLevel { "deny" => Self::Deny, "warn" => Self::Warn, "allow" => Self::Allow });
 words!(model::TuneRefresh { "pause" => Self::Pause, "keep" => Self::Keep });
 words!(model::TuneReplicas { "none" => Self::None, "keep" => Self::Keep });

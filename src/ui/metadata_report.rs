@@ -68,7 +68,7 @@ const fn section(title: &'static str, json: &'static str, always: bool) -> Secti
     }
 }
 
-static SECTIONS: [Section; 9] = [
+static SECTIONS: [Section; 10] = [
     section("Index Templates", "indexTemplates", true),
     section("Component Templates", "componentTemplates", true),
     section("Indexes", "indexes", true),
@@ -78,6 +78,7 @@ static SECTIONS: [Section; 9] = [
     section("Cluster Settings", "clusterSettings", false),
     section("Policies", "policies", false),
     section("Roles", "security", false),
+    section("Data Streams", "dataStreams", false),
 ];
 
 fn section_of(kind: ObjectKind) -> &'static Section {
@@ -91,6 +92,7 @@ fn section_of(kind: ObjectKind) -> &'static Section {
         ObjectKind::ClusterSettings => 6,
         ObjectKind::LifecyclePolicy | ObjectKind::SnapshotPolicy => 7,
         ObjectKind::Role | ObjectKind::RoleMapping => 8,
+        ObjectKind::DataStream => 9,
     }]
 }
 

@@ -532,6 +532,7 @@ fn es_6_8_makes_no_index_for_documents() {
                 id,
                 routing: None,
                 version: Some(1),
+                create: false,
             };
             batch.push(0, action, b"{\"n\":1}");
             writer

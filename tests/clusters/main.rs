@@ -31,6 +31,7 @@ mod sandbox;
 mod secured;
 mod smoke;
 mod snapshot;
+mod streams;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;
 mod transforms;

@@ -22,7 +22,7 @@ pub(crate) struct AlteredShop {
     snapshot: Snapshot,
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -45,7 +45,7 @@ fn footed(bytes: &mut Vec<u8>) {
 }
 
 /// A `.dat` blob with a JSON body.
-fn dat(codec: &str, body: &Value) -> Vec<u8> {
+pub(crate) fn dat(codec: &str, body: &Value) -> Vec<u8> {
     let mut bytes = 0x3fd7_6c17_u32.to_be_bytes().to_vec();
     bytes.push(u8::try_from(codec.len()).unwrap());
     bytes.extend(codec.bytes());

@@ -40,6 +40,7 @@ mod sample;
 mod segment_memory;
 mod snapshot;
 mod state;
+mod streams;
 mod support;
 mod target_directory;
 mod transforms;

@@ -6,11 +6,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 
+use mig::clients::objects::DirectoryStore;
+use mig::engines::snapshot::Repository;
 use mig::plan::codes;
 use serde_json::json;
 
-use super::altered_shop::{AlteredShop, INDEX};
+use super::altered_shop::{AlteredShop, INDEX, copy, dat};
 use super::support::{Place, Ran, fixture};
 
 const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
@@ -130,6 +133,49 @@ fn answer_all(mut connection: TcpStream) {
     }
 }
 
+/// A plan over the snapshot that a real server took.
+fn of_server(server: &str, phases: &str) -> Place {
+    let place = Place::with(phases);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/versions");
+    let repository = fixtures.join(server).join("repository");
+    std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
+    write_plan(&place, phases);
+    place
+}
+
+/// A plan for the data stream of two generations of a real Elasticsearch 8.11.
+fn of_stream(templates: &str) -> Place {
+    let phases = format!(
+        "  base: {{ snapshot: {{ existing: {{ store: snapshots, name: first }} }} }}
+  meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [stream-web], aliases: none, templates: {templates}, component-templates: none }} }} }}
+  docs: {{ backfill: {{ from: base, to: os, indices: [stream-web] }} }}
+  same: {{ verify: {{ source: base, target: os, indices: [stream-web] }} }}
+"
+    );
+    of_server("elasticsearch-8.11.0", &phases)
+}
+
+/// The same stream, after its template came to let clients route its documents.
+fn routed() -> Ran {
+    let place = of_stream("[streams]");
+    let snapshots = place.path("snapshots");
+    let real = fs::read_link(&snapshots).unwrap();
+    fs::remove_file(&snapshots).unwrap();
+    copy(&real, &snapshots);
+    let repository = Repository::open(Arc::new(DirectoryStore::new(&snapshots))).unwrap();
+    let snapshot = repository.snapshot("first").unwrap();
+    let mut global = snapshot.global_metadata().unwrap();
+    let template = global.index_templates.get_mut("streams").unwrap();
+    template["data_stream"]["allow_custom_routing"] = json!(true);
+    let body = json!({"meta-data": {
+        "index_template": {"index_template": global.index_templates},
+        "data_stream": global.other["data_stream"],
+    }});
+    let blob = snapshots.join(format!("meta-{}.dat", snapshot.uuid()));
+    fs::write(blob, dat("metadata", &body)).unwrap();
+    place.mig(&["plan"])
+}
+
 /// A plan over the index with several types of a real Elasticsearch 2.4.6.
 fn with_types(more: &str) -> Ran {
     let phases = format!(
@@ -139,12 +185,7 @@ fn with_types(more: &str) -> Ran {
   same: {{ verify: {{ source: base, target: os, indices: [types] }} }}
 "
     );
-    let place = Place::with(&phases);
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let repository = fixtures.join("versions/elasticsearch-2.4.6/repository");
-    std::os::unix::fs::symlink(repository, place.path("snapshots")).unwrap();
-    write_plan(&place, &phases);
-    place.mig(&["plan"])
+    of_server("elasticsearch-2.4.6", &phases).mig(&["plan"])
 }
 
 fn scene(code: &str) -> Ran {
@@ -236,6 +277,8 @@ fn scene(code: &str) -> Ran {
         }),
         "MIG096" => altered(AlteredShop::damaged),
         "MIG097" => with_types(""),
+        // Without the template that makes the stream.
+        "MIG099" => of_stream("none").mig(&["plan"]),
         "MIG320" => with_types(", types: { types: { take: union } }"),
         "MIG321" => {
             let types = format!("types: {{ {INDEX}: {{ take: union, ids: type-prefix }} }}");
@@ -256,6 +299,17 @@ fn scene(code: &str) -> Ran {
         "MIG323" => with_types(
             ", types: { types: { take: split, drop: [scratch] }, typse: { take: union } }",
         ),
+        "MIG330" => {
+            let place = of_stream("[streams]");
+            place
+                .mig(&["apply", "--auto-approve", "--until", "meta"])
+                .ends_with(0);
+            // Somebody rolls it over.
+            let generation = |number| place.path(&format!("out/indices/.ds-stream-web-{number}"));
+            copy(&generation("000001"), &generation("000002"));
+            place.mig(&["plan"])
+        }
+        "MIG331" => routed(),
         other => panic!("{other} has no scene"),
     }
 }

@@ -12,10 +12,10 @@ fn place(repository: &Path, snapshot: &str, types: &str) -> Place {
         "mig: 1\nplan: t\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\nstores:\n  \
          snapshots: {{ directory: {} }}\nphases:\n  \
          base: {{ snapshot: {{ existing: {{ store: snapshots, name: {snapshot} }} }} }}\n  \
-         meta: {{ metadata: {{ from: base, to: os, include: {{ templates: none, component-templates: none, \
-         indices: [\"*\", \".ds-*\"] }}, rules: {{ MIG129: allow, MIG132: allow, MIG169: allow }}{types} }} }}\n  \
-         docs: {{ backfill: {{ from: base, to: os, indices: [\"*\", \".ds-*\"], without-source: skip }} }}\n  \
-         same: {{ verify: {{ source: base, target: os, indices: [\"*\", \".ds-*\"] }} }}\n",
+         meta: {{ metadata: {{ from: base, to: os, include: {{ templates: [streams], component-templates: none }}, \
+         rules: {{ MIG129: allow, MIG132: allow, MIG169: allow }}{types} }} }}\n  \
+         docs: {{ backfill: {{ from: base, to: os, without-source: skip }} }}\n  \
+         same: {{ verify: {{ source: base, target: os }} }}\n",
         repository.display()
     );
     std::fs::write(place.path("plan.yaml"), plan).unwrap();

@@ -14,6 +14,7 @@ fn batch(ids: &[&str]) -> Batch {
     let mut batch = Batch::default();
     for id in ids {
         let action = Action {
+            create: false,
             index: Some("shop"),
             id,
             routing: None,

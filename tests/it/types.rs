@@ -28,7 +28,7 @@ fn write(place: &Place, folder: &str, snapshot: &str, index: &str, types: &str) 
         "mig: 1\nplan: t\nstate: state\nclusters:\n  os: {{ directory: out, as: \"2.19\" }}\nstores:\n  \
          snapshots: {{ directory: {} }}\nphases:\n  \
          base: {{ snapshot: {{ existing: {{ store: snapshots, name: {snapshot} }} }} }}\n  \
-         meta: {{ metadata: {{ from: base, to: os, include: {{ indices: [{index}], templates: none }}, \
+         meta: {{ metadata: {{ from: base, to: os, rules: {{ MIG129: allow }}, include: {{ indices: [{index}], templates: none }}, \
          types: {{ {index}: {types} }} }} }}\n  \
          docs: {{ backfill: {{ from: base, to: os, indices: [{index}] }} }}\n  \
          same: {{ verify: {{ source: base, target: os, indices: [{index}] }} }}\n",

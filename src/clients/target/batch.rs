@@ -34,6 +34,8 @@ pub struct Action<'a> {
     pub routing: Option<&'a str>,
     /// `version`, written with `external_gte`.
     pub version: Option<i64>,
+    /// Whether it is `create`, which never replaces a document.
+    pub create: bool,
 }
 
 impl Batch {
@@ -111,7 +113,11 @@ impl Batch {
 
 /// Appends an action line.
 pub fn write_action(out: &mut Vec<u8>, action: Action<'_>) {
-    out.extend_from_slice(b"{\"index\":{");
+    out.extend_from_slice(if action.create {
+        b"{\"create\":{".as_slice()
+    } else {
+        b"{\"index\":{".as_slice()
+    });
     if let Some(index) = action.index {
         out.extend_from_slice(b"\"_index\":");
         write_string(out, index);
@@ -194,12 +200,30 @@ mod tests {
             id: "a\"b\\\u{1}",
             routing: Some("r"),
             version: Some(i64::MIN),
+            create: false,
         };
         batch.push(7, action, b"{}");
         assert_eq!(
             String::from_utf8_lossy(batch.body()),
             "{\"index\":{\"_index\":\"shop\",\"_id\":\"a\\\"b\\\\\\u0001\",\"routing\":\"r\",\
              \"version\":-9223372036854775808,\"version_type\":\"external_gte\"}}\n{}\n"
+        );
+    }
+
+    #[test]
+    fn a_data_stream_takes_documents_that_are_created() {
+        let mut line = Vec::new();
+        let action = Action {
+            index: None,
+            id: "1",
+            routing: None,
+            version: None,
+            create: true,
+        };
+        write_action(&mut line, action);
+        assert_eq!(
+            String::from_utf8_lossy(&line),
+            "{\"create\":{\"_id\":\"1\"}}\n"
         );
     }
 

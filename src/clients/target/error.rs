@@ -77,6 +77,20 @@ pub enum TargetError {
         /// The index.
         index: String,
     },
+    /// The data stream gives its documents to another generation.
+    #[error(
+        "{location}: data stream `{stream}` has {found} generations, and documents of generation {wanted} are to be written"
+    )]
+    OtherGeneration {
+        /// The target.
+        location: String,
+        /// The stream.
+        stream: String,
+        /// The generation that is loaded.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// The index was made anew in between.
     #[error(
         "{location}: index `{index}` has uuid {found}, not {wanted}: it was made anew in between"
@@ -213,6 +227,9 @@ impl TargetError {
             }
             Self::Unavailable { .. } => {
                 "look after the target, or lower `workers` and `limits`, then run the same command again: it goes on where it was"
+            }
+            Self::OtherGeneration { .. } => {
+                "find out what rolls the stream over (a policy, a user) and stop it; then load the stream anew by `--redo` of the backfill"
             }
             Self::OtherIndex { .. } => "plan again: what was planned rests on the index of before",
             Self::Busy { .. } => "wait for the other worker, or stop it",

@@ -9,6 +9,8 @@ pub mod batch;
 pub mod cluster;
 pub mod directory;
 mod error;
+pub mod landing;
+pub mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -25,6 +27,8 @@ pub use batch::{Batch, BatchDocument};
 pub use cluster::ClusterTarget;
 pub use directory::DirectoryTarget;
 pub use error::TargetError;
+pub use landing::{Landed, Landing};
+pub use stream::StreamState;
 
 /// A place that takes metadata and documents.
 pub trait Target: Send + Sync {
@@ -172,6 +176,41 @@ pub trait Target: Send + Sync {
         Ok(None)
     }
 
+    /// A data stream with its backing indices, where there is one.
+    fn stream(&self, _name: &str) -> Result<Option<StreamState>, TargetError> {
+        Ok(None)
+    }
+
+    /// Gives a data stream that has `have` generations the next one, as it was planned when the stream was made; nothing to
+    /// do where it has more.
+    fn roll_over(&self, name: &str, have: usize) -> Result<(), TargetError> {
+        let _ = have;
+        Err(stream::without_streams(self.location(), name))
+    }
+
+    /// Makes a data stream anew with its first generation: all its documents go.
+    fn remake_stream(&self, name: &str) -> Result<(), TargetError> {
+        Err(stream::without_streams(self.location(), name))
+    }
+
+    /// As [`Self::open_part`], for documents that are created through a data stream; `part` names the backing index that takes
+    /// them now.
+    fn open_part_of_stream(
+        &self,
+        stream: &str,
+        part: &PartKey,
+        expected_uuid: Option<&str>,
+        resume: Option<&PartMark>,
+    ) -> Result<Box<dyn PartWriter>, TargetError> {
+        let _ = (part, expected_uuid, resume);
+        Err(stream::without_streams(self.location(), stream))
+    }
+
+    /// The name that an index has on the target itself; another one only where documents land elsewhere ([`Landed`]).
+    fn name_there(&self, index: &str) -> Result<String, TargetError> {
+        Ok(index.to_owned())
+    }
+
     /// The mark of a switchover, where there is one.
     fn live(&self) -> Result<Option<LiveMark>, TargetError>;
 
@@ -278,6 +317,11 @@ pub trait PartWriter: Send {
         true
     }
 
+    /// How the action lines name and write the documents, where that is not as usual.
+    fn written_as(&self) -> Option<&WrittenAs> {
+        None
+    }
+
     /// Batches of the part that may be on their way at once.
     fn capacity(&self) -> usize {
         1
@@ -300,6 +344,15 @@ pub trait PartWriter: Send {
 
     /// As [`Self::checkpoint`], and closes the part.
     fn finish(self: Box<Self>) -> Result<(PartMark, Settled), TargetError>;
+}
+
+/// How documents are written whose action lines differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenAs {
+    /// `_index` of an action line that has one.
+    pub index: String,
+    /// Whether they are created, without a version: a data stream takes nothing else.
+    pub create: bool,
 }
 
 /// What became of documents that were submitted.

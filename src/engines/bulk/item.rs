@@ -195,11 +195,16 @@ impl<'a> ItemRun<'a> {
         if !self.batch.is_empty() && self.batch.bytes() + size > options.batch_bytes {
             self.send()?;
         }
+        let version = document.version.filter(|_| options.keep_versions);
+        let written_as = self.writer.written_as();
+        let create = written_as.is_some_and(|it| it.create);
+        let index = written_as.map_or(view.index, |it| it.index.as_str());
         let action = Action {
-            index: Some(view.index).filter(|_| self.names_index),
+            index: Some(index).filter(|_| self.names_index),
             id: view.id,
             routing: view.routing,
-            version: document.version.filter(|_| options.keep_versions),
+            version: version.filter(|_| !create),
+            create,
         };
         self.batch.push(document.doc, action, view.source);
         if self.batch.bytes() >= options.batch_bytes
@@ -217,13 +222,16 @@ impl<'a> ItemRun<'a> {
     ) -> Result<(), Halt> {
         let key = &self.lease.item.key;
         let mut request = Vec::with_capacity(raw.len() + 128);
+        let written_as = self.writer.written_as();
+        let create = written_as.is_some_and(|it| it.create);
         let action = Action {
-            index: Some(&key.index),
+            index: Some(written_as.map_or(key.index.as_str(), |it| it.index.as_str())),
             id: document.id,
             routing: document.routing,
             version: document
                 .version
-                .filter(|_| self.shared.job.options.keep_versions),
+                .filter(|_| self.shared.job.options.keep_versions && !create),
+            create,
         };
         write_action(&mut request, action);
         request.extend_from_slice(raw);

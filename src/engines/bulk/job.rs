@@ -132,6 +132,18 @@ pub struct BulkOutcome {
 }
 
 impl BulkOutcome {
+    /// Takes in the outcome of another load of the same work: of other indices.
+    pub fn add(&mut self, other: Self) {
+        self.finished &= other.finished;
+        self.too_many_failed |= other.too_many_failed;
+        self.indices.extend(other.indices);
+        // Each counts the whole folder, which only grows.
+        for (class, count) in other.failed_by_class {
+            let known = self.failed_by_class.entry(class).or_default();
+            *known = count.max(*known);
+        }
+    }
+
     /// Documents that failed in all indices.
     pub fn failed(&self) -> u64 {
         self.indices.values().map(|index| index.failed).sum()

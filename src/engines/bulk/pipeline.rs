@@ -22,6 +22,7 @@ pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError
     let mut expected = job.source.expected()?;
     expected.retain(|segment, _| job.indices.contains_key(&segment.index));
     job.store.register(&items)?;
+    job.store.limit_to(job.indices.keys().cloned().collect())?;
     let states = states(job)?;
     let shared = Shared::new(job, budget, &expected, &states);
     shared.tell(true);

@@ -24,6 +24,9 @@ const TIER: (&str, &str) = (
 
 /// What would have to change on the target, by path; `before` is what the target has. Empty: they are equal.
 pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit> {
+    if kind == ObjectKind::DataStream {
+        return stream_differences(wanted, found);
+    }
     let mut edits = Vec::new();
     // A server before Elasticsearch 7 does not tell the number, which `null` stands for.
     let untold = found.get("routing_num_shards").is_some_and(Value::is_null);
@@ -68,6 +71,51 @@ pub fn differences(kind: ObjectKind, wanted: &Value, found: &Value) -> Vec<Edit>
     compare("", &wanted, &found, Growth::of(kind), &mut edits);
     edits.sort_by(|left, right| left.path.cmp(&right.path));
     edits
+}
+
+/// Of the generations that both have: the others come with the documents, or came later by themselves.
+fn stream_differences(wanted: &Value, found: &Value) -> Vec<Edit> {
+    let kind = ObjectKind::DataStream;
+    let (wanted, found) = (release(kind, wanted), release(kind, found));
+    let mut edits = Vec::new();
+    let field = |body: &Value| body.get("timestamp_field").cloned();
+    if field(&wanted) != field(&found) {
+        edits.push(Edit {
+            path: "timestamp_field".into(),
+            before: field(&found),
+            after: field(&wanted),
+            rule: None,
+            why: String::new(),
+            lossy: false,
+        });
+    }
+    let generations = |body: &Value| {
+        let generations = body.get("generations").and_then(Value::as_array);
+        generations.cloned().unwrap_or_default()
+    };
+    let pairs = generations(&wanted).into_iter().zip(generations(&found));
+    for (at, (wanted, found)) in pairs.enumerate() {
+        let (wanted, found) = (unmarked(wanted), unmarked(found));
+        let of_index = differences(ObjectKind::Index, &wanted, &found);
+        edits.extend(of_index.into_iter().map(|edit| Edit {
+            path: format!("generations.{}.{}", at + 1, edit.path),
+            ..edit
+        }));
+    }
+    edits
+}
+
+/// A backing index without what the server gives to each.
+fn unmarked(mut body: Value) -> Value {
+    if let Some(Value::Object(mappings)) = body.get_mut("mappings") {
+        mappings.remove("_data_stream_timestamp");
+    }
+    if let Some(settings) = body.get_mut("settings") {
+        let mut flat = normal_settings(settings);
+        flat.remove("index.hidden");
+        *settings = Value::Object(flat);
+    }
+    body
 }
 
 /// Identity of a body, the same before and after held-back settings are put in force.
@@ -128,6 +176,19 @@ fn normal(kind: ObjectKind, body: &Value) -> Value {
         };
         if let Some(Value::Object(section)) = section {
             normal_section(section);
+        }
+        if kind == ObjectKind::IndexTemplate
+            && let Some(Value::Object(stream)) = body.get_mut("data_stream")
+        {
+            // What servers write out of their defaults.
+            for name in ["hidden", "allow_custom_routing"] {
+                if stream.get(name) == Some(&Value::Bool(false)) {
+                    stream.remove(name);
+                }
+            }
+            if stream.get("timestamp_field") == Some(&json!({"name": "@timestamp"})) {
+                stream.remove("timestamp_field");
+            }
         }
         if kind == ObjectKind::LegacyTemplate
             && let Value::Object(fields) = &mut body

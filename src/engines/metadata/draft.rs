@@ -23,8 +23,9 @@ pub(super) struct Draft {
     /// Settings that the target said it does not know.
     pub(super) unknown: BTreeSet<String>,
     pub(super) edits: Vec<Edit>,
-    /// All but settings and mappings; of an object that has none, its whole body.
-    pub(super) rest: Map<String, Value>,
+    /// What the body has besides settings and mappings; of a nested template, the rest of `template` stands here too. Of an
+    /// object that has neither, its whole body.
+    pub(super) beside: Map<String, Value>,
     had_settings: bool,
     had_mappings: bool,
 }
@@ -38,7 +39,7 @@ pub(super) struct Change<'a> {
 
 impl Draft {
     pub(super) fn new(key: &ObjectKey, body: &Value, unknown: &BTreeSet<String>) -> Self {
-        let mut rest = body.as_object().cloned().unwrap_or_default();
+        let mut beside = body.as_object().cloned().unwrap_or_default();
         if !key.kind.has_index_settings() {
             return Self {
                 kind: key.kind,
@@ -49,26 +50,26 @@ impl Draft {
                 held_back: Map::new(),
                 unknown: BTreeSet::new(),
                 edits: Vec::new(),
-                rest,
+                beside,
                 had_settings: false,
                 had_mappings: false,
             };
         }
         let nested = is_nested(key.kind);
-        let mut template = match nested.then(|| rest.remove("template")).flatten() {
+        let mut template = match nested.then(|| beside.remove("template")).flatten() {
             Some(Value::Object(template)) => Some(template),
             _ => None,
         };
-        let from = template.as_mut().unwrap_or(&mut rest);
+        let from = template.as_mut().unwrap_or(&mut beside);
         let settings = from.remove("settings");
         let mappings = from.remove("mappings");
         if let Some(template) = template {
-            rest.insert("template".into(), Value::Object(template));
+            beside.insert("template".into(), Value::Object(template));
         }
-        let routing_num_shards = rest
+        let routing_num_shards = beside
             .remove("routing_num_shards")
             .and_then(|shards| shards.as_u64());
-        let route = rest.remove("types");
+        let route = beside.remove("types");
         Self {
             kind: key.kind,
             route: route.and_then(|route| serde_json::from_value(route).ok()),
@@ -80,13 +81,13 @@ impl Draft {
             held_back: Map::new(),
             unknown: unknown.clone(),
             edits: Vec::new(),
-            rest,
+            beside,
         }
     }
 
     /// The body as the target is to have it.
     pub(super) fn into_body(self) -> (Value, Vec<Edit>) {
-        let mut body = self.rest;
+        let mut body = self.beside;
         let is_index = self.kind == ObjectKind::Index;
         let settings = (is_index || self.had_settings || !self.settings.is_empty())
             .then_some(Value::Object(self.settings));
@@ -136,6 +137,18 @@ impl Draft {
             path: change.path.to_owned(),
             before: change.before,
             after: change.after,
+            rule: Some(rule.code.to_owned()),
+            why: rule.why.to_owned(),
+            lossy: rule.lossy,
+        });
+    }
+
+    /// Notes that something besides settings and mappings was taken out, by its whole path.
+    pub(super) fn note_beside(&mut self, rule: &'static Rule, path: String, before: Value) {
+        self.edits.push(Edit {
+            path,
+            before: Some(before),
+            after: None,
             rule: Some(rule.code.to_owned()),
             why: rule.why.to_owned(),
             lossy: rule.lossy,

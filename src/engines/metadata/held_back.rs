@@ -24,6 +24,15 @@ pub fn release(kind: ObjectKind, body: &Value) -> Value {
     if waiting.is_empty() {
         return body;
     }
+    if kind == ObjectKind::DataStream {
+        for (key, value) in waiting {
+            let settings = stream_settings(fields, &key);
+            if let Some((settings, setting)) = settings {
+                settings.insert(setting, value);
+            }
+        }
+        return body;
+    }
     let into = if is_nested(kind) {
         fields
             .entry("template")
@@ -43,12 +52,41 @@ pub fn release(kind: ObjectKind, body: &Value) -> Value {
     body
 }
 
+/// How a setting of a generation is called among those that a data stream holds back.
+pub fn stream_setting(generation: usize, setting: &str) -> String {
+    format!("{generation}/{setting}")
+}
+
+/// The settings of the generation that such a name means, and the setting's own name.
+fn stream_settings<'a>(
+    stream: &'a mut Map<String, Value>,
+    key: &str,
+) -> Option<(&'a mut Map<String, Value>, String)> {
+    let (generation, setting) = key.split_once('/')?;
+    let at = generation.parse::<usize>().ok()?.checked_sub(1)?;
+    let generations = stream.get_mut("generations")?.as_array_mut()?;
+    let body = generations.get_mut(at)?.as_object_mut()?;
+    let settings = body
+        .entry("settings")
+        .or_insert_with(|| Value::Object(Map::new()));
+    Some((settings.as_object_mut()?, setting.to_owned()))
+}
+
 /// The body with settings held back that were put in force before: the opposite of [`release`].
 pub fn withhold(kind: ObjectKind, body: &Value, settings: &Value) -> Value {
     let mut body = body.clone();
     let Value::Object(waiting) = settings else {
         return body;
     };
+    if kind == ObjectKind::DataStream
+        && let Value::Object(fields) = &mut body
+    {
+        for key in waiting.keys() {
+            if let Some((settings, setting)) = stream_settings(fields, key) {
+                settings.remove(&setting);
+            }
+        }
+    }
     let section = if is_nested(kind) {
         body.get_mut("template")
     } else {
@@ -85,6 +123,20 @@ mod tests {
         assert_eq!(release(ObjectKind::Index, &released), released);
         let waiting = json!({"index.blocks.write": "true"});
         assert_eq!(withhold(ObjectKind::Index, &released, &waiting), body);
+    }
+
+    #[test]
+    fn a_data_stream_has_it_by_generation() {
+        let body = json!({"generations": [{"settings": {}}, {"settings": {"index.codec": "default"}}],
+            "held_back": {"settings": {"2/index.blocks.write": "true", "7/index.codec": "x"}}});
+        let released = release(ObjectKind::DataStream, &body);
+        assert_eq!(
+            released,
+            json!({"generations": [{"settings": {}}, {"settings": {"index.codec": "default", "index.blocks.write": "true"}}]})
+        );
+        let waiting = json!({"2/index.blocks.write": "true"});
+        let again = withhold(ObjectKind::DataStream, &released, &waiting);
+        assert_eq!(again["generations"], body["generations"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use crate::base::settings::normal_settings;
 pub use built_in::built_in;
 pub use compare::{core_fingerprint, differences};
 pub use composable::composable;
-pub use held_back::{held_back, release, withhold};
+pub use held_back::{held_back, release, stream_setting, withhold};
 pub use not_moved::{not_moved, system_index, unmovable};
 pub use rule::{Level, Lines, Proof, Rule, Versions};
 pub use rules::{codes, rules};

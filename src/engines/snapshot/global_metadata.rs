@@ -1,5 +1,7 @@
 //! `meta-<uuid>.dat` at the root: templates, pipelines, persistent settings.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -84,6 +86,23 @@ impl GlobalMetadata {
                     .map(str::to_owned),
             })
             .collect()
+    }
+
+    /// The aliases over data streams (7.14 and later) by stream.
+    pub fn data_stream_aliases(&self) -> BTreeMap<String, Vec<String>> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let section = self.other.get("data_stream");
+        let aliases = section.and_then(|it| it.get("data_stream_aliases")?.as_object());
+        for (alias, definition) in aliases.into_iter().flatten() {
+            let streams = definition.get("data_streams").and_then(Value::as_array);
+            for stream in streams.into_iter().flatten().filter_map(Value::as_str) {
+                found
+                    .entry(stream.to_owned())
+                    .or_default()
+                    .push(alias.clone());
+            }
+        }
+        found
     }
 
     /// Takes in what another one has and this one lacks.

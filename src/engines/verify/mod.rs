@@ -20,6 +20,7 @@ mod settle;
 mod side;
 mod stream;
 mod transformed;
+mod unversioned;
 
 pub use compare::{
     Comparison, Content, VerifyError, VerifyOptions, VerifyProgress, cost, limits, run,
@@ -27,3 +28,4 @@ pub use compare::{
 pub use report::{Difference, DifferenceKind, IndexReport, Report, Verdict};
 pub use side::{DocumentSide, Fault, Fetched, SideDocument, SideError, SourceSide, TargetSide};
 pub use transformed::{LeftOut, Through, TransformedSide};
+pub use unversioned::Unversioned;

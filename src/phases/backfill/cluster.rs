@@ -51,8 +51,10 @@ pub(super) fn tune(
         return Ok(());
     };
     let on = &spec.to.value;
-    for (index, uuid) in indices {
+    for (name, uuid) in indices {
         let Some(uuid) = uuid else { continue };
+        let there = target.name_there(name);
+        let index = &there.map_err(|error| common::target_error(on, &error))?;
         let announce = |tuned: &Tuned| {
             let detail =
                 json!({"target-uuid": tuned.uuid, "before": tuned.before, "during": tuned.during});
@@ -77,9 +79,16 @@ pub(super) fn restore<'i>(
     };
     let mut first = None;
     for index in indices {
-        let restored = tune::find(cluster, index).and_then(|tuned| {
-            tuned.map_or(Ok(()), |tuned| tune::restore(cluster, &tuned).map(drop))
-        });
+        // A generation that was never made has nothing to be put back.
+        let there = match target.name_there(index) {
+            Err(TargetError::NoIndex { .. }) => continue,
+            there => there,
+        };
+        let restored = there
+            .and_then(|there| tune::find(cluster, &there))
+            .and_then(|tuned| {
+                tuned.map_or(Ok(()), |tuned| tune::restore(cluster, &tuned).map(drop))
+            });
         if let Err(error) = restored {
             first.get_or_insert(error);
         }
@@ -100,7 +109,7 @@ pub(super) fn refuse_foreign(
     cx: &PerformContext<'_>,
     target: &dyn Target,
     on: &Address,
-    (index, uuid): (&str, &str),
+    (index, there, uuid): (&str, &str, &str),
 ) -> Result<(), PhaseError> {
     let Some(cluster) = target.cluster() else {
         return Ok(());
@@ -116,7 +125,7 @@ pub(super) fn refuse_foreign(
         return Ok(());
     }
     let failed = |error: &TargetError| common::target_error(on, error);
-    tune::refresh(cluster, index).map_err(|error| failed(&error))?;
+    tune::refresh(cluster, there).map_err(|error| failed(&error))?;
     let facts = target
         .index_facts(index, 0)
         .map_err(|error| failed(&error))?;
@@ -130,6 +139,7 @@ pub(super) fn refuse_foreign(
 
 /// Watches that the indices stay those that the load was planned for: the same ones, with mappings that only grow.
 pub(super) struct Watch<'a> {
+    target: &'a dyn Target,
     cluster: Option<&'a ClusterTarget>,
     uuids: &'a BTreeMap<String, Option<String>>,
     mappings: Mutex<BTreeMap<String, Value>>,
@@ -138,6 +148,7 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn new(target: &'a dyn Target, uuids: &'a BTreeMap<String, Option<String>>) -> Self {
         Self {
+            target,
             cluster: target.cluster(),
             uuids,
             mappings: Mutex::default(),
@@ -153,7 +164,7 @@ impl<'a> Watch<'a> {
             what,
         };
         let (uuid, mappings) = cluster
-            .mapping(index)?
+            .mapping(&self.target.name_there(index)?)?
             .ok_or_else(|| moved("it was removed".to_owned()))?;
         if let Some(Some(wanted)) = self.uuids.get(index)
             && *wanted != uuid

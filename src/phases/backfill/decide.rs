@@ -3,11 +3,10 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::transforms;
-use super::super::types;
+use super::super::{streams, transforms, types};
 use super::fate::{Fate, fate};
 use super::findings;
-use super::spec;
+use super::{choice, generations, spec};
 use crate::base::units::{human_bytes, human_count, plural};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
@@ -32,12 +31,17 @@ pub(super) fn selected<'a>(
     spec: &BackfillSpec,
     observed: &'a BackfillObservation,
 ) -> (Vec<(&'a str, &'a SnapshotIndexFacts)>, Vec<LeftOut>) {
+    let choice = choice(spec, observed);
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
-        if let Some(reason) = common::index_left_out(&spec.indices, types::of(name, facts), facts) {
+        let of = types::of(name, facts);
+        if let Some(reason) = streams::left_out(&spec.indices, choice, (of, facts)) {
             left_out.push(reason);
-        } else if facts.closed && spec.closed == Closed::Skip {
+        } else if facts.closed
+            && spec.closed == Closed::Skip
+            && generations::of(spec, observed, facts).is_none()
+        {
             left_out.push(LeftOut {
                 object: "index".into(),
                 name: name.clone(),
@@ -77,14 +81,19 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         live,
         ..Gathered::default()
     };
-    for (name, facts) in &chosen {
-        gather(cx, spec, observed, name, facts, &mut all);
+    let mut fates: Vec<Fate> = chosen
+        .iter()
+        .map(|(name, facts)| fate(cx, spec, observed, name, facts))
+        .collect();
+    generations::settle(spec, observed, &chosen, &mut fates);
+    for ((name, facts), fate) in chosen.iter().zip(fates) {
+        gather(cx, spec, observed, (name, facts, fate), &mut all);
     }
     let provisional = observed.snapshot_uuid.is_none();
     let is_there = |name: &str| observed.source.contains_key(name);
     let awaited = common::awaited(cx, &spec.from.value, &is_there)
         .into_iter()
-        .filter(|item| spec.indices.matches(&item.name));
+        .filter(|item| streams::takes_awaited(&spec.indices, choice(spec, observed), &item.name));
     for item in awaited {
         all.docs += item.docs.unwrap_or(0);
         all.docs_known &= item.docs.is_some();
@@ -165,22 +174,19 @@ fn gather(
     cx: &DecideContext<'_>,
     spec: &BackfillSpec,
     observed: &BackfillObservation,
-    name: &str,
-    facts: &SnapshotIndexFacts,
+    (name, facts, fate): (&str, &SnapshotIndexFacts, Fate),
     all: &mut Gathered,
 ) {
     let to = &spec.to.value;
     let work = |all: &mut Gathered, action: Action, note: String| {
-        let note = match findings::note(cx.plan, spec, name, facts) {
-            Some(more) if note.is_empty() => more,
-            Some(more) => format!("{note}; {more}"),
-            None => note,
-        };
-        let note = match transforms::names(spec, name) {
-            Some(names) if note.is_empty() => format!("through {names}"),
-            Some(names) => format!("{note}; through {names}"),
-            None => note,
-        };
+        let notes = [
+            Some(note).filter(|note| !note.is_empty()),
+            generations::note(spec, observed, facts),
+            findings::note(cx.plan, spec, name, facts),
+            transforms::names(spec, name).map(|names| format!("through {names}")),
+        ];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        let note = notes.join("; ");
         all.docs += facts.docs.unwrap_or(0);
         all.docs_known &= facts.docs.is_some();
         all.bytes += facts.bytes;
@@ -192,7 +198,13 @@ fn gather(
             ..common::item(action, "index", name)
         });
     };
-    let fate = fate(cx, spec, observed, name, facts);
+    let (what, selected) = match &facts.data_stream {
+        Some(stream) => (
+            format!("index {name} of data stream {stream}"),
+            stream.as_str(),
+        ),
+        None => (format!("index {name}"), name),
+    };
     let works = matches!(fate, Fate::Write | Fate::Resume | Fate::Again(_));
     if works && (cx.redo || !all.live) {
         let mut questions = findings::questions(spec, types::of(name, facts), facts);
@@ -227,14 +239,17 @@ fn gather(
             ),
             ..common::item(Action::Decide, "index", name)
         }),
+        Fate::Ahead(_) | Fate::NoStreams => {
+            all.items.extend(generations::question(spec, name, facts, &fate));
+        }
         Fate::Absent => all.items.push(common::question(
             "index",
             name,
             ABSENT,
-            format!("index {name} is not on {to}, and no metadata phase makes it there. Is it to be moved?"),
+            format!("{what} is not on {to}, and no metadata phase makes it there. Is it to be moved?"),
             vec![
-                format!("include: {{ indices: [\"*\", \"{name}\"] }}   # of the metadata phase"),
-                format!("indices: [\"*\", \"!{name}\"]"),
+                format!("include: {{ indices: [\"*\", \"{selected}\"] }}   # of the metadata phase"),
+                format!("indices: [\"*\", \"!{selected}\"]"),
             ],
         )),
         Fate::Foreign(docs) => all.items.push(common::question(

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::super::common;
 use super::super::kind::DecideContext;
+use super::super::streams::ordinary_name;
 use super::super::transforms;
-use super::way;
+use super::{generations, way};
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
@@ -33,6 +34,10 @@ pub(super) enum Fate {
     Absent,
     /// It holds documents that this phase did not write.
     Foreign(u64),
+    /// Of a data stream that has so many generations on the target already: its documents would go to another one.
+    Ahead(usize),
+    /// Of a data stream, and the target has none.
+    NoStreams,
 }
 
 /// A proof that all documents of an index arrived.
@@ -178,7 +183,7 @@ fn at_work(
 ) -> bool {
     let other = proof.uuid.as_ref().is_some_and(|uuid| *uuid != found.uuid);
     let loading = written_to(cx.state, &cx.phase.address, to, index) == Some(&found.uuid);
-    let made = found.docs == 0 && made_earlier(cx, to, index);
+    let made = found.docs == 0 && made_earlier(cx, to, "index", index);
     replacing(cx, to, index) || (other && (loading || made))
 }
 
@@ -191,11 +196,14 @@ pub(super) fn fate(
 ) -> Fate {
     let to = &spec.to.value;
     let Some(found) = observed.target.get(index) else {
-        return if made_earlier(cx, to, index) {
-            Fate::Write
-        } else {
-            Fate::Absent
+        let there = match (generations::of(spec, observed, facts), &facts.data_stream) {
+            (Some((stream, _)), _) => {
+                observed.streams.contains_key(stream) || made_earlier(cx, to, "data stream", stream)
+            }
+            (None, Some(_)) => made_earlier(cx, to, "index", &ordinary_name(index)),
+            (None, None) => made_earlier(cx, to, "index", index),
         };
+        return if there { Fate::Write } else { Fate::Absent };
     };
     let snapshot = observed.snapshot_uuid.as_deref().unwrap_or_default();
     let work = observed
@@ -290,8 +298,8 @@ pub(super) fn fate(
     Fate::Write
 }
 
-/// Whether a metadata phase of this plan makes the index in the same apply.
-fn made_earlier(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
+/// Whether a metadata phase of this plan makes the object in the same apply.
+fn made_earlier(cx: &DecideContext<'_>, to: &Address, object: &str, name: &str) -> bool {
     cx.earlier
         .iter()
         .filter(|change| change.kind == PhaseKindName::Metadata)
@@ -304,7 +312,7 @@ fn made_earlier(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
         .any(|change| {
             // Where the metadata phase waits for a decision on the index, that is the question to answer first.
             change.items.iter().any(|item| {
-                item.object == "index" && item.name == index && item.action != Action::Delete
+                item.object == object && item.name == name && item.action != Action::Delete
             })
         })
 }

@@ -5,26 +5,34 @@
 //! makes an index by itself).
 
 mod cluster;
+mod course;
 mod decide;
 mod fate;
 mod findings;
+mod generations;
+mod ground;
 mod perform;
 pub mod sample;
 mod store;
 mod undo;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::common;
+use super::connections::Connections;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use super::streams;
 use super::types::Way;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
-use crate::diff::observation::{BackfillObservation, Observation, WorkFacts};
+use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts, WorkFacts};
 use crate::engines::bulk::work_store::WorkIdentity;
-use crate::plan::model::{BackfillSpec, Phase, PhaseSpec, Plan, WithoutSource};
+use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, WithoutSource};
 use crate::state::model::PhaseRecord;
 pub use cluster::{TunedIndex, restore_tuned, tuned};
 
@@ -35,9 +43,9 @@ impl PhaseKind for Backfill {
     fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
         let spec = spec(cx.phase)?;
         let on = &spec.to.value;
-        let target = cx.connections.open_target(on)?;
         let error = |error| common::target_error(on, &error);
         let view = cx.connections.source(&spec.from.value)?;
+        let target = landed(cx.connections, spec, view.indices())?;
         let snapshot_uuid = view.snapshot_uuid();
         let (identity, work) = match peek(&*target, cx.plan, &cx.phase.address)? {
             Some((identity, work)) => (Some(identity), Some(work)),
@@ -59,6 +67,12 @@ impl PhaseKind for Backfill {
         let source = way(cx.plan, spec).targets(view.indices());
         let names: Vec<&str> = source.keys().map(String::as_str).collect();
         let indices = target.index_facts_many(&names, written).map_err(error)?;
+        let mut there = BTreeMap::new();
+        for stream in streams::names(view.indices().values()) {
+            if let Some(found) = target.stream(stream).map_err(error)? {
+                there.insert(stream.to_owned(), found.indices.len());
+            }
+        }
         Ok(Observation::Backfill(BackfillObservation {
             snapshot_uuid,
             source,
@@ -66,6 +80,8 @@ impl PhaseKind for Backfill {
             work,
             other_work,
             live: target.live().map_err(error)?.is_some(),
+            streams: there,
+            target_version: Some(target.version()),
         }))
     }
 
@@ -83,6 +99,32 @@ impl PhaseKind for Backfill {
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         undo::undo(cx)
+    }
+}
+
+/// The target of a backfill, with the indices behind data streams where they land.
+pub(super) fn landed(
+    connections: &Connections,
+    spec: &BackfillSpec,
+    indices: &BTreeMap<String, SnapshotIndexFacts>,
+) -> Result<Arc<dyn Target>, PhaseError> {
+    let target = connections.open_target(&spec.to.value)?;
+    let choice = streams::choice(spec.data_streams, target.version());
+    Ok(streams::landed(target, choice, indices))
+}
+
+/// How the plan takes data streams, as far as the target is known.
+fn choice(spec: &BackfillSpec, observed: &BackfillObservation) -> Option<DataStreams> {
+    match observed.target_version {
+        Some(version) => streams::choice(spec.data_streams, version),
+        None => spec.data_streams.or(Some(DataStreams::Streams)),
+    }
+}
+
+fn failed(message: String, help: &str) -> PhaseError {
+    PhaseError::Failed {
+        message,
+        help: Some(help.to_owned()),
     }
 }
 
@@ -143,6 +185,7 @@ fn work_identity(
     lineage: &str,
     snapshot: &str,
 ) -> WorkIdentity {
+    let as_streams = matches!(spec.data_streams, None | Some(DataStreams::Streams));
     WorkIdentity {
         plan: plan.name.clone(),
         lineage: lineage.to_owned(),
@@ -152,15 +195,22 @@ fn work_identity(
             spec.without_source,
             way(plan, spec).rules(),
             spec.transforms.as_slice(),
+            as_streams,
         ) {
-            (WithoutSource::Refuse, None, []) => Fingerprint::of(&(&spec.to, spec.versions)),
-            (choice, None, []) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
-            (choice, Some(types), []) => Fingerprint::of(&(&spec.to, spec.versions, choice, types)),
-            (choice, None, transforms) => {
+            (WithoutSource::Refuse, None, [], true) => Fingerprint::of(&(&spec.to, spec.versions)),
+            (choice, None, [], true) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+            (choice, Some(types), [], true) => {
+                Fingerprint::of(&(&spec.to, spec.versions, choice, types))
+            }
+            (choice, None, transforms, true) => {
                 Fingerprint::of(&(&spec.to, spec.versions, choice, transforms))
             }
-            (choice, types, transforms) => {
+            (choice, types, transforms, true) => {
                 Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms))
+            }
+            (choice, types, transforms, false) => {
+                let streams = spec.data_streams;
+                Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms, streams))
             }
         },
     }

@@ -2,34 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
-use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::super::transforms;
-use super::fate::{TYPES, transforms_of, written_to};
-use super::{cluster, spec, store, way, work_error};
+use super::super::kind::{PerformContext, Performed, PhaseError};
+use super::super::{streams, transforms};
+use super::course::Course;
+use super::ground::Ground;
+use super::{choice, cluster, failed, generations, landed, spec, store, way};
 use crate::base::failpoint;
 use crate::base::units::plural;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
-use crate::engines::bulk::work_store::WorkStore;
 use crate::engines::bulk::{
     self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
 };
 use crate::plan::model::{BackfillSpec, Versions};
-use crate::state::model::{REMOVE_DOCUMENTS, TRANSFORMS};
-
-fn failed(message: String, help: &str) -> PhaseError {
-    PhaseError::Failed {
-        message,
-        help: Some(help.to_owned()),
-    }
-}
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Backfill(observed) = cx.observation else {
@@ -52,8 +43,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             evidence: cx.change.evidence.clone(),
         });
     }
-    let target = cx.connections.open_target(on)?;
-    refuse_live(cx, &*target, on)?;
+    refuse_live(cx, &*cx.connections.open_target(on)?, on)?;
     let snapshot_uuid = observed
         .snapshot_uuid
         .as_deref()
@@ -61,27 +51,27 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let Some(view) = cx.connections.usable_snapshot(&spec.from.value)? else {
         return Err(PhaseError::Stale("the snapshot is not there".into()));
     };
+    let target = landed(cx.connections, spec, &observed.source)?;
+    let landings = streams::landings(choice(spec, observed), &observed.source);
+    if target.cluster().is_some() && !landings.is_empty() {
+        // What a kill left of a rollover: the template that the generation was made by.
+        let made_by = cx.connections.plan_name();
+        let prepared = target.prepare(made_by);
+        prepared.map_err(|error| common::target_error(on, &error))?;
+    }
     let stop = || common::stop(cx.interrupt);
     let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
-    let mut indices = BTreeMap::new();
-    for (name, action) in &chosen {
-        if cx.interrupt.draining() {
-            return Ok(Performed::Interrupted);
-        }
-        let mark = observed.source.get(name);
-        let mark = mark.and_then(|facts| way(cx.plan, spec).mark(name, facts));
-        let stamp = json!({"snapshot-uuid": snapshot_uuid, TYPES: mark});
-        let uuid = prepare(cx, &*target, &*store, spec, &stamp, (name, *action))?;
-        indices.insert(name.clone(), Some(uuid));
-    }
     let names: Vec<String> = chosen.keys().cloned().collect();
     let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
         .iter()
         .filter_map(|name| Some((name.as_str(), observed.source.get(name)?)))
         .collect();
-    let source = way(cx.plan, spec).source(&view, &wanted, &|_| spec.without_source)?;
+    let way = way(cx.plan, spec);
+    let source = way.source(&view, &wanted, &|_| spec.without_source)?;
+    let marks = wanted.iter();
+    let marks = marks.filter_map(|(name, facts)| Some((*name, way.mark(name, facts)?)));
+    let marks = marks.collect();
     let failed_folder = failed_folder(cx, &*target)?;
-    cluster::tune(cx, spec, &*target, &indices)?;
     let mappings = transforms::mappings_of(&view, &names);
     let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
     let versions = transforms::versions(made_by, target.version());
@@ -91,41 +81,63 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     } else {
         &transforms
     };
-    let watch = cluster::Watch::new(&*target, &indices);
-    let check = |index: &str| watch.check(index);
     let began = Instant::now();
-    let read = AtomicU64::new(0);
-    let first = AtomicU64::new(u64::MAX);
-    let progress = |now: BulkProgress| {
-        first.fetch_min(now.bytes_read, Ordering::Relaxed);
-        read.fetch_max(now.bytes_read, Ordering::Relaxed);
-        (cx.progress)(Progress {
-            unit: "docs".into(),
-            done: now.docs_done,
-            total: now.docs_total,
-            bytes: now.bytes_read,
-            failed: now.failed,
-            workers: now.workers,
-        });
+    let docs = names.iter().map(|name| observed.source.get(name)?.docs);
+    let course = Course::new(cx, docs.sum());
+    let mut outcome = BulkOutcome {
+        finished: true,
+        ..BulkOutcome::default()
     };
-    let outcome = bulk::run(&Job {
-        source: &source,
+    let mut uuids = BTreeMap::new();
+    let ground = Ground {
+        cx,
         target: &*target,
         store: &*store,
-        transform,
-        indices: indices.clone(),
-        options: options(spec, &*target, &failed_folder),
-        check: &check,
-        stop: &stop,
-        progress: &progress,
-    });
-    failpoint::hit("backfill.loaded");
-    let restored = cluster::restore(on, &*target, indices.keys());
-    let outcome = outcome.map_err(|error| view.or_vanished(bulk_error(&error)))?;
-    restored?;
-    let read = read
-        .load(Ordering::Relaxed)
-        .saturating_sub(first.load(Ordering::Relaxed));
+        on,
+        spec,
+        snapshot_uuid,
+        landings: &landings,
+        marks: &marks,
+    };
+    for turn in generations::turns(&chosen, &landings) {
+        let mut indices = BTreeMap::new();
+        for (name, action) in &turn {
+            if cx.interrupt.draining() {
+                return Ok(Performed::Interrupted);
+            }
+            let uuid = ground.prepare(name, *action)?;
+            indices.insert(name.clone(), Some(uuid));
+        }
+        cluster::tune(cx, spec, &*target, &indices)?;
+        let watch = cluster::Watch::new(&*target, &indices);
+        let check = |index: &str| watch.check(index);
+        let progress = |now: BulkProgress| course.tell(&now);
+        let mut options = options(spec, &*target, &failed_folder);
+        options.max_failed = Some(spec.max_failed.saturating_sub(outcome.failed()));
+        let loaded = bulk::run(&Job {
+            source: &source,
+            target: &*target,
+            store: &*store,
+            transform,
+            indices: indices.clone(),
+            options,
+            check: &check,
+            stop: &stop,
+            progress: &progress,
+        });
+        failpoint::hit("backfill.loaded");
+        let restored = cluster::restore(on, &*target, indices.keys());
+        let loaded = loaded.map_err(|error| view.or_vanished(bulk_error(&error)))?;
+        restored?;
+        course.turned(&loaded);
+        uuids.extend(indices);
+        outcome.add(loaded);
+        if !outcome.finished || outcome.too_many_failed {
+            break;
+        }
+    }
+    let indices = uuids;
+    let read = course.read();
     let measured = json!({
         "bytes": read,
         "millis": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -322,77 +334,6 @@ fn failed_folder(cx: &PerformContext<'_>, target: &dyn Target) -> Result<PathBuf
     };
     let folder = place.join("failed");
     Ok(folder.join(file_name(cx.phase.address.as_str())))
-}
-
-/// Announces what will be written into an index, and removes first what is to be written anew; says which index it is.
-fn prepare(
-    cx: &PerformContext<'_>,
-    target: &dyn Target,
-    store: &dyn WorkStore,
-    spec: &BackfillSpec,
-    stamp: &Value,
-    (name, action): (&str, Action),
-) -> Result<String, PhaseError> {
-    let on = &spec.to.value;
-    let error = |error| common::target_error(on, &error);
-    let facts = || {
-        let found = target.index_facts(name, 0).map_err(error)?;
-        found.ok_or_else(|| {
-            failed(
-                format!("index {name} is not on {on}: a target never makes one by itself"),
-                "run the metadata phase first, or leave the index out",
-            )
-        })
-    };
-    let found = facts()?;
-    let now = transforms::identity(spec, name).map(|it| json!(it));
-    let then = transforms_of(cx.state, &cx.phase.address, on, name);
-    let announce_with = |uuid: &str, transforms: Option<&Value>| {
-        let mut detail = stamp.clone();
-        detail["target-uuid"] = json!(uuid);
-        if let Some(transforms) = transforms {
-            detail[TRANSFORMS] = transforms.clone();
-        }
-        (cx.announce)(common::effect_with(on, "write-documents", name, detail))
-    };
-    let announce = |uuid: &str| announce_with(uuid, now.as_ref());
-    // What went into an index that was made anew since is not there any more. Before the new one is announced: a kill in
-    // between must not leave it with the progress of the old one.
-    let anew = written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
-    if anew {
-        store
-            .reset(Some(name))
-            .map_err(|error| work_error(&error))?;
-    }
-    if action != Action::Replace {
-        cluster::refuse_foreign(cx, target, on, (name, &found.uuid))?;
-        announce(&found.uuid)?;
-        return Ok(found.uuid);
-    }
-    if !anew {
-        // What is there until it is removed went through the transforms of then.
-        announce_with(&found.uuid, then.as_ref())?;
-    }
-    let detail = json!({"documents": found.docs, "target-uuid": found.uuid});
-    (cx.announce)(common::effect_with(on, REMOVE_DOCUMENTS, name, detail))?;
-    failpoint::hit("backfill.reset.before");
-    store
-        .reset(Some(name))
-        .map_err(|error| work_error(&error))?;
-    cluster::restore(on, target, std::iter::once(&name.to_owned()))?;
-    target.clear_documents(name).map_err(error)?;
-    failpoint::hit("backfill.reset.after");
-    // The proof closes again what was closed at the source.
-    if target.cluster().is_some() && target.is_closed(name).map_err(error)? {
-        (cx.announce)(common::effect(on, "open-index", name))?;
-        target.set_closed(name, false).map_err(error)?;
-    }
-    // A cluster makes the index anew.
-    let cleared = facts()?;
-    if anew || cleared.uuid != found.uuid || then != now {
-        announce(&cleared.uuid)?;
-    }
-    Ok(cleared.uuid)
 }
 
 fn options(spec: &BackfillSpec, target: &dyn Target, failed: &Path) -> Options {

@@ -12,7 +12,7 @@ use super::super::connections::Connections;
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
 use super::super::live::SourceView;
-use super::super::{common, transforms, types};
+use super::super::{common, streams, transforms, types};
 use super::way;
 use crate::base::Address;
 use crate::diff::change::Edit;
@@ -104,11 +104,13 @@ pub fn sample(
         let view = connections.source(&spec.from.value)?;
         // As the target names them: a split makes several of one.
         let targets = way(plan, spec).targets(view.indices());
+        let target = connections.open_target(&spec.to.value)?.version();
+        let choice = streams::choice(spec.data_streams, target);
         let mut names: Vec<String> = targets
             .iter()
             .filter(|(name, facts)| {
                 facts.unreadable.is_empty()
-                    && common::index_left_out(&spec.indices, types::of(name, facts), facts)
+                    && streams::left_out(&spec.indices, choice, (types::of(name, facts), facts))
                         .is_none()
                     && transforms::identity(spec, name).is_some()
             })
@@ -117,7 +119,6 @@ pub fn sample(
         let room = INDICES_MAX.saturating_sub(samples.len());
         beyond += names.len().saturating_sub(room);
         names.truncate(room);
-        let target = connections.open_target(&spec.to.value)?.version();
         let versions = transforms::versions(view.made_by(), target);
         let mappings = match &view {
             SourceView::Snapshot(view) => transforms::mappings_of(view, &names),

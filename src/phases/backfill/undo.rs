@@ -1,9 +1,12 @@
 //! Takes back the documents that a backfill wrote, where nobody changed them since.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::common;
 use super::super::kind::{PhaseError, UndoContext, UndoPlan};
 use super::{cluster, store, work_error};
 use crate::base::{Address, Fingerprint};
+use crate::clients::target::{Landed, Landing};
 use crate::diff::observation::{ObjectKey, ObjectKind};
 use crate::state::model::PhaseRecord;
 
@@ -19,6 +22,27 @@ fn written(record: &PhaseRecord) -> Vec<(&Address, &str)> {
     written
 }
 
+/// Where the documents of each index went, as the effects tell.
+fn landings(record: &PhaseRecord, on: &Address) -> BTreeMap<String, Landing> {
+    let effects = record.effects.iter();
+    let effects = effects.filter(|effect| effect.what == "write-documents" && effect.on == *on);
+    effects
+        .filter_map(|effect| {
+            let landing = effect.detail.get("landing")?.clone();
+            Some((effect.name.clone(), serde_json::from_value(landing).ok()?))
+        })
+        .collect()
+}
+
+/// The data stream that the documents of an index went through.
+fn stream_of(record: &PhaseRecord, index: &str) -> Option<String> {
+    let effects = record.effects.iter();
+    let mut effects = effects.filter(|effect| effect.name == index);
+    effects.find_map(|effect| {
+        common::text(&effect.detail, "/landing/generation/stream").map(str::to_owned)
+    })
+}
+
 pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
     UndoPlan {
         removes: written(record)
@@ -32,8 +56,9 @@ pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
 pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
     let mut refused = Vec::new();
     let mut targets: Vec<&Address> = Vec::new();
+    let mut clear = Vec::new();
     for (on, index) in written(cx.record) {
-        let target = cx.connections.open_target(on)?;
+        let target = Landed::over(cx.connections.open_target(on)?, landings(cx.record, on));
         let error = |error| common::target_error(on, &error);
         if target.live().map_err(error)?.is_some() {
             return Err(PhaseError::Failed {
@@ -75,7 +100,25 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
                 continue;
             }
         }
-        target.clear_documents(index).map_err(error)?;
+        clear.push((target, index));
+    }
+    // The generations of a stream go together, so that none may have changed.
+    let kept: BTreeSet<String> = refused
+        .iter()
+        .filter_map(|index| stream_of(cx.record, index))
+        .collect();
+    let mut cleared = BTreeSet::new();
+    for (target, index) in clear {
+        if let Some(stream) = stream_of(cx.record, index)
+            && (kept.contains(&stream) || !cleared.insert((target.location(), stream)))
+        {
+            continue;
+        }
+        let cleared = target.clear_documents(index);
+        cleared.map_err(|error| PhaseError::Failed {
+            message: format!("{}: {error}", target.location()),
+            help: Some(error.help()),
+        })?;
     }
     if !refused.is_empty() {
         return Err(PhaseError::Failed {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::types;
+use super::super::{streams, types};
 use super::{Desired, desired, references, spec};
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
@@ -17,7 +17,7 @@ use crate::diff::observation::{
 use crate::engines::mapping_types::{Conflict, Problem, ProblemKind};
 use crate::engines::metadata::{differences, held_back};
 use crate::plan::codes::documents::{FIELDS_CONFLICT, TYPES_UNFIT};
-use crate::plan::model::MetadataSpec;
+use crate::plan::model::{DataStreams, MetadataSpec};
 use crate::plan::selector::Selector;
 
 /// An object that is on the target and differs.
@@ -183,6 +183,9 @@ fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate
 
 /// Makes an object, unless a person has to accept first what is lost by it.
 fn unless_denied(wanted: &Desired, answer: Option<&str>) -> Fate {
+    if let Some(open) = &wanted.open {
+        return Fate::Ask((**open).clone());
+    }
     let object = wanted.key.kind.as_str();
     let name = wanted.key.name.as_str();
     let key = format!("{object} {name}");
@@ -208,7 +211,7 @@ fn unless_denied(wanted: &Desired, answer: Option<&str>) -> Fate {
 
 fn section(kind: ObjectKind) -> &'static str {
     match kind {
-        ObjectKind::Index => "indices",
+        ObjectKind::Index | ObjectKind::DataStream => "indices",
         ObjectKind::ComponentTemplate => "component-templates",
         ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => "templates",
         ObjectKind::Alias => "aliases",
@@ -253,19 +256,8 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             .iter()
             .filter_map(|(key, by)| lacking(spec, key, by)),
     );
-    let is_there = |name: &str| {
-        let mut indices = wanted.iter().filter(|it| it.key.kind == ObjectKind::Index);
-        indices.any(|it| it.key.name == name)
-    };
-    let awaited: Vec<Item> = common::awaited(cx, &spec.from.value, &is_there)
-        .into_iter()
-        .filter(|item| spec.include.indices.matches(&item.name))
-        .map(|item| Item {
-            note: common::AWAITED.to_owned(),
-            ..common::item(Action::Create, "index", item.name.clone())
-        })
-        .collect();
-    let more = awaited.len();
+    let awaited = awaited(cx, spec, observed, &wanted);
+    let title = format!("{} → {}", counts(&wanted, &awaited), spec.to.value);
     items.extend(awaited);
     items.extend(unused_types(spec, observed));
     let provisional = observed.snapshot_uuid.is_none();
@@ -281,7 +273,6 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         () if recorded => (Action::UpToDate, "equal"),
         () => (Action::UpToDate, "equal-already"),
     };
-    let title = format!("{} → {}", counts(&wanted, more), spec.to.value);
     let inputs = common::inputs(cx, &cx.observation.fingerprint());
     let mut change = PhaseChange::new(cx.phase, action, reason, title, inputs);
     change.fields = common::fields(cx);
@@ -312,6 +303,40 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     change
 }
 
+/// What earlier phases have yet to make at the source: indices, and the data streams that some of them are behind.
+fn awaited(
+    cx: &DecideContext<'_>,
+    spec: &MetadataSpec,
+    observed: &MetadataObservation,
+    wanted: &[Desired],
+) -> Vec<Item> {
+    let choice = streams::choice(spec.data_streams, observed.target);
+    let mut items: Vec<Item> = Vec::new();
+    for item in common::awaited(cx, &spec.from.value, &|_| false) {
+        if !streams::takes_awaited(&spec.include.indices, choice, &item.name) {
+            continue;
+        }
+        let (kind, name) = match streams::by_name(&item.name) {
+            Some(_) if choice == Some(DataStreams::Indices) => {
+                (ObjectKind::Index, streams::ordinary_name(&item.name))
+            }
+            Some(stream) => (ObjectKind::DataStream, stream),
+            None => (ObjectKind::Index, item.name.clone()),
+        };
+        let object = kind.as_str();
+        let mut there = wanted.iter().map(|it| (it.key.kind.as_str(), &it.key.name));
+        let mut told = items.iter().map(|it| (it.object.as_str(), &it.name));
+        if there.any(|it| it == (object, &name)) || told.any(|it| it == (object, &name)) {
+            continue;
+        }
+        items.push(Item {
+            note: common::AWAITED.to_owned(),
+            ..common::item(Action::Create, object, name)
+        });
+    }
+    items
+}
+
 fn probed(spec: &MetadataSpec, facts: ProbeFacts) -> String {
     let left = match facts.not_probed {
         0 => String::new(),
@@ -330,6 +355,16 @@ fn created(object: &Desired) -> Item {
     if waiting > 0 {
         let noun = if waiting == 1 { "setting" } else { "settings" };
         notes.push(format!("{waiting} {noun} held back until verified"));
+    }
+    let generations = object.body.get("generations").and_then(Value::as_array);
+    if let Some(generations) = generations
+        && object.key.kind == ObjectKind::DataStream
+    {
+        let count = generations.len() as u64;
+        notes.push(match count {
+            1 => "1 generation".to_owned(),
+            _ => format!("the first of {count} generations, the others while it is loaded"),
+        });
     }
     if object.closed {
         notes.push("closed once verified".to_owned());
@@ -444,10 +479,11 @@ fn unused_types<'a>(
     })
 }
 
-/// `11 indices, 2 templates`; with so many indices that are not there yet.
-fn counts(wanted: &[Desired], awaited: usize) -> String {
+/// `11 indices, 2 templates`; with those that are not there yet.
+fn counts(wanted: &[Desired], awaited: &[Item]) -> String {
     let kinds = [
         (ObjectKind::Index, "index", "indices"),
+        (ObjectKind::DataStream, "data stream", "data streams"),
         (
             ObjectKind::LegacyTemplate,
             "legacy template",
@@ -496,11 +532,10 @@ fn counts(wanted: &[Desired], awaited: usize) -> String {
                 .iter()
                 .filter(|object| object.key.kind == kind)
                 .count()
-                + if kind == ObjectKind::Index {
-                    awaited
-                } else {
-                    0
-                };
+                + awaited
+                    .iter()
+                    .filter(|item| item.object == kind.as_str())
+                    .count();
             let noun = if count == 1 { one } else { many };
             (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
         })
@@ -535,9 +570,21 @@ fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
     }
     let others: Vec<&str> = items
         .iter()
-        .filter(|item| item.action == Action::Create && item.object != "index")
+        .filter(|item| item.action == Action::Create)
+        .filter(|item| item.object != "index" && item.object != "data stream")
         .map(|item| item.object.as_str())
         .collect();
+    let streams = created("data stream");
+    if streams > 0 {
+        effects.push(Effect {
+            on: on.clone(),
+            text: format!(
+                "creates {}",
+                crate::base::units::plural(streams as u64, "data stream")
+            ),
+            destroys: false,
+        });
+    }
     if !others.is_empty() {
         let count = human_count(others.len() as u64);
         let of_indices = |object: &&str| object.ends_with("template") || **object == *"alias";

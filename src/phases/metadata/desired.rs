@@ -1,13 +1,14 @@
 //! What the target is to have: the selected objects of the snapshot, translated. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::global::PERSISTENT;
+use super::streams;
 use crate::base::version::{Product, ProductVersion, Version};
-use crate::diff::change::{Edit, LeftOut};
+use crate::diff::change::{Edit, Item, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
 use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, choose, rule_for};
 use crate::engines::metadata::{
@@ -28,8 +29,48 @@ pub(super) struct Desired {
     pub(super) denied: Vec<&'static Rule>,
     /// Whether it is closed at the end.
     pub(super) closed: bool,
+    /// What has to be answered before it can be made.
+    pub(super) open: Option<Box<Item>>,
     /// What stands against taking its mapping types as the plan says: it is not made before that is answered.
     pub(super) problems: Vec<Problem>,
+}
+
+/// What objects are translated by.
+pub(super) struct Wanting<'a> {
+    spec: &'a MetadataSpec,
+    versions: Versions,
+    unknown: &'a BTreeSet<String>,
+}
+
+impl Wanting<'_> {
+    /// An object as the target is to have it.
+    pub(super) fn translated(&self, key: &ObjectKey, mut body: Value) -> Desired {
+        let closed = match body.as_object_mut() {
+            Some(fields) => fields.remove("closed") == Some(json!(true)),
+            None => false,
+        };
+        let translation = translate(key, &body, self.versions, self.unknown);
+        let denied = translation
+            .findings
+            .iter()
+            .map(|finding| finding.rule)
+            .filter(|rule| level(self.spec, rule) == Level::Deny)
+            .collect();
+        let mut body = translation.body;
+        let mut edits = translation.edits;
+        let used = self.spec.transforms.iter();
+        let used: Vec<&Transform> = used.filter(|it| is_for(it, key, &body)).collect();
+        edits.extend(mappings::apply(&mut body, used));
+        Desired {
+            key: key.clone(),
+            body,
+            edits,
+            denied,
+            closed,
+            open: None,
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// What stands behind a level in the plan, or the rule's own.
@@ -57,10 +98,14 @@ fn chosen(spec: &MetadataSpec, observed: &MetadataObservation, name: &str, body:
     choose(rule_for(&spec.types, name), name, facts, Some(&mappings))
 }
 
-/// The objects of the source, and those that the target is to have instead of indices with types.
+/// The objects of the source, and those that the target is to have instead of indices with types and of those behind data
+/// streams.
 pub(super) fn keys(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<ObjectKey> {
     let mut keys: Vec<ObjectKey> = Vec::with_capacity(observed.source_objects.len());
     for (key, body) in &observed.source_objects {
+        if streams::stream_of(key, body).is_some() {
+            continue;
+        }
         keys.push(key.clone());
         if key.kind != ObjectKind::Index || !observed.types.contains_key(&key.name) {
             continue;
@@ -74,6 +119,7 @@ pub(super) fn keys(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<O
             keys.push(alias(&key.name));
         }
     }
+    keys.extend(streams::keys(spec, observed));
     keys.sort();
     keys.dedup();
     keys
@@ -111,18 +157,28 @@ pub(super) fn desired(
         source,
         target: observed.target,
     };
+    let wanting = Wanting {
+        spec,
+        versions,
+        unknown: &observed.unknown_settings,
+    };
     let mut wanted = Vec::new();
     let mut left_out = Vec::new();
     let indices: HashSet<&str> = observed
         .source_objects
         .iter()
         .filter(|(key, body)| {
-            key.kind == ObjectKind::Index && reason_to_leave_out(spec, key, body).is_none()
+            key.kind == ObjectKind::Index
+                && streams::stream_of(key, body).is_none()
+                && reason_to_leave_out(spec, key, body).is_none()
         })
         .map(|(key, _)| key.name.as_str())
         .collect();
     let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (key, body) in &observed.source_objects {
+        if streams::stream_of(key, body).is_some() {
+            continue;
+        }
         if let Some(reason) = reason_to_leave_out(spec, key, body) {
             left_out.push(reason);
             continue;
@@ -152,35 +208,15 @@ pub(super) fn desired(
         if key.kind == ObjectKind::Alias {
             over_parts(&parts, &mut body);
         }
-        let closed = match body.as_object_mut() {
-            Some(fields) => fields.remove("closed") == Some(json!(true)),
-            None => false,
-        };
         let chosen = match key.kind {
             ObjectKind::Index => chosen(spec, observed, &key.name, &body),
             _ => Chosen::default(),
         };
-        let translated = |key: ObjectKey, body: &Value, problems: Vec<Problem>| {
-            let translation = translate(&key, body, versions, &observed.unknown_settings);
-            let findings = translation.findings.iter().map(|finding| finding.rule);
-            let mut body = translation.body;
-            let mut edits = translation.edits;
-            let used = spec.transforms.iter().filter(|it| is_for(it, &key, &body));
-            let used: Vec<&Transform> = used.collect();
-            edits.extend(mappings::apply(&mut body, used));
-            Desired {
-                key,
-                body,
-                edits,
-                denied: findings
-                    .filter(|rule| level(spec, rule) == Level::Deny)
-                    .collect(),
-                closed,
-                problems,
-            }
-        };
         if chosen.routes.is_empty() {
-            let object = translated(key.clone(), &body, chosen.problems);
+            let object = Desired {
+                problems: chosen.problems,
+                ..wanting.translated(key, body)
+            };
             if key.kind == ObjectKind::ClusterSettings && all_taken_out(&object.body) {
                 left_out.extend(object.edits.into_iter().map(|edit| LeftOut {
                     object: "cluster setting".into(),
@@ -196,7 +232,7 @@ pub(super) fn desired(
         for route in &chosen.routes {
             let mut body = body.clone();
             body["types"] = json!(route);
-            wanted.push(translated(index(&route.to), &body, Vec::new()));
+            wanted.push(wanting.translated(&index(&route.to), body));
         }
         if split && has_alias(spec, &key.name) {
             let over: Map<String, Value> = chosen
@@ -205,17 +241,15 @@ pub(super) fn desired(
                 .map(|route| (route.to.clone(), json!({})))
                 .collect();
             let body = json!({ "indices": over });
-            wanted.push(Desired {
-                closed: false,
-                ..translated(alias(&key.name), &body, Vec::new())
-            });
+            wanted.push(wanting.translated(&alias(&key.name), body));
         }
         if split {
             let names = chosen.routes.into_iter().map(|route| route.to).collect();
             parts.insert(&key.name, names);
         }
     }
-    // In the order of kinds, aliases of splits among the others.
+    streams::add(spec, observed, &wanting, &mut wanted, &mut left_out);
+    // In the order of kinds, aliases of splits and streams among the others.
     wanted.sort_by(|left, right| left.key.cmp(&right.key));
     taken_names(&mut wanted);
     if !keeps_templates_out(observed.target) {
@@ -263,7 +297,7 @@ fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Op
     };
     let include = &spec.include;
     let selector = match key.kind {
-        ObjectKind::Index => &include.indices,
+        ObjectKind::Index | ObjectKind::DataStream => &include.indices,
         ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => &include.templates,
         ObjectKind::ComponentTemplate => &include.component_templates,
         ObjectKind::Alias => &include.aliases,
@@ -356,7 +390,7 @@ fn over_parts(parts: &BTreeMap<&str, Vec<String>>, body: &mut Value) {
     }
 }
 
-/// Two objects that would have one name on the target: only a split brings that about.
+/// Two objects that would have one name on the target: only a split, or data streams as indices, bring that about.
 fn taken_names(wanted: &mut [Desired]) {
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let named = |kind| matches!(kind, ObjectKind::Index | ObjectKind::Alias);
@@ -376,12 +410,19 @@ fn taken_names(wanted: &mut [Desired]) {
                     "`{}` would be the name of several indices or aliases on the target",
                     object.key.name
                 ),
-                answers: vec![
-                    "types: { …: { take: split, name: \"…-{type}\" } }   # another name".to_owned(),
-                ],
+                answers: vec![answer(object).to_owned()],
                 conflicts: Vec::new(),
             });
         }
+    }
+}
+
+/// How an object gets out of another's way.
+fn answer(object: &Desired) -> &'static str {
+    if object.edits.iter().any(streams::renames) {
+        "data-streams: streams   # of the backfill, too"
+    } else {
+        "types: { …: { take: split, name: \"…-{type}\" } }   # another name"
     }
 }
 

@@ -10,13 +10,14 @@ pub(super) mod global;
 mod perform;
 mod references;
 pub(super) mod source;
+pub(super) mod streams;
 mod system_index;
 mod undo;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::common;
 use super::connections::{Announcing, Connections};
@@ -30,7 +31,7 @@ use crate::diff::change::PhaseChange;
 use crate::diff::observation::{
     MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
 };
-use crate::engines::metadata::core_fingerprint;
+use crate::engines::metadata::{core_fingerprint, release};
 use crate::plan::model::{LegacyTemplates, MetadataSpec, Phase, PhaseSpec};
 use crate::state::model::{PhaseRecord, SideEffect};
 
@@ -81,6 +82,19 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     if spec.legacy_templates == LegacyTemplates::Composable {
         source_objects = source::with_composable(spec, source_objects);
     }
+    let target_error = |error| common::target_error(&spec.to.value, &error);
+    let backing = |(key, body): &&(ObjectKey, Value)| streams::stream_of(key, body).is_some();
+    let mut target_templates = Vec::new();
+    if source_objects.iter().any(|object| backing(&object)) {
+        let kind = ObjectKind::IndexTemplate;
+        let names = target.list(kind).map_err(target_error)?;
+        let keys: Vec<_> = names
+            .into_iter()
+            .map(|name| ObjectKey { kind, name })
+            .collect();
+        let found = target.get_many(&keys).map_err(target_error)?;
+        target_templates.extend(found.into_iter().map(|(key, body)| (key.name, body)));
+    }
     let types = view
         .indices()
         .iter()
@@ -94,6 +108,7 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         target_objects: Vec::new(),
         unknown_settings: BTreeSet::new(),
         refused: Vec::new(),
+        target_templates,
         probed: None,
         types,
         not_moved,
@@ -133,12 +148,14 @@ fn ask(
 ) -> Result<(), TargetError> {
     let mut settings = Map::new();
     for object in to_make(spec, observed) {
-        let section = object.body.get("template").unwrap_or(&object.body);
-        for pointer in [
-            section.pointer("/settings"),
-            object.body.pointer("/held_back/settings"),
-        ] {
-            let found = pointer.and_then(serde_json::Value::as_object);
+        let released = release(object.key.kind, &object.body);
+        let generations = released.get("generations").and_then(Value::as_array);
+        let sections = match generations {
+            Some(generations) => generations.iter().collect(),
+            None => vec![released.get("template").unwrap_or(&released)],
+        };
+        for section in sections {
+            let found = section.pointer("/settings").and_then(Value::as_object);
             settings.extend(found.cloned().unwrap_or_default());
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
 use super::global::global_objects;
+use super::streams::{MARK, mark};
 use super::system_index::kept;
 use crate::diff::change::LeftOut;
 use crate::diff::observation::{ObjectKey, ObjectKind};
@@ -56,8 +57,19 @@ fn objects(view: &SnapshotView, global: &GlobalMetadata) -> Vec<(ObjectKey, Valu
         add(ObjectKind::LegacyTemplate, name, template(body, false));
     }
     let mut aliases: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let streams = global.data_streams();
+    let over = global.data_stream_aliases();
     for (name, index) in &view.metadata {
         let mut body = Map::new();
+        let facts = view.facts.as_ref().and_then(|it| it.indices.get(name));
+        if let Some(facts) = facts
+            && let Some(of) = &facts.data_stream
+        {
+            let stream = streams.iter().find(|stream| stream.name == *of);
+            let field = stream.and_then(|stream| stream.timestamp_field.as_deref());
+            let aliases = over.get(of).map_or(&[][..], Vec::as_slice);
+            body.extend(mark(facts, field, aliases).map(|mark| (MARK.to_owned(), mark)));
+        }
         body.insert("settings".into(), Value::Object(index.settings.clone()));
         body.insert("mappings".into(), mapping(index));
         if let Some(shards) = index.routing_num_shards {

@@ -176,16 +176,25 @@ fn not_ours(target: &dyn Target, made: &Made, found: &Value) -> Result<Option<St
             "its settings or mappings are not those that were written".into(),
         ));
     }
-    if made.key.kind == ObjectKind::Index && made.before.is_none() {
-        let facts = target
-            .index_facts(&made.key.name, 0)
-            .map_err(|error| common::target_error(&made.on, &error))?;
-        if let Some(facts) = facts
-            && facts.docs > 0
-        {
+    let error = |error| common::target_error(&made.on, &error);
+    let indices = match made.key.kind {
+        ObjectKind::Index => vec![made.key.name.clone()],
+        ObjectKind::DataStream => {
+            let stream = target.stream(&made.key.name).map_err(error)?;
+            stream.map(|it| it.indices).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    if made.before.is_none() {
+        let mut docs = 0;
+        for index in indices {
+            let facts = target.index_facts(&index, 0).map_err(error)?;
+            docs += facts.map_or(0, |facts| facts.docs);
+        }
+        if docs > 0 {
             return Ok(Some(format!(
                 "it holds {}: roll back the backfill first",
-                crate::base::units::plural(facts.docs, "document")
+                crate::base::units::plural(docs, "document")
             )));
         }
     }

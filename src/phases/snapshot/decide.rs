@@ -2,6 +2,7 @@
 
 use super::super::common;
 use super::super::kind::DecideContext;
+use super::super::streams::{by_name, ordinary_name, takes};
 use super::found::{self, UNUSABLE};
 use super::intent::{Intent, Take, Wanted, intent};
 use super::name_mark;
@@ -13,7 +14,7 @@ use crate::diff::change::{
     Action, ChangeClass, Effect, Estimate, Item, LeftOut, PhaseChange, Undo,
 };
 use crate::diff::observation::{LiveSource, SnapshotObservation};
-use crate::plan::model::{Phase, PhaseKindName, PhaseSpec, SnapshotSpec};
+use crate::plan::model::{DataStreams, Phase, PhaseKindName, PhaseSpec, SnapshotSpec};
 use crate::plan::selector::Selector;
 
 /// Bytes a second of one node, where the plan gives no cap: what servers hold by themselves.
@@ -252,16 +253,18 @@ fn coming(
     let (backfills, others): (Vec<_>, Vec<_>) = filling
         .into_iter()
         .partition(|change| change.kind == PhaseKindName::Backfill);
-    for from in backfills.into_iter().chain(others).flat_map(|it| &it.items) {
-        let known = take.indices.contains(&from.name)
-            || source.indices.contains_key(&from.name)
-            || items.iter().any(|item| item.name == from.name);
-        if from.object == "index" && spec.indices.matches(&from.name) && !known {
+    let filling = backfills.into_iter().chain(others);
+    for (by, from) in filling.flat_map(|it| it.items.iter().map(move |item| (it, item))) {
+        let name = arrives(cx, &by.address, &from.name);
+        let known = take.indices.contains(&name)
+            || source.indices.contains_key(&name)
+            || items.iter().any(|item| item.name == name);
+        if from.object == "index" && takes(spec.indices, &name) && !known {
             items.push(Item {
                 docs: from.docs,
                 bytes: from.bytes,
                 note: common::AWAITED.to_owned(),
-                ..common::item(Action::Run, "index", from.name.clone())
+                ..common::item(Action::Run, "index", name)
             });
         }
     }
@@ -341,10 +344,18 @@ fn left_out(selector: &Selector, source: &LiveSource, filled: bool) -> Vec<LeftO
     let mut left_out: Vec<LeftOut> = source
         .indices
         .keys()
-        .filter_map(|name| common::left_out(selector, "index", name))
+        .filter(|name| !takes(selector, name))
+        .filter_map(|name| {
+            let mut out = common::left_out(selector, "index", name)?;
+            if let Some(stream) = by_name(name) {
+                out.reason = format!("of data stream {stream}: {}", out.reason);
+            }
+            Some(out)
+        })
         .collect();
     if source.unreachable.is_none() && !filled {
-        let names: Vec<&String> = source.indices.keys().collect();
+        let mut names: Vec<String> = source.indices.keys().cloned().collect();
+        names.extend(source.indices.keys().filter_map(|name| by_name(name)));
         left_out.extend(
             selector
                 .unmatched(&names)
@@ -358,4 +369,17 @@ fn left_out(selector: &Selector, source: &LiveSource, filled: bool) -> Vec<LeftO
     }
     left_out.sort();
     left_out
+}
+
+/// The name under which a phase brings an index: one behind a data stream may become an ordinary one. As a generation it gets
+/// a name of the server's; until then it is told by its old one.
+fn arrives(cx: &DecideContext<'_>, by: &Address, index: &str) -> String {
+    match cx.plan.phases.get(by).map(|phase| &phase.spec) {
+        Some(PhaseSpec::Backfill(it))
+            if it.data_streams == Some(DataStreams::Indices) && by_name(index).is_some() =>
+        {
+            ordinary_name(index)
+        }
+        _ => index.to_owned(),
+    }
 }

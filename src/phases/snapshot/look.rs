@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::connections::{Connections, Reach};
 use super::super::kind::PhaseError;
 use super::super::live;
+use super::super::streams::takes;
 use super::name_mark::{keeps_metadata, pattern};
 use super::repository;
 use super::series::{Mark, Owner, Series, Taken, selector_mark};
@@ -179,9 +180,9 @@ impl Looker<'_> {
             .get("number_of_data_nodes")
             .and_then(Value::as_u64)
             .unwrap_or(1);
-        source.indices = live::settled_indices(client, |name| self.indices.matches(name))?;
+        source.indices = live::settled_indices(client, |name| takes(self.indices, name))?;
         for (name, facts) in &mut source.indices {
-            facts.chosen = self.indices.matches(name);
+            facts.chosen = takes(self.indices, name);
         }
         let wanted = selector_mark(self.indices);
         let widened = source.list.last().is_none_or(|it| it.selector != wanted);

@@ -3,9 +3,10 @@
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::types;
+use super::super::{streams, types};
 use super::{spec, through, way};
 use crate::base::units::human_bytes;
+use crate::base::version::ProductVersion;
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::Observation;
@@ -13,7 +14,8 @@ use crate::diff::observation::{
     ObjectKey, ObjectKind, SnapshotIndexFacts, TargetIndexFacts, VerifyObservation,
 };
 use crate::plan::model::{
-    BackfillSpec, Closed, Content, PhaseKindName, PhaseSpec, Plan, SnapshotSpec, VerifySpec,
+    BackfillSpec, Closed, Content, DataStreams, PhaseKindName, PhaseSpec, Plan, SnapshotSpec,
+    VerifySpec,
 };
 
 /// Bytes a second on one side, at the least and at best, where nothing was measured.
@@ -27,11 +29,12 @@ pub(super) fn selected<'a>(
     observed: &'a VerifyObservation,
 ) -> (Vec<(&'a str, &'a SnapshotIndexFacts)>, Vec<LeftOut>) {
     let moved = backfills(plan, spec);
+    let choice = choice(plan, spec, observed.target_version);
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for (name, facts) in &observed.source {
         let of = types::of(name, facts);
-        if let Some(reason) = common::index_left_out(&spec.indices, of, facts) {
+        if let Some(reason) = streams::left_out(&spec.indices, choice, (of, facts)) {
             left_out.push(reason);
             continue;
         }
@@ -55,7 +58,8 @@ pub(super) fn selected<'a>(
         }
         let is_moved = moved.is_empty()
             || moved.iter().any(|(_, backfill)| {
-                backfill.indices.matches(of) && !(facts.closed && backfill.closed == Closed::Skip)
+                takes(backfill, choice, of, facts)
+                    && !(facts.closed && backfill.closed == Closed::Skip)
             });
         if is_moved {
             chosen.push((name.as_str(), facts));
@@ -70,6 +74,30 @@ pub(super) fn selected<'a>(
     // The parts of a split index are left out as one.
     left_out.dedup();
     (chosen, left_out)
+}
+
+/// How data streams were taken: as the backfills of the plan have it.
+pub(super) fn choice(
+    plan: &Plan,
+    spec: &VerifySpec,
+    target: Option<ProductVersion>,
+) -> Option<DataStreams> {
+    let said = backfills(plan, spec)
+        .into_iter()
+        .find_map(|(_, backfill)| backfill.data_streams);
+    match target {
+        Some(target) => streams::choice(said, target),
+        None => said.or(Some(DataStreams::Streams)),
+    }
+}
+
+fn takes(
+    backfill: &BackfillSpec,
+    choice: Option<DataStreams>,
+    name: &str,
+    facts: &SnapshotIndexFacts,
+) -> bool {
+    streams::left_out(&backfill.indices, choice, (name, facts)).is_none()
 }
 
 /// The backfills that write what is verified.
@@ -92,14 +120,23 @@ pub(super) fn backfills<'a>(
         .collect()
 }
 
-/// The backfill that writes an index (of the source), where there is one.
+/// The backfill that writes an index, by its name at the source, where there is one.
 pub(super) fn backfill_of<'a>(
     plan: &'a Plan,
     spec: &VerifySpec,
+    observed: &VerifyObservation,
     index: &str,
 ) -> Option<(&'a Address, &'a BackfillSpec)> {
     let all = backfills(plan, spec);
-    all.into_iter().find(|(_, it)| it.indices.matches(index))
+    let choice = choice(plan, spec, observed.target_version);
+    // What a split made of an index stands under other names.
+    let facts = observed.source.get(index).or_else(|| {
+        let mut parts = observed.source.iter();
+        let (_, facts) = parts.find(|(name, facts)| types::of(name, facts) == index)?;
+        Some(facts)
+    })?;
+    all.into_iter()
+        .find(|(_, backfill)| takes(backfill, choice, index, facts))
 }
 
 /// The cluster that the snapshot of a phase is of.
@@ -149,7 +186,7 @@ pub(super) fn identity<'a>(
             (name, found.map(|found| (&found.uuid, content(found))))
         })
         .collect();
-    let through = through::identity(plan, spec, chosen.iter().map(|(name, _)| *name));
+    let through = through::identity(plan, spec, observed, chosen.iter().map(|(name, _)| *name));
     let compared = if let Some(cluster) = &observed.source_cluster {
         let source: Vec<_> = chosen.iter().map(|(name, it)| (name, &it.uuid)).collect();
         Fingerprint::of(&(cluster, source, target))
@@ -214,9 +251,10 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         None => (Action::Check, "not-verified-yet"),
     };
     let is_there = |name: &str| observed.source.contains_key(name);
+    let streams_taken = choice(cx.plan, spec, observed.target_version);
     let awaited: Vec<Item> = common::awaited(cx, &spec.source.value, &is_there)
         .into_iter()
-        .filter(|item| spec.indices.matches(&item.name))
+        .filter(|item| streams::takes_awaited(&spec.indices, streams_taken, &item.name))
         .map(|item| Item {
             action: Action::Check,
             note: common::AWAITED.to_owned(),

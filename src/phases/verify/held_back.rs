@@ -9,11 +9,12 @@ use crate::engines::metadata::{held_back, release};
 use crate::state::model::PhaseRecord;
 
 /// The kinds of objects that have settings.
-const KINDS: [ObjectKind; 4] = [
+const KINDS: [ObjectKind; 5] = [
     ObjectKind::ComponentTemplate,
     ObjectKind::IndexTemplate,
     ObjectKind::LegacyTemplate,
     ObjectKind::Index,
+    ObjectKind::DataStream,
 ];
 
 /// Objects of a target with the number of settings that wait.

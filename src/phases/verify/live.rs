@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::kind::{Interrupt, ObserveContext, PhaseError};
+use super::super::streams::{by_name, number_generations, takes};
 use crate::base::Address;
 use crate::clients::cluster::{ClusterClient, ClusterError, Request, indices};
 use crate::diff::observation::SnapshotIndexFacts;
@@ -34,7 +35,7 @@ pub(super) fn observe(
     };
     let uuid = client.about().map_err(failed)?.uuid;
     let found = indices(&client).map_err(failed)?;
-    let chosen = |name: &str| selector.matches(name);
+    let chosen = |name: &str| takes(selector, name);
     let countable = found.keys().filter(|name| chosen(name)).count() <= COUNTED_MAX;
     let mut facts = BTreeMap::new();
     for (name, index) in found {
@@ -46,8 +47,9 @@ pub(super) fn observe(
             None
         };
         facts.insert(
-            name,
+            name.clone(),
             SnapshotIndexFacts {
+                data_stream: by_name(&name),
                 id: index.uuid.clone(),
                 uuid: index.uuid,
                 shards: index.shards,
@@ -58,6 +60,7 @@ pub(super) fn observe(
             },
         );
     }
+    number_generations(&mut facts, &BTreeMap::new());
     Ok((uuid, facts))
 }
 

@@ -19,6 +19,7 @@ use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
     UndoPlan,
 };
+use super::streams;
 use super::types::{self, Way};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{Observation, VerifyObservation};
@@ -32,7 +33,8 @@ impl PhaseKind for Verify {
     fn observe(&self, cx: &ObserveContext<'_>) -> Result<Observation, PhaseError> {
         let spec = spec(cx.phase)?;
         let on = &spec.target.value;
-        let target = cx.connections.open_target(on)?;
+        let plain = cx.connections.open_target(on)?;
+        let version = plain.version();
         let error = |error| common::target_error(on, &error);
         let mut snapshot_uuid = None;
         let mut source_cluster = None;
@@ -45,10 +47,13 @@ impl PhaseKind for Verify {
             snapshot_uuid = view.snapshot_uuid();
             way(cx.plan, spec).targets(view.indices())
         };
+        let choice = decide::choice(cx.plan, spec, Some(version));
+        let target = streams::landed(plain, choice, &source);
         let mut indices = BTreeMap::new();
         let mut to_close = Vec::new();
         for (name, source) in &source {
-            if !spec.indices.matches(types::of(name, source)) {
+            let of = types::of(name, source);
+            if streams::left_out(&spec.indices, choice, (of, source)).is_some() {
                 continue;
             }
             if let Some(found) = target.index_facts(name, 0).map_err(error)? {
@@ -69,6 +74,7 @@ impl PhaseKind for Verify {
             target: indices,
             to_close,
             live: target.live().map_err(error)?.is_some(),
+            target_version: Some(version),
         }))
     }
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::super::common;
 use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError, Progress};
-use super::super::types;
-use super::decide::{backfill_of, identity, selected, waiting};
+use super::super::{streams, types};
+use super::decide::{backfill_of, choice, identity, selected, waiting};
 use super::source_writes::SourceWrites;
 use super::through::{Between, between};
 use super::{evidence, held_back, live, spec, way};
@@ -21,9 +21,9 @@ use crate::diff::observation::{
 };
 use crate::engines::verify::{
     self, Comparison, Content as Depth, DocumentSide, Fault, Report, SourceSide, TargetSide,
-    TransformedSide, Verdict, VerifyError, VerifyOptions, VerifyProgress,
+    TransformedSide, Unversioned, Verdict, VerifyError, VerifyOptions, VerifyProgress,
 };
-use crate::plan::model::{Content, PhaseSpec, VerifySpec, Versions, WithoutSource};
+use crate::plan::model::{Content, DataStreams, PhaseSpec, VerifySpec, Versions, WithoutSource};
 
 /// Of a sample, one in so many documents is compared whole.
 const SAMPLE_ONE_IN: u64 = 20;
@@ -50,13 +50,17 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let spec = spec(cx.phase)?;
     let on = &spec.target.value;
     let (chosen, _) = selected(cx.plan, spec, observed);
-    let target = cx.connections.open_target(on)?;
+    let target = streams::landed(
+        cx.connections.open_target(on)?,
+        choice(cx.plan, spec, observed.target_version),
+        &observed.source,
+    );
     let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
     let work = Work {
         cx,
         spec,
         observed,
-        between: between(cx, spec, &*target, &names)?,
+        between: between(cx, spec, observed, &*target, &names)?,
         target,
         names: &names,
         chosen,
@@ -153,7 +157,7 @@ impl Work<'_> {
     /// What becomes of documents without a source: as the backfill of the index has it, since both sides have to be
     /// rendered alike.
     fn without_source(&self, index: &str) -> WithoutSource {
-        backfill_of(self.cx.plan, self.spec, index)
+        backfill_of(self.cx.plan, self.spec, self.observed, index)
             .map_or(WithoutSource::Refuse, |(_, backfill)| {
                 backfill.without_source
             })
@@ -183,7 +187,8 @@ impl Work<'_> {
                 continue;
             };
             let of = types::of(name, facts);
-            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, of) else {
+            let Some((by, backfill)) = backfill_of(self.cx.plan, self.spec, self.observed, of)
+            else {
                 continue;
             };
             let recorded = common::record(self.cx.state, by);
@@ -239,8 +244,14 @@ impl Work<'_> {
                 workers: 1,
             });
         };
+        let choice = choice(cx.plan, self.spec, self.observed.target_version);
+        let created = self.chosen.iter().filter(|(_, facts)| {
+            choice == Some(DataStreams::Streams) && facts.data_stream.is_some()
+        });
+        let created = created.map(|(name, _)| (*name).to_owned()).collect();
+        let source = Unversioned::new(source, created);
         let compared = verify::run(&Comparison {
-            source,
+            source: &source,
             target: &side,
             indices: self.names.to_vec(),
             options: VerifyOptions {

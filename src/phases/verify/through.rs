@@ -12,7 +12,7 @@ use super::decide::backfill_of;
 use crate::base::units::plural;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
-use crate::diff::observation::ObjectKind;
+use crate::diff::observation::{ObjectKind, VerifyObservation};
 use crate::engines::transform::Transforms;
 use crate::engines::verify::{LeftOut, Through};
 use crate::plan::model::{BackfillSpec, Plan, VerifySpec};
@@ -28,11 +28,12 @@ pub(super) struct Between<'a> {
 pub(super) fn identity<'n>(
     plan: &Plan,
     spec: &VerifySpec,
+    observed: &VerifyObservation,
     names: impl Iterator<Item = &'n str>,
 ) -> Option<Fingerprint> {
     let each: BTreeMap<&str, Fingerprint> = names
         .filter_map(|name| {
-            let (_, backfill) = backfill_of(plan, spec, name)?;
+            let (_, backfill) = backfill_of(plan, spec, observed, name)?;
             Some((name, transforms::identity(backfill, name)?))
         })
         .collect();
@@ -43,12 +44,13 @@ pub(super) fn identity<'n>(
 pub(super) fn between<'a>(
     cx: &'a PerformContext<'_>,
     spec: &'a VerifySpec,
+    observed: &VerifyObservation,
     target: &dyn Target,
     names: &'a [String],
 ) -> Result<Between<'a>, PhaseError> {
     let mut by: BTreeMap<&Address, (&BackfillSpec, Vec<&str>)> = BTreeMap::new();
     for name in names {
-        if let Some((phase, backfill)) = backfill_of(cx.plan, spec, name)
+        if let Some((phase, backfill)) = backfill_of(cx.plan, spec, observed, name)
             && transforms::identity(backfill, name).is_some()
         {
             by.entry(phase)

@@ -89,4 +89,10 @@ codes! {
          move and the target does not have. The target would take it and fail on the first document, or refuse it while applying. Include \
          what is named, make it on the target, or accept it by its own name."
         "mappings: { metadata: { from: base, to: os, include: { pipelines: none } } }" => "mappings: { metadata: { from: base, to: os, include: { pipelines: [\"*\"] } } }";
+    DATA_STREAM = 99 Error "a data stream can't be one on the target"
+        "A data stream is made by a composable template whose pattern fits its name and that says `data_stream: {}`; Elasticsearch takes \
+         `@timestamp` alone for its field of time, and before 7.9 it has no data streams. Something of this is lacking: it is said what. Move \
+         the template along (`include.templates`; a snapshot holds templates where `include-global-state` is true), make one on the target, or \
+         take the stream's indices as ordinary ones."
+        "mappings: { metadata: { from: base, to: os } }" => "mappings: { metadata: { from: base, to: os, data-streams: indices } }";
 }

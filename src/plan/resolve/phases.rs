@@ -473,6 +473,7 @@ fn metadata(
         },
         legacy_templates: body.legacy_templates.as_ref()?.value,
         closed: body.closed.as_ref()?.value,
+        data_streams: body.data_streams.as_ref().map(|choice| choice.value),
         rules: levels,
         decide: body
             .decide
@@ -502,6 +503,7 @@ fn backfill(
         to: to?,
         indices: selector(body.indices.as_ref())?,
         closed: body.closed.as_ref()?.value,
+        data_streams: body.data_streams.as_ref().map(|choice| choice.value),
         workers: small(body.workers.as_ref()?.value.0),
         limits: Limits {
             docs: limits.docs.as_ref().map(|rate| rate.value),

@@ -59,6 +59,12 @@ fn clean(server: &Server, prefix: &str) {
     let remove = |path: String| drop(client.send(Request::delete(path)));
     let own = |name: &&str| name.starts_with(prefix);
 
+    let state = get("/_cluster/state/metadata?filter_path=metadata.data_stream");
+    for name in keys(&state["metadata"]["data_stream"]["data_stream"]) {
+        if own(&name.as_str()) {
+            remove(format!("/_data_stream/{}", Request::part(&name)));
+        }
+    }
     for index in array(&get(
         "/_cat/indices?format=json&h=index&expand_wildcards=all",
     )) {

@@ -20,13 +20,17 @@ const ANSWER: Duration = Duration::from_mins(3);
 /// Characters of a server's words that are kept.
 const REASON_CHARS: usize = 1000;
 /// How an action line without an index begins.
-const ACTION: &[u8] = b"{\"index\":{";
+const INDEX: &[u8] = b"{\"index\":{";
+/// The same of one that never replaces a document.
+const CREATE: &[u8] = b"{\"create\":{";
 
 /// Sends the batches of one part.
 pub(super) struct Sender {
     pub(super) client: ClusterClient,
     pub(super) index: String,
     pub(super) path: String,
+    /// The data stream that the documents are created through.
+    pub(super) stream: Option<String>,
 }
 
 /// A batch that is settled, to be filled anew.
@@ -44,6 +48,7 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Item {
+    #[serde(alias = "create")]
     index: ItemAnswer,
 }
 
@@ -169,23 +174,30 @@ impl Load {
     }
 
     fn refuse(&mut self, number: usize, index: &str, class: &str, reason: String) {
+        let start = if self.lines(number).starts_with(CREATE) {
+            CREATE
+        } else {
+            INDEX
+        };
         let lines = self.lines(number);
         let id = lines
             .split(|byte| *byte == b'\n')
             .next()
             .and_then(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
             .and_then(|action| {
-                let id = action.pointer("/index/_id")?;
+                let id = action
+                    .pointer("/index/_id")
+                    .or_else(|| action.pointer("/create/_id"))?;
                 id.as_str().map(str::to_owned)
             })
             .unwrap_or_default();
         // As it could be sent by hand: with the index's name.
         let mut request = Vec::with_capacity(lines.len() + index.len() + 32);
-        request.extend_from_slice(ACTION);
+        request.extend_from_slice(start);
         request.extend_from_slice(b"\"_index\":");
         write_string(&mut request, index);
         request.push(b',');
-        request.extend_from_slice(lines.strip_prefix(ACTION).unwrap_or(lines));
+        request.extend_from_slice(lines.strip_prefix(start).unwrap_or(lines));
         let request = request.strip_suffix(b"\n").unwrap_or(&request).to_vec();
         self.settled.failed.push(Refused {
             doc: self.documents[number].doc,
@@ -256,7 +268,7 @@ impl Sender {
                     if let [number] = numbers[..] {
                         let reason = "the target takes no request as large as this document alone"
                             .to_owned();
-                        load.refuse(number, &self.index, "document-too-large", reason);
+                        load.refuse(number, self.named(), "document-too-large", reason);
                     } else {
                         let half = numbers.split_off(numbers.len() / 2);
                         open.push(half);
@@ -287,6 +299,11 @@ impl Sender {
             numbers = left.numbers;
         }
         Ok(())
+    }
+
+    /// What documents are sent to by name.
+    fn named(&self) -> &str {
+        self.stream.as_deref().unwrap_or(&self.index)
     }
 
     fn given_up(&self, left: &Left, after: Duration) -> TargetError {
@@ -391,6 +408,9 @@ impl Sender {
             }
             match means {
                 Meaning::Written => load.settled.written += 1,
+                // What is created is there by an earlier try: nothing goes into the next generation before all of this one is
+                // settled.
+                Meaning::Newer if self.stream.is_some() => load.settled.written += 1,
                 Meaning::Newer => load.settled.newer_present += 1,
                 Meaning::Again | Meaning::Blocked | Meaning::Unknown => {
                     left.blocked |= means == Meaning::Blocked;
@@ -416,7 +436,7 @@ impl Sender {
                 }
                 Meaning::Refused => {
                     let class = if kind.is_empty() { "refused" } else { kind };
-                    load.refuse(number, &self.index, class, words());
+                    load.refuse(number, self.named(), class, words());
                 }
             }
         }

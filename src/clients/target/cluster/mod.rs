@@ -9,6 +9,7 @@
 //! dialect   what only some versions can do, or spell otherwise
 //! tune      settings that are changed while an index is loaded
 //! patience  how long a target is waited for
+//! stream    data streams: made, rolled over, made anew
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
 //! ```
@@ -25,6 +26,7 @@ mod objects;
 mod part;
 pub mod patience;
 mod read;
+mod stream;
 pub mod tune;
 pub mod working_state;
 
@@ -35,7 +37,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Announce, Capabilities, FetchedDocument, LiveMark, PartKey, PartMark, PartWriter, Partition,
-    PartitionRead, ProbeOutcome, Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
+    PartitionRead, ProbeOutcome, StreamState, Target, TargetDocument, TargetError, TargetIdentity,
+    WorkPlace,
 };
 use crate::base::version::ProductVersion;
 use crate::clients::cluster::{About, ClusterClient};
@@ -194,6 +197,28 @@ impl Target for ClusterTarget {
         resume: Option<&PartMark>,
     ) -> Result<Box<dyn PartWriter>, TargetError> {
         part::open(self, part, expected_uuid, resume)
+    }
+
+    fn stream(&self, name: &str) -> Result<Option<StreamState>, TargetError> {
+        stream::find(self, name)
+    }
+
+    fn roll_over(&self, name: &str, have: usize) -> Result<(), TargetError> {
+        stream::roll_over(self, name, have)
+    }
+
+    fn remake_stream(&self, name: &str) -> Result<(), TargetError> {
+        stream::remake(self, name)
+    }
+
+    fn open_part_of_stream(
+        &self,
+        stream: &str,
+        part: &PartKey,
+        expected_uuid: Option<&str>,
+        resume: Option<&PartMark>,
+    ) -> Result<Box<dyn PartWriter>, TargetError> {
+        part::open_of_stream(self, stream, part, expected_uuid, resume)
     }
 
     fn clear_documents(&self, index: &str) -> Result<(), TargetError> {

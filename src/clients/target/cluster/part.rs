@@ -75,6 +75,38 @@ pub(super) fn open(
             client: target.client.clone(),
             index: index.clone(),
             path,
+            stream: None,
+        }),
+        runtime,
+        way: VecDeque::new(),
+        spare: Vec::new(),
+        settled: Settled::default(),
+        docs: resume.map_or(0, |mark| mark.docs),
+    }))
+}
+
+/// A writer of documents that are created through a data stream, whose last backing index `part` names. The name of a stream
+/// can't be asked for to be one (`require_alias` refuses it), so that whoever writes looks at the stream after each checkpoint.
+pub(super) fn open_of_stream(
+    target: &ClusterTarget,
+    stream: &str,
+    part: &PartKey,
+    expected_uuid: Option<&str>,
+    resume: Option<&PartMark>,
+) -> Result<Box<dyn PartWriter>, TargetError> {
+    checked(target, &part.index, expected_uuid)?;
+    let path = format!(
+        "/{}/_bulk?pipeline=_none&filter_path={ANSWER_FIELDS}",
+        Request::part(stream)
+    );
+    let runtime = runtime::handle().map_err(|error| no_thread(target, &error))?;
+    Ok(Box::new(ClusterPart {
+        target: target.clone(),
+        sender: Arc::new(Sender {
+            client: target.client.clone(),
+            index: part.index.clone(),
+            path,
+            stream: Some(stream.to_owned()),
         }),
         runtime,
         way: VecDeque::new(),
@@ -131,6 +163,11 @@ pub(super) fn remove_alias(
     index: &str,
     alias: &str,
 ) -> Result<(), TargetError> {
+    // Servers refuse any word of aliases of an index behind a data stream, which has none.
+    let state = facts::index_state(target, index)?;
+    if state.is_none_or(|state| !state.aliases.iter().any(|it| it == alias)) {
+        return Ok(());
+    }
     let path = format!("/{}/_alias/{}", Request::part(index), Request::part(alias));
     match target.client.send(Request::delete(path)) {
         Ok(_) => Ok(()),

@@ -18,11 +18,12 @@ const MARKER: &str = "mig-target.json";
 const LIVE: &str = "mig-live.json";
 const WORK: &str = ".migrations_working_state";
 const INDICES: &str = "indices";
-const FOLDERS: [&str; 5] = [
+const FOLDERS: [&str; 6] = [
     "component-templates",
     "index-templates",
     "templates",
     INDICES,
+    "data-streams",
     "aliases",
 ];
 /// Those that are made when something comes into them.
@@ -71,6 +72,7 @@ impl Layout {
             ObjectKind::IndexTemplate => "index-templates",
             ObjectKind::LegacyTemplate => "templates",
             ObjectKind::Index => INDICES,
+            ObjectKind::DataStream => "data-streams",
             ObjectKind::Alias => "aliases",
             ObjectKind::ClusterSettings => "cluster-settings",
             ObjectKind::Script => "scripts",

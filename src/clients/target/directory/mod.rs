@@ -7,6 +7,7 @@
 //! component-templates/<name>.json  bodies as `PUT` takes them; likewise index-templates, templates, aliases
 //! pipelines/<name>.json            likewise search-pipelines, scripts, lifecycle-policies, snapshot-policies, roles,
 //!                                  role-mappings; cluster-settings/persistent.json
+//! data-streams/<name>.json         the field of time, what each generation is to be like
 //! indices/<name>/index.json        settings, mappings
 //! indices/<name>/mig-index.json    uuid of the index, whether it is closed
 //! indices/<name>/docs/<part>.ndjson      an action line and a source line a document
@@ -27,6 +28,7 @@ mod manifest;
 mod objects;
 mod part;
 mod read;
+mod stream;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -34,8 +36,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{
-    Capabilities, LiveMark, PartKey, PartMark, PartWriter, Partition, PartitionRead, Target,
-    TargetDocument, TargetError, TargetIdentity, WorkPlace,
+    Capabilities, LiveMark, PartKey, PartMark, PartWriter, Partition, PartitionRead, StreamState,
+    Target, TargetDocument, TargetError, TargetIdentity, WorkPlace,
 };
 use crate::base::version::ProductVersion;
 use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
@@ -113,16 +115,25 @@ impl Target for DirectoryTarget {
     }
 
     fn get(&self, key: &ObjectKey) -> Result<Option<Value>, TargetError> {
+        if key.kind == ObjectKind::DataStream {
+            return stream::get(&self.layout, &key.name);
+        }
         layout::read_json(&self.layout.object(key)?)
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
         self.require()?;
+        if key.kind == ObjectKind::DataStream {
+            return stream::put(&self.layout, &key.name, body);
+        }
         objects::put(&self.layout, key, body)
     }
 
     fn delete(&self, key: &ObjectKey) -> Result<bool, TargetError> {
         self.require()?;
+        if key.kind == ObjectKind::DataStream {
+            return stream::delete(&self.layout, &key.name);
+        }
         objects::delete(&self.layout, key)
     }
 
@@ -185,6 +196,31 @@ impl Target for DirectoryTarget {
         visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
     ) -> Result<PartitionRead, TargetError> {
         read::read(&self.layout, index, &partition.key, visit)
+    }
+
+    fn stream(&self, name: &str) -> Result<Option<StreamState>, TargetError> {
+        stream::find(&self.layout, name)
+    }
+
+    fn roll_over(&self, name: &str, have: usize) -> Result<(), TargetError> {
+        self.require()?;
+        stream::roll_over(&self.layout, name, have)
+    }
+
+    fn remake_stream(&self, name: &str) -> Result<(), TargetError> {
+        self.require()?;
+        stream::remake(&self.layout, name)
+    }
+
+    /// A file says by itself that it belongs to its index: where the lines go is theirs to tell.
+    fn open_part_of_stream(
+        &self,
+        _stream: &str,
+        part: &PartKey,
+        expected_uuid: Option<&str>,
+        resume: Option<&PartMark>,
+    ) -> Result<Box<dyn PartWriter>, TargetError> {
+        self.open_part(part, expected_uuid, resume)
     }
 
     fn live(&self) -> Result<Option<LiveMark>, TargetError> {

@@ -17,6 +17,9 @@ use crate::diff::observation::{ObjectKey, ObjectKind};
 pub(super) struct IndexMarker {
     pub(super) uuid: String,
     pub(super) closed: bool,
+    /// The data stream that it is a generation of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stream: Option<String>,
 }
 
 pub(super) fn list(layout: &Layout, kind: ObjectKind) -> Result<Vec<String>, TargetError> {
@@ -56,20 +59,7 @@ pub(super) fn facts(layout: &Layout, index: &str) -> Result<IndexMarker, TargetE
 
 pub(super) fn put(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {
     if key.kind == ObjectKind::Index {
-        let folder = layout.index(&key.name)?;
-        layout::make_directory(&folder.join("docs"))?;
-        layout::make_directory(&folder.join("manifest"))?;
-        let marker = folder.join("mig-index.json");
-        // The uuid comes first: an index without one is never seen.
-        if layout::read_json::<IndexMarker>(&marker)?.is_none() {
-            let fresh = IndexMarker {
-                uuid: uuid::Uuid::new_v4().to_string(),
-                closed: false,
-            };
-            layout::write_json(&marker, &fresh)?;
-        }
-        sync_directory(&layout.folder(key.kind))
-            .map_err(|error| TargetError::io(&layout.folder(key.kind), error))?;
+        make_folder(layout, &key.name, None)?;
     }
     if key.kind == ObjectKind::Alias {
         return put_alias(layout, key, body);
@@ -94,6 +84,39 @@ fn put_settings(layout: &Layout, key: &ObjectKey, body: &Value) -> Result<(), Ta
         return Ok(());
     }
     layout::write_json(&path, &serde_json::json!({ key.name.as_str(): settings }))
+}
+
+/// Makes an index that is a generation of a data stream.
+pub(super) fn put_backing(
+    layout: &Layout,
+    index: &str,
+    stream: &str,
+    body: &Value,
+) -> Result<(), TargetError> {
+    make_folder(layout, index, Some(stream))?;
+    let key = ObjectKey {
+        kind: ObjectKind::Index,
+        name: index.to_owned(),
+    };
+    layout::write_json(&layout.object(&key)?, body)
+}
+
+fn make_folder(layout: &Layout, index: &str, stream: Option<&str>) -> Result<(), TargetError> {
+    let folder = layout.index(index)?;
+    layout::make_directory(&folder.join("docs"))?;
+    layout::make_directory(&folder.join("manifest"))?;
+    let marker = folder.join("mig-index.json");
+    // The uuid comes first: an index without one is never seen.
+    if layout::read_json::<IndexMarker>(&marker)?.is_none() {
+        let fresh = IndexMarker {
+            uuid: uuid::Uuid::new_v4().to_string(),
+            closed: false,
+            stream: stream.map(str::to_owned),
+        };
+        layout::write_json(&marker, &fresh)?;
+    }
+    let indices = layout.folder(ObjectKind::Index);
+    sync_directory(&indices).map_err(|error| TargetError::io(&indices, error))
 }
 
 /// For the indices that are named; `null` takes one out, and others stay as they are.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::layout::{self, Layout};
 use super::manifest::Stamp;
+use super::objects;
 use crate::clients::target::{Partition, PartitionRead, TargetDocument, TargetError};
 
 /// The longest line that is read. Larger than any document that is written.
@@ -46,6 +47,8 @@ pub(super) fn read(
     let file = File::open(&path).map_err(|error| TargetError::io(&path, error))?;
     let mut pairs = PairReader::new(BufReader::with_capacity(1 << 20, file), &path);
     let mut result = PartitionRead::default();
+    let stream = objects::facts(layout, index)?.stream;
+    let named = stream.as_deref().unwrap_or(index);
     while let Some(pair) = pairs.next_pair()? {
         let bytes = pair.lines.len() as u64;
         let line = pair.line;
@@ -62,7 +65,7 @@ pub(super) fn read(
         };
         let action: ActionLine<'_> = serde_json::from_slice(action)
             .map_err(|_| corrupt("an action line `{\"index\":{\"_index\":…,\"_id\":…}}`"))?;
-        if action.index.index != index {
+        if action.index.index != named {
             return Err(corrupt("documents of this index"));
         }
         result.docs += 1;
@@ -82,7 +85,7 @@ pub(super) fn read(
 
 #[derive(Deserialize)]
 struct ActionLine<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "create")]
     index: Action<'a>,
 }
 

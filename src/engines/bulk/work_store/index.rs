@@ -8,6 +8,7 @@
 //! Whoever opens the store has the lock of the plan's state. What was held then is therefore held by processes that are
 //! gone (or sleep, and will be fenced), and is free at once. Deliberately absent: waiting for other processes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -479,6 +480,11 @@ impl WorkStore for IndexWorkStore<'_> {
             None => Ok(added),
             Some(item) => Err(self.contended(item)),
         }
+    }
+
+    fn limit_to(&self, indices: BTreeSet<String>) -> Result<(), WorkError> {
+        self.inner().table.limit_to(indices);
+        Ok(())
     }
 
     fn acquire(

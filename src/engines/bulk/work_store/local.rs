@@ -5,6 +5,7 @@
 //! an item is not forced to disk, since a kill frees it anyway. The log is rewritten when it has grown to several times
 //! what it says.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -368,6 +369,11 @@ impl WorkStore for LocalWorkStore {
             self.append(&mut inner, records, true)?;
         }
         Ok(new.len() as u64)
+    }
+
+    fn limit_to(&self, indices: BTreeSet<String>) -> Result<(), WorkError> {
+        self.inner()?.table.limit_to(indices);
+        Ok(())
     }
 
     fn acquire(

@@ -16,6 +16,8 @@ pub mod local;
 mod log;
 mod table;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,9 @@ pub trait WorkStore: Send + Sync {
 
     /// Puts in the items that are not there yet; items that are there stay as they are. Returns how many were new.
     fn register(&self, items: &[ItemSpec]) -> Result<u64, WorkError>;
+
+    /// From now on [`Self::acquire`] gives items of these indices alone.
+    fn limit_to(&self, indices: BTreeSet<String>) -> Result<(), WorkError>;
 
     /// Takes a free item for `holder` until `expires`, in the order in which items were registered.
     fn acquire(

@@ -1,6 +1,6 @@
 //! The state of a work store as a fold over its records. Pure: no files, no clock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,11 +58,17 @@ pub(super) struct Table {
     numbers: HashMap<ItemKey, usize>,
     /// All items before this one are done.
     first_open: usize,
+    /// The indices whose items are given out; all where `None`.
+    only: Option<BTreeSet<String>>,
 }
 
 impl Table {
     pub(super) fn items(&self) -> &[ItemState] {
         &self.items
+    }
+
+    pub(super) fn limit_to(&mut self, indices: BTreeSet<String>) {
+        self.only = Some(indices);
     }
 
     /// Applies a record that was accepted earlier. Says what is wrong with one that does not fit.
@@ -206,6 +212,10 @@ impl Table {
         }
         let mut wait: Option<Timestamp> = None;
         for (number, state) in self.items.iter().enumerate().skip(self.first_open) {
+            let only = self.only.as_ref();
+            if only.is_some_and(|only| !only.contains(&state.item.key.index)) {
+                continue;
+            }
             match &state.status {
                 ItemStatus::Free => return Next::Item(number),
                 ItemStatus::Held { expires, .. } if *expires <= now => return Next::Item(number),

@@ -84,28 +84,35 @@ pub(in super::super) fn refusals(
     // Indices of one kind of data are alike more often than not.
     let mut asked: BTreeMap<String, Option<String>> = BTreeMap::new();
     for (key, body) in bodies {
-        let section = match key.kind {
-            ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => body.get("template"),
-            ObjectKind::LegacyTemplate | ObjectKind::Index => Some(body),
+        let generations = super::super::super::stream::generations(body);
+        let sections: Vec<&Value> = match key.kind {
+            ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => {
+                body.get("template").into_iter().collect()
+            }
+            ObjectKind::LegacyTemplate | ObjectKind::Index => vec![body],
+            ObjectKind::DataStream => generations.iter().collect(),
             _ => continue,
         };
-        let Some(section) = section else { continue };
-        let empty = json!({});
-        let template = json!({
-            "settings": section.get("settings").unwrap_or(&empty),
-            "mappings": section.get("mappings").unwrap_or(&empty),
-        });
-        let text = template.to_string();
-        let answer = if let Some(answer) = asked.get(&text) {
-            answer.clone()
-        } else {
-            let answer = match simulate(target, &template) {
-                Ok(()) => None,
-                Err(error) => Some(refusal(error)?),
+        let mut answer: Option<String> = None;
+        for section in sections {
+            let empty = json!({});
+            let template = json!({
+                "settings": section.get("settings").unwrap_or(&empty),
+                "mappings": section.get("mappings").unwrap_or(&empty),
+            });
+            let text = template.to_string();
+            let words = if let Some(words) = asked.get(&text) {
+                words.clone()
+            } else {
+                let words = match simulate(target, &template) {
+                    Ok(()) => None,
+                    Err(error) => Some(refusal(error)?),
+                };
+                asked.insert(text, words.clone());
+                words
             };
-            asked.insert(text, answer.clone());
-            answer
-        };
+            answer = answer.or(words);
+        }
         if let Some(words) = answer {
             found.push((key.clone(), without_name(&words)));
         }

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::super::{ClusterTarget, dialect};
+use crate::base::glob;
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 
@@ -43,7 +44,7 @@ pub(in super::super) fn shield(
         return Ok(());
     }
     let patterns = patterns(target)?;
-    let matched = |index: &&str| patterns.iter().any(|pattern| matches(pattern, index));
+    let matched = |index: &&str| patterns.iter().any(|pattern| glob::fits(pattern, index));
     if indices.iter().any(matched) {
         let body = body(target, indices);
         let path = path(&many(target));
@@ -82,7 +83,7 @@ pub(super) fn raise(target: &ClusterTarget, index: &str) -> Result<bool, TargetE
     if !has || target.shielded.names().contains(index) {
         return Ok(false);
     }
-    if !patterns(target)?.iter().any(|it| matches(it, index)) {
+    if !patterns(target)?.iter().any(|it| glob::fits(it, index)) {
         return Ok(false);
     }
     let body = body(target, &[index]);
@@ -109,24 +110,33 @@ pub(super) fn lower_if_possible(target: &ClusterTarget, index: &str) -> Result<(
 
 /// Takes down what a run of the same state left that was killed.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
-    if !dialect::has_composable(target.about.version) {
-        return Ok(());
+    for index in left_by(target, PREFIX)? {
+        lower(target, &index)?;
     }
-    let request = Request::get(format!("/_index_template/{PREFIX}*"));
+    Ok(())
+}
+
+/// What templates stand for whose names begin with `prefix` and that a run of the same state left.
+pub(super) fn left_by(target: &ClusterTarget, prefix: &str) -> Result<Vec<String>, TargetError> {
+    let mut left = Vec::new();
+    if !dialect::has_composable(target.about.version) {
+        return Ok(left);
+    }
+    let request = Request::get(format!("/_index_template/{prefix}*"));
     let Some(answer) = target.client.found(request)? else {
-        return Ok(());
+        return Ok(left);
     };
     let templates = answer.get("index_templates").and_then(Value::as_array);
     for template in templates.into_iter().flatten() {
         let lineage = template.pointer("/index_template/_meta/mig/lineage");
         let name = template.get("name").and_then(Value::as_str);
-        if let Some(index) = name.and_then(|name| name.strip_prefix(PREFIX))
+        if let Some(index) = name.and_then(|name| name.strip_prefix(prefix))
             && lineage.and_then(Value::as_str) == Some(target.lineage.as_str())
         {
-            lower(target, index)?;
+            left.push(index.to_owned());
         }
     }
-    Ok(())
+    Ok(left)
 }
 
 /// The patterns of all templates of the target.
@@ -151,49 +161,4 @@ fn patterns(target: &ClusterTarget) -> Result<Vec<String>, TargetError> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect())
-}
-
-/// `*` stands for any run of characters.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut pieces = pieces.peekable();
-    if pieces.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return rest.ends_with(piece);
-        }
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn stars_stand_for_anything() {
-        for (pattern, name, expected) in [
-            ("logs-*", "logs-1", true),
-            ("logs-*", "log-1", false),
-            ("*", "a", true),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b*c", "axxbyy", false),
-            ("a*b", "ab", true),
-            ("*-x", "y-x", true),
-            ("logs", "logs", true),
-            ("logs", "logs-1", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 }

@@ -32,11 +32,8 @@ pub(super) fn found(target: &ClusterTarget, name: &str) -> Result<Option<Value>,
 
 /// Makes the index with nothing in it but what `body` says: no template of the target has a say.
 pub(super) fn create(target: &ClusterTarget, name: &str, body: &Value) -> Result<(), TargetError> {
-    let mut settings = settings(body);
-    if let Some(shards) = routing_shards(body) {
-        settings.insert(ROUTING_SHARDS.into(), json!(shards));
-    }
-    let request = json!({"settings": settings, "mappings": mappings(body)});
+    let (settings, mappings) = as_requested(body);
+    let request = json!({"settings": settings, "mappings": mappings});
     let path = format!(
         "/{}?wait_for_active_shards=1&timeout={START_S}s{}",
         Request::part(name),
@@ -196,6 +193,25 @@ fn fits(is: &Value, wanted: &Value, fields: bool) -> bool {
         }
         _ => is == wanted,
     }
+}
+
+/// Settings and mappings as a request has them that makes an index.
+pub(super) fn as_requested(body: &Value) -> (Map<String, Value>, Value) {
+    let mut settings = settings(body);
+    if let Some(shards) = routing_shards(body) {
+        settings.insert(ROUTING_SHARDS.into(), json!(shards));
+    }
+    (settings, mappings(body))
+}
+
+/// As [`in_place`], of an index that is there for certain.
+pub(in super::super) fn bring_to(
+    target: &ClusterTarget,
+    name: &str,
+    body: &Value,
+) -> Result<Option<String>, TargetError> {
+    let there = found(target, name)?.ok_or_else(|| no_index(target, name))?;
+    in_place(target, name, &there, body)
 }
 
 /// Settings that a request may hold.

@@ -1,13 +1,15 @@
 //! Indices, templates, aliases and the other objects of a cluster in the one form that all targets share.
 //!
 //! An index is `{settings, mappings}` with `routing_num_shards` and, where it is closed, `closed`; an alias
-//! `{indices: {name: definition}}`; a template, and any other thing ([`named`]), what `PUT` takes. Settings are flat texts. What a body holds back can't be
+//! `{indices: {name: definition}}`; a template, and any other thing ([`named`]), what `PUT` takes; a data stream
+//! `{timestamp_field, generations: [index, …]}`. Settings are flat texts. What a body holds back can't be
 //! kept in the object itself: it stands in the working state ([`held_back`]) and is merged into what is read.
 
 mod alias;
 mod check;
 mod check_named;
 mod guard;
+pub(super) mod guard_of_stream;
 mod held_back;
 mod index;
 mod named;
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ClusterTarget, part};
+use super::{ClusterTarget, part, stream};
 use crate::base::failpoint;
 use crate::clients::cluster::ClusterError;
 use crate::clients::target::TargetError;
@@ -29,7 +31,7 @@ use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
 pub(super) use guard::{Shielded, shield, unshield};
-pub(super) use index::set_closed;
+pub(super) use index::{bring_to as in_place, set_closed};
 pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
 
@@ -37,9 +39,15 @@ pub(super) fn list(target: &ClusterTarget, kind: ObjectKind) -> Result<Vec<Strin
     if kind == ObjectKind::Index {
         return Ok(read::states(target, None)?.into_keys().collect());
     }
+    if kind == ObjectKind::DataStream {
+        let streams = stream::all(target)?;
+        return Ok(streams.into_iter().map(|(name, _)| name).collect());
+    }
     let ours = |name: &String| match kind {
         ObjectKind::Alias => part::is_alias(name),
-        ObjectKind::IndexTemplate => name.starts_with(guard::PREFIX),
+        ObjectKind::IndexTemplate => {
+            name.starts_with(guard::PREFIX) || name.starts_with(guard_of_stream::PREFIX)
+        }
         _ => false,
     };
     let names = read::bodies(target, kind, None)?.into_keys();
@@ -91,6 +99,7 @@ pub(super) fn put(
     match key.kind {
         ObjectKind::Index => index::put(target, &key.name, &body)?,
         ObjectKind::Alias => alias::put(target, &key.name, &body)?,
+        ObjectKind::DataStream => stream::put(target, &key.name, &body)?,
         ObjectKind::ClusterSettings => settings::put(target, &body)?,
         kind if kind.has_index_settings() => template::put(target, key, &body)?,
         _ => named::put(target, key, &body)?,
@@ -111,6 +120,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
             remake::forget(target, &key.name)?;
             there
         }
+        ObjectKind::DataStream => stream::delete(target, &key.name)?,
         // Those of other hands are among them: they are put back one by one.
         ObjectKind::ClusterSettings => return Ok(false),
         kind if !kind.has_index_settings() => return named::delete(target, key),
@@ -123,6 +133,7 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
 /// Finishes what a killed run left.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     guard::clean_up(target)?;
+    guard_of_stream::clean_up(target)?;
     probe::clean_up(target)?;
     remake::clean_up(target)
 }

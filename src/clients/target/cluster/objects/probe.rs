@@ -13,6 +13,7 @@ use super::super::{ClusterTarget, dialect};
 use super::{guard, index, refusal};
 use crate::base::{Fingerprint, failpoint};
 use crate::clients::cluster::Request;
+use crate::clients::target::stream::generations;
 use crate::clients::target::{Announce, ProbeOutcome, TargetError};
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
@@ -37,10 +38,14 @@ pub(in super::super) fn probe(
     clean_up(target)?;
     let mut outcome = ProbeOutcome::default();
     let mut asked: BTreeMap<String, Option<String>> = BTreeMap::new();
-    for (key, body) in bodies {
-        let Some(request) = request(key, body) else {
+    let requests = bodies
+        .iter()
+        .flat_map(|(key, body)| requests(key, body).into_iter().map(move |it| (key, it)));
+    for (key, request) in requests {
+        // Of a data stream, one generation that is refused says it.
+        if outcome.refused.last().is_some_and(|(last, _)| last == key) {
             continue;
-        };
+        }
         let digest = Fingerprint::of(&request);
         let digest: String = digest.short().chars().take(DIGITS).collect();
         let words = match asked.get(&digest) {
@@ -73,20 +78,26 @@ fn own_prefix(target: &ClusterTarget) -> String {
     format!("{PREFIX}{lineage}-")
 }
 
-/// What a probe asks for; nothing for what is no index and has no settings or mappings.
-fn request(key: &ObjectKey, body: &Value) -> Option<Value> {
-    let section = match key.kind {
-        ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => body.get("template")?,
-        ObjectKind::LegacyTemplate | ObjectKind::Index => body,
-        _ => return None,
-    };
+/// What probes ask for: an index for each body with settings and mappings, of a data stream one for each generation.
+fn requests(key: &ObjectKey, body: &Value) -> Vec<Value> {
+    match key.kind {
+        ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => {
+            body.get("template").map(request).into_iter().collect()
+        }
+        ObjectKind::LegacyTemplate | ObjectKind::Index => vec![request(body)],
+        ObjectKind::DataStream => generations(body).iter().map(request).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn request(section: &Value) -> Value {
     let mut settings = index::settings(section);
     if let Some(shards) = index::routing_shards(section) {
         settings.insert(index::ROUTING_SHARDS.into(), json!(shards));
     }
     settings.insert("index.number_of_replicas".into(), json!("0"));
     settings.insert(NOWHERE.0.into(), json!(NOWHERE.1));
-    Some(json!({"settings": settings, "mappings": index::mappings(section)}))
+    json!({"settings": settings, "mappings": index::mappings(section)})
 }
 
 /// The cluster's words where it refuses.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ClusterTarget, WORKING_STATE, dialect, part, tune};
+use super::super::{ClusterTarget, WORKING_STATE, dialect, part, stream, tune};
 use super::{named, settings};
 use crate::base::settings::normal_settings;
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
+use crate::clients::target::stream::body as stream_body;
 use crate::diff::observation::ObjectKind;
 
 /// Bytes of names in one request line: servers take 4,096 in all.
@@ -31,6 +32,7 @@ pub(super) fn bodies(
     let mut found = match kind {
         ObjectKind::Index => indices(target, names)?,
         ObjectKind::Alias => aliases(target, names)?,
+        ObjectKind::DataStream => streams(target, names)?,
         ObjectKind::LegacyTemplate => legacy_templates(target, names)?,
         ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => {
             composable(target, kind, names)?
@@ -114,6 +116,24 @@ fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
         }
     }
     as_before(target, &mut found)?;
+    Ok(found)
+}
+
+/// Data streams with their backing indices as these are.
+fn streams(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, TargetError> {
+    let mut found = Bodies::new();
+    for (name, state) in stream::all(target)? {
+        if names.is_some_and(|names| !names.contains(&name.as_str())) {
+            continue;
+        }
+        let backing: Vec<&str> = state.indices.iter().map(String::as_str).collect();
+        let mut bodies = indices(target, Some(&backing))?;
+        let generations = backing
+            .iter()
+            .map(|index| bodies.remove(*index).unwrap_or_default());
+        let body = stream_body(&state.timestamp_field, generations.collect());
+        found.insert(name, body);
+    }
     Ok(found)
 }
 

@@ -126,7 +126,7 @@ pub(in super::super) const RULES: &[Rule] = &[
 ];
 
 fn settings(draft: &mut Draft) -> Option<&mut Map<String, Value>> {
-    draft.rest.get_mut("persistent")?.as_object_mut()
+    draft.beside.get_mut("persistent")?.as_object_mut()
 }
 
 /// One `*` may stand within a pattern.

@@ -149,7 +149,7 @@ pub(in super::super) const RULES: &[Rule] = &[
 ];
 
 fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    let Some(policy) = draft.rest.get("policy") else {
+    let Some(policy) = draft.beside.get("policy") else {
         return;
     };
     let Some(phases) = policy.get("phases").and_then(Value::as_object) else {
@@ -166,12 +166,12 @@ fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
         first.unwrap_or_else(|| json!("hot")),
     );
     made.insert("states".into(), Value::Array(states));
-    let before = draft.rest.remove("policy");
-    if let Some(users @ Value::Array(_)) = draft.rest.remove("used_by") {
+    let before = draft.beside.remove("policy");
+    if let Some(users @ Value::Array(_)) = draft.beside.remove("used_by") {
         made.insert("ism_template".into(), users);
     }
     let made = Value::Object(made);
-    draft.rest.insert("policy".into(), made.clone());
+    draft.beside.insert("policy".into(), made.clone());
     let change = Change {
         path: "policy",
         before,
@@ -282,7 +282,7 @@ fn allocation(mut parameters: Map<String, Value>, made: &mut Vec<Value>) {
 
 /// Gives the actions of every state, with the path of the state.
 fn each_state(draft: &mut Draft, mut visit: impl FnMut(&str, &mut Vec<Value>)) {
-    let states = draft.rest.get_mut("policy");
+    let states = draft.beside.get_mut("policy");
     let states = states.and_then(|policy| policy.get_mut("states")?.as_array_mut());
     for state in states.into_iter().flatten() {
         let name = state

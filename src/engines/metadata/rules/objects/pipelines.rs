@@ -209,7 +209,7 @@ fn change(
     let mut done = Vec::new();
     let visit: &mut Look<'_> =
         &mut |path, name, parameters| look(path, name, parameters, &mut done);
-    each_processor(&mut draft.rest, visit);
+    each_processor(&mut draft.beside, visit);
     for Done {
         path,
         before,
@@ -306,14 +306,14 @@ fn drop_parameters(rule: &'static Rule, draft: &mut Draft, harmless: bool) {
 
 fn drop_access_pattern(rule: &'static Rule, draft: &mut Draft, harmless: bool) {
     const NAME: &str = "field_access_pattern";
-    let is_default = draft.rest.get(NAME) == Some(&json!("classic"));
-    if draft.rest.contains_key(NAME) && is_default == harmless {
+    let is_default = draft.beside.get(NAME) == Some(&json!("classic"));
+    if draft.beside.contains_key(NAME) && is_default == harmless {
         drop_root(rule, draft, NAME);
     }
 }
 
 fn drop_root(rule: &'static Rule, draft: &mut Draft, name: &str) {
-    if let Some(value) = draft.rest.remove(name) {
+    if let Some(value) = draft.beside.remove(name) {
         let change = Change {
             path: name,
             before: Some(value),

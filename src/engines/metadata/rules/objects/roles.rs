@@ -138,15 +138,15 @@ pub(in super::super) const RULES: &[Rule] = &[
 ];
 
 fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    if !draft.rest.contains_key("indices") && !draft.rest.contains_key("cluster") {
+    if !draft.beside.contains_key("indices") && !draft.beside.contains_key("cluster") {
         return;
     }
-    let before = draft.rest.clone();
-    let cluster = draft.rest.remove("cluster").unwrap_or_default();
-    let indices = draft.rest.remove("indices").unwrap_or_default();
+    let before = draft.beside.clone();
+    let cluster = draft.beside.remove("cluster").unwrap_or_default();
+    let indices = draft.beside.remove("indices").unwrap_or_default();
     // Of an answer or a document, and no part of a role.
     for noted in ["transient_metadata", "type", "doc_type"] {
-        draft.rest.remove(noted);
+        draft.beside.remove(noted);
     }
     let permissions: Vec<Value> = indices
         .as_array()
@@ -156,12 +156,12 @@ fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
         .map(of_indices)
         .collect();
     draft
-        .rest
+        .beside
         .insert("cluster_permissions".into(), json!(said(&cluster, CLUSTER)));
     draft
-        .rest
+        .beside
         .insert("index_permissions".into(), Value::Array(permissions));
-    let after = Value::Object(draft.rest.clone());
+    let after = Value::Object(draft.beside.clone());
     let change = Change {
         path: "role",
         before: Some(Value::Object(before)),
@@ -256,10 +256,10 @@ fn drop_privileges(rule: &'static Rule, draft: &mut Draft, _versions: Versions) 
             keeps
         });
     };
-    if let Some(Value::Array(list)) = draft.rest.get_mut("cluster_permissions") {
+    if let Some(Value::Array(list)) = draft.beside.get_mut("cluster_permissions") {
         sieve("cluster_permissions".into(), list, CLUSTER);
     }
-    let permissions = draft.rest.get_mut("index_permissions");
+    let permissions = draft.beside.get_mut("index_permissions");
     let permissions = permissions.and_then(Value::as_array_mut);
     for (at, permission) in permissions.into_iter().flatten().enumerate() {
         if let Some(Value::Array(list)) = permission.get_mut("allowed_actions") {
@@ -279,7 +279,7 @@ fn drop_privileges(rule: &'static Rule, draft: &mut Draft, _versions: Versions) 
 
 fn drop_unsayable(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     let mut dropped = Vec::new();
-    if let Some(Value::Array(permissions)) = draft.rest.get_mut("index_permissions") {
+    if let Some(Value::Array(permissions)) = draft.beside.get_mut("index_permissions") {
         let mut at = 0;
         permissions.retain(|permission| {
             let path = format!("index_permissions.{at}");
@@ -304,7 +304,7 @@ fn drop_unsayable(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
 
 fn drop_beside(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     for name in BESIDE {
-        let Some(value) = draft.rest.remove(*name) else {
+        let Some(value) = draft.beside.remove(*name) else {
             continue;
         };
         let nothing = match &value {

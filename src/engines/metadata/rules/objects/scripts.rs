@@ -60,7 +60,7 @@ pub(in super::super) const RULES: &[Rule] = &[
 ];
 
 fn replace(rule: &'static Rule, draft: &mut Draft, names: &[(&str, &str)]) {
-    let Some(Value::Object(script)) = draft.rest.get_mut("script") else {
+    let Some(Value::Object(script)) = draft.beside.get_mut("script") else {
         return;
     };
     if script

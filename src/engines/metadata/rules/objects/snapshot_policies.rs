@@ -58,11 +58,11 @@ pub(in crate::engines::metadata) fn unsayable_schedule(policy: &Value) -> Option
 }
 
 fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    let schedule = draft.rest.get("schedule").and_then(Value::as_str);
+    let schedule = draft.beside.get("schedule").and_then(Value::as_str);
     let Some(expression) = schedule.and_then(cron) else {
         return;
     };
-    let before = std::mem::take(&mut draft.rest);
+    let before = std::mem::take(&mut draft.beside);
     let config = before.get("config").and_then(Value::as_object).cloned();
     let mut config = config.unwrap_or_default();
     if let Some(repository) = before.get("repository") {
@@ -72,7 +72,7 @@ fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
         let patterns: Vec<&str> = patterns.iter().filter_map(Value::as_str).collect();
         config.insert("indices".into(), json!(patterns.join(",")));
     }
-    let after = &mut draft.rest;
+    let after = &mut draft.beside;
     after.insert(
         "description".into(),
         json!("translated from a snapshot lifecycle policy of Elasticsearch"),
@@ -102,7 +102,7 @@ fn convert(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
 
 fn drop_features(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     for name in ["feature_states", "expand_wildcards"] {
-        let config = draft.rest.get_mut("snapshot_config");
+        let config = draft.beside.get_mut("snapshot_config");
         let removed = config
             .and_then(Value::as_object_mut)
             .and_then(|config: &mut Map<String, Value>| config.remove(name));

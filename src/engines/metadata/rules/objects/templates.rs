@@ -61,11 +61,13 @@ pub(in super::super) const RULES: &[Rule] = &[
 ];
 
 fn pattern_list(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    let Some(pattern @ Value::String(_)) = draft.rest.get("template").cloned() else {
+    let Some(pattern @ Value::String(_)) = draft.beside.get("template").cloned() else {
         return;
     };
-    draft.rest.remove("template");
-    draft.rest.insert("index_patterns".into(), json!([pattern]));
+    draft.beside.remove("template");
+    draft
+        .beside
+        .insert("index_patterns".into(), json!([pattern]));
     let change = Change {
         path: "index_patterns",
         before: Some(json!({ "template": pattern })),
@@ -75,10 +77,10 @@ fn pattern_list(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
 }
 
 fn made_of(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    let Some(made_of) = draft.rest.remove(MADE_OF) else {
+    let Some(made_of) = draft.beside.remove(MADE_OF) else {
         return;
     };
-    let after = json!({ "priority": draft.rest.get("priority") });
+    let after = json!({ "priority": draft.beside.get("priority") });
     draft.note_whole(
         rule,
         Change {
@@ -90,7 +92,7 @@ fn made_of(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
 }
 
 fn overlaps(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
-    let Some(Value::Array(others)) = draft.rest.remove(OVERLAPS) else {
+    let Some(Value::Array(others)) = draft.beside.remove(OVERLAPS) else {
         return;
     };
     for other in others {

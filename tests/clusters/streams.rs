@@ -1,0 +1,421 @@
+//! Data streams on real servers: three generations with the same ids, updates and deletes behind the stream's back, each
+//! generation with settings and fields of its own. Each has to arrive as it is, in the generation of the same place, and no
+//! kill may make a duplicate.
+
+use std::collections::BTreeMap;
+
+use mig::clients::cluster::Request;
+use serde_json::{Value, json};
+
+use super::corpus::{Sent, documents};
+use super::place::Place;
+use super::support::{Options, Scope, Server, opensearch2, opensearch3};
+
+/// Documents of a generation, before updates and deletes.
+const DOCS: usize = 120;
+
+/// The backing indices of a stream, the oldest first; none where there is no such stream.
+fn backing(server: &Server, stream: &str) -> Vec<String> {
+    let state = server.get("/_cluster/state/metadata?filter_path=metadata.data_stream");
+    let indices = &state["metadata"]["data_stream"]["data_stream"][stream]["indices"];
+    let names = indices.as_array().cloned().unwrap_or_default();
+    let name = |index: &Value| index["index_name"].as_str().unwrap().to_owned();
+    names.iter().map(name).collect()
+}
+
+/// A source with a stream `PREFIX-logs` of three generations.
+struct Streams<'a> {
+    scope: Scope<'a>,
+    source: &'a Server,
+    version: &'a str,
+    /// Whether the snapshot is taken by its user, which knows the stream and its template: a minimal Elasticsearch 8 does not
+    /// say who it is, so that no plan can name it.
+    existing: bool,
+    stream: String,
+    /// By generation.
+    documents: Vec<BTreeMap<String, Sent>>,
+}
+
+impl<'a> Streams<'a> {
+    fn make(source: &'a Server, version: &'a str, targets: &[&'a Server], what: &str) -> Self {
+        let mut servers = vec![source];
+        servers.extend(targets);
+        let scope = Scope::on(&servers, what);
+        let stream = scope.name("logs");
+        // As in life, the template changes between the generations; it ends with a field of another type.
+        for (generation, level) in [(1, "keyword"), (2, "text"), (3, "long")] {
+            let mapping = json!({"properties": {"n": {"type": "long"}, "level": {"type": level}}});
+            let settings = json!({"number_of_replicas": 0, "number_of_shards": generation});
+            let template = json!({"index_patterns": [format!("{stream}*")], "priority": 500, "data_stream": {},
+                "template": {"settings": settings, "mappings": mapping}});
+            source.put(&format!("/_index_template/{}", scope.name("t")), &template);
+            if generation > 1 {
+                source.post(&format!("/{stream}/_rollover"), &json!({}));
+            }
+            let mut lines = String::new();
+            for n in 0..DOCS {
+                let id = if n == 7 {
+                    "ü/7".to_owned()
+                } else {
+                    format!("d{n}")
+                };
+                let source = json!({"@timestamp": format!("2024-05-{generation:02}T00:00:{:02}Z", n % 60),
+                    "n": n, "level": n, "only_here": {(format!("g{generation}")): n}});
+                lines.push_str(&format!("{}\n{source}\n", json!({"create": {"_id": id}})));
+            }
+            source.bulk(&stream, &lines);
+            let index = backing(source, &stream).pop().unwrap();
+            let index = Request::part(&index);
+            for n in 0..9 {
+                source.delete(&format!("/{index}/_doc/d{}?refresh=true", 20 + n));
+            }
+            let found = source.get(&format!("/{index}/_doc/d1"));
+            let path = format!(
+                "/{index}/_doc/d1?refresh=true&if_seq_no={}&if_primary_term={}",
+                found["_seq_no"], found["_primary_term"]
+            );
+            let text = json!({"@timestamp": "2024-06-01T00:00:00Z", "n": -1, "level": 1});
+            source.put(&path, &text);
+        }
+        let client = source.client();
+        let indices = backing(source, &stream);
+        let documents: Vec<_> = indices.iter().map(|it| documents(&client, it)).collect();
+        assert!(documents.iter().all(|it| it.len() == DOCS - 9));
+        let existing = version.starts_with('8');
+        if existing {
+            let (prefix, store) = (scope.prefix(), scope.repository(source));
+            let repository = format!("/_snapshot/{prefix}");
+            source.put(
+                &repository,
+                &json!({"type": "fs", "settings": {"location": store}}),
+            );
+            let body = json!({"indices": format!("{prefix}-*"), "include_global_state": true});
+            let path = format!("{repository}/first?wait_for_completion=true");
+            source.put(&path, &body);
+        }
+        Self {
+            scope,
+            source,
+            version,
+            existing,
+            stream,
+            documents,
+        }
+    }
+
+    /// A plan into `target`; `choice` stands in metadata and backfill, `templates` is what is moved of them.
+    fn place(
+        &self,
+        (target, version): (&Server, &str),
+        choice: &str,
+        templates: &str,
+        n: usize,
+    ) -> Place {
+        let prefix = self.scope.prefix();
+        let store = self.scope.repository(self.source);
+        let (store, es, base) = if self.existing {
+            let base = "existing: { store: snapshots, name: first }".to_owned();
+            (store, String::new(), base)
+        } else {
+            let es = format!(
+                "  es: {{ endpoint: \"{}\", version: \"{}\", access: read-only }}\n",
+                self.source.url(),
+                self.version
+            );
+            let base = format!("of: es, to: snapshots, indices: [\"{prefix}-*\"]");
+            (store.join(n.to_string()), es, base)
+        };
+        Place::of_plan(&format!(
+            "mig: 1
+plan: {prefix}-{n}
+state: state
+clusters:
+{es}  os: {{ endpoint: \"{os}\", version: \"{version}\" }}
+stores:
+  snapshots: {{ directory: \"{store}\" }}
+phases:
+  base: {{ snapshot: {{ {base} }} }}
+  mappings:
+    metadata:
+      {{ from: base, to: os, {choice} include: {{ indices: [\"{prefix}-*\"], templates: [{templates}], component-templates: none }} }}
+  docs:
+    backfill:
+      {{ from: base, to: os, {choice} indices: [\"{prefix}-*\"], workers: 2, limits: {{ batch: 2KiB }} }}
+  same: {{ verify: {{ source: base, target: os, indices: [\"{prefix}-*\"], content: full }} }}
+",
+            os = target.url(),
+            store = store.display(),
+        ))
+    }
+
+    fn templates(&self) -> String {
+        format!("\"{}-*\"", self.scope.prefix())
+    }
+
+    /// Every document is in the generation of the same place, and nowhere else; each has its settings and fields.
+    #[track_caller]
+    fn arrived(&self, target: &Server, what: &str) {
+        let (from, to) = (
+            backing(self.source, &self.stream),
+            backing(target, &self.stream),
+        );
+        assert_eq!(from.len(), to.len(), "generations after {what}");
+        for ((from, to), wanted) in from.iter().zip(&to).zip(&self.documents) {
+            assert_eq!(
+                &documents(&target.client(), to),
+                wanted,
+                "{to} after {what}"
+            );
+            let shape = |server: &Server, index: &str| {
+                let found = server.get(&format!("/{index}?flat_settings=true"));
+                let found = &found[index];
+                let shards = found["settings"]["index.number_of_shards"].clone();
+                (
+                    shards,
+                    found["mappings"]["properties"].clone(),
+                    found["settings"]["index.hidden"].clone(),
+                )
+            };
+            assert_eq!(
+                shape(self.source, from),
+                shape(target, to),
+                "{to} after {what}"
+            );
+        }
+        let left = target
+            .try_get("/_index_template/mig-*")
+            .unwrap_or(Value::Null);
+        let left = left["index_templates"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert!(left.is_empty(), "after {what}: {left:?}");
+    }
+
+    fn remove(&self, target: &Server) {
+        let client = target.client();
+        let remove = |path: String| drop(client.send(Request::delete(path)));
+        remove(format!("/_data_stream/{}", self.stream));
+        remove(format!("/_index_template/{}", self.scope.name("t")));
+        remove("/.migrations_working_state".to_owned());
+    }
+}
+
+fn moved_as_streams(source: &Server, of: &str, (target, version): (&Server, &str), what: &str) {
+    let streams = Streams::make(source, of, &[target], what);
+    let place = streams.place((target, version), "", &streams.templates(), 0);
+    let planned = place.mig(&["plan"]).ends_with(0);
+    let said = planned.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("the first of 3 generations"),
+        "{}",
+        planned.out
+    );
+    place.apply().ends_with(0);
+    streams.arrived(target, "an apply");
+    place.is_finished();
+    // Each generation has documents of the same ids.
+    let total: usize = streams.documents.iter().map(BTreeMap::len).sum();
+    assert_eq!(target.count(&streams.stream), total as u64);
+    // A document that nobody sent is named, whichever generation it came to.
+    target.post(&format!("/{}/_rollover", streams.stream), &json!({}));
+    let path = format!("/{}/_create/stranger?refresh=true", streams.stream);
+    target.put(&path, &json!({"@timestamp": "2024-07-01T00:00:00Z"}));
+    place
+        .mig(&[
+            "apply",
+            "--auto-approve",
+            "--redo",
+            "same",
+            "--only",
+            "same",
+        ])
+        .ends_with(8)
+        .says("stranger");
+    // Again from the beginning, and then all of it away.
+    place
+        .mig(&["apply", "--auto-approve", "--redo", "docs"])
+        .ends_with(0);
+    streams.arrived(target, "a redo");
+    place.mig(&["rollback", "--auto-approve"]).ends_with(0);
+    assert_eq!(backing(target, &streams.stream), [""; 0]);
+}
+
+#[test]
+fn streams_of_elasticsearch_8_arrive_generation_by_generation_on_opensearch_3() {
+    let source = Server::start("elasticsearch:8.11.0", &Options::default());
+    moved_as_streams(&source, "8.11", (opensearch3(), "3.3"), "ds83");
+}
+
+#[test]
+fn streams_of_opensearch_2_arrive_generation_by_generation_on_opensearch_3() {
+    moved_as_streams(
+        opensearch2(),
+        "opensearch:2.19",
+        (opensearch3(), "3.3"),
+        "ds23",
+    );
+}
+
+/// As ordinary indices: under names without the dot, with the stream's name as an alias whose newest index takes writes.
+fn moved_as_indices(source: &Server, of: &str, (target, version): (&Server, &str), what: &str) {
+    let streams = Streams::make(source, of, &[target], what);
+    let choice = "data-streams: indices,";
+    let place = streams.place((target, version), choice, &streams.templates(), 0);
+    place
+        .mig(&["plan", "--detail", "full"])
+        .ends_with(0)
+        .says("MIG270");
+    place.apply().ends_with(0);
+    place.is_finished();
+    let indices = backing(source, &streams.stream);
+    let names: Vec<&str> = indices
+        .iter()
+        .map(|it| it.trim_start_matches('.'))
+        .collect();
+    let client = target.client();
+    for (name, wanted) in names.iter().zip(&streams.documents) {
+        assert_eq!(&documents(&client, name), wanted, "{name}");
+    }
+    let alias = target.get(&format!("/_alias/{}", streams.stream));
+    let over: Vec<&String> = alias.as_object().unwrap().keys().collect();
+    assert_eq!(over, names);
+    for (at, name) in names.iter().enumerate() {
+        let definition = &alias[*name]["aliases"][&streams.stream];
+        assert_eq!(
+            definition["is_write_index"],
+            at == names.len() - 1,
+            "{alias}"
+        );
+    }
+    // Versions are kept where an index takes them: an update made the second one.
+    let found = target.get(&format!("/{}/_doc/d1", names[0]));
+    assert_eq!(found["_version"], 2, "{found}");
+    let path = format!("/{}/_doc/new?refresh=true", streams.stream);
+    let written = target.put(&path, &json!({"@timestamp": "2024-07-01T00:00:00Z"}));
+    assert_eq!(written["_index"], *names.last().unwrap());
+}
+
+#[test]
+fn streams_become_indices_where_the_plan_says_so() {
+    moved_as_indices(
+        opensearch2(),
+        "opensearch:2.19",
+        (opensearch3(), "3.3"),
+        "dsi",
+    );
+}
+
+#[test]
+fn a_stream_that_can_t_be_made_or_is_there_already_is_asked_about() {
+    let (source, target) = (opensearch2(), opensearch3());
+    let streams = Streams::make(source, "opensearch:2.19", &[target], "dsask");
+    let at = (target, "3.3");
+    // No template, neither moved nor there.
+    streams
+        .place(at, "", "\"none-*\"", 1)
+        .mig(&["plan"])
+        .ends_with(4)
+        .says("MIG099");
+    // A template of the target's own makes it; the generations are the source's all the same.
+    let template = json!({"index_patterns": [format!("{}*", streams.stream)], "priority": 7, "data_stream": {},
+        "template": {"settings": {"number_of_replicas": 0}}});
+    target.put(
+        &format!("/_index_template/{}", streams.scope.name("own")),
+        &template,
+    );
+    let stream = format!("/_data_stream/{}", streams.stream);
+    // One that is there, with a generation more than was made for the first one of the source.
+    target.put(&stream, &json!({}));
+    target.post(&format!("/{}/_rollover", streams.stream), &json!({}));
+    let asked = streams.place(at, "", "\"none-*\"", 2);
+    asked.apply().ends_with(4);
+    let planned = asked.mig(&["plan"]).ends_with(4);
+    let said = planned.out + &planned.err;
+    assert!(said.contains("MIG330") || said.contains("MIG081"), "{said}");
+    // One with somebody's document.
+    target.delete(&stream);
+    target.put(&stream, &json!({}));
+    let path = format!("/{}/_create/mine?refresh=true", streams.stream);
+    target.put(&path, &json!({"@timestamp": "2024-07-01T00:00:00Z"}));
+    let foreign = streams.place(at, "", "\"none-*\"", 3);
+    foreign.mig(&["apply", "--auto-approve", "--only", "base"]);
+    let planned = foreign.mig(&["plan"]).ends_with(4);
+    let said = planned.out + &planned.err;
+    assert!(said.contains("MIG084"), "{said}");
+    target.delete(&stream);
+    let place = streams.place(at, "", "\"none-*\"", 4);
+    place.apply().ends_with(0);
+    streams.arrived(target, "an apply by the target's own template");
+    place.is_finished();
+}
+
+/// Where a run is killed: whatever has to do with streams at each of its hits, and the rest of a load in its middle; with
+/// `MIG_TEST_ALL=1` at its end, too.
+#[cfg(feature = "failpoints")]
+fn kill_points(place: &Place) -> Vec<String> {
+    let log = std::fs::read_to_string(place.path("points")).unwrap();
+    let mut hits: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in log.lines() {
+        *hits.entry(name).or_default() += 1;
+    }
+    let mut points = Vec::new();
+    for (name, hits) in hits {
+        let of_streams = name.contains("stream") || name.contains("roll-over");
+        let of_loads = ["bulk", "work-", "tune-", "backfill."];
+        if of_streams {
+            points.extend((1..=hits).map(|hit| format!("{name}:{hit}")));
+        } else if of_loads.iter().any(|of| name.contains(of)) {
+            points.push(format!("{name}:{}", hits.div_ceil(2)));
+            if std::env::var_os("MIG_TEST_ALL").is_some() {
+                points.push(format!("{name}:{hits}"));
+            }
+        }
+    }
+    points.dedup();
+    points
+}
+
+#[test]
+#[cfg(feature = "failpoints")]
+#[allow(clippy::print_stdout, reason = "what was killed where")]
+fn no_kill_makes_a_duplicate_in_a_stream_or_leaves_it_short() {
+    let source = Server::start("elasticsearch:8.11.0", &Options::default());
+    let target = Server::start("opensearch:2.19.1", &Options::default());
+    let streams = Streams::make(&source, "8.11", &[&target], "dskill");
+    let place = |n: usize| streams.place((&target, "2.19"), "", &streams.templates(), n);
+    let first = place(0);
+    let ran = first
+        .command(&["apply", "--auto-approve"])
+        .env("MIG_FAILPOINT_LOG", first.path("points"))
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    streams.arrived(&target, "no kill");
+    first.is_finished();
+    streams.remove(&target);
+    let points = kill_points(&first);
+    let mut kills = 0;
+    for (at, point) in points.iter().enumerate() {
+        let place = place(at + 1);
+        let ran = place
+            .command(&["apply", "--auto-approve"])
+            .env("MIG_FAILPOINT", point)
+            .output()
+            .unwrap();
+        kills += usize::from(ran.status.code().is_none());
+        let what = format!("a kill at {point}");
+        let ran = place.apply();
+        assert_eq!(ran.code, 0, "after {what}\n{}\n{}", ran.out, ran.err);
+        streams.arrived(&target, &what);
+        let left = place.mig(&["plan", "--detailed-exitcode"]);
+        assert_eq!(left.code, 0, "after {what}\n{}\n{}", left.out, left.err);
+        streams.remove(&target);
+    }
+    println!("{kills} of {} killed: {}", points.len(), points.join(", "));
+    assert!(kills > 20, "{kills} kills");
+}
