@@ -353,6 +353,12 @@ fn roles_in_a_snapshot_are_made_on_a_secured_target_and_no_user_is() {
         &format!("/.security-7/_doc/role-{name}?refresh=true"),
         &role,
     );
+    // All roles are one document of the target: of two that are made at once one would be refused.
+    let others: Vec<String> = (0..6).map(|number| format!("{name}-{number}")).collect();
+    for other in &others {
+        let path = format!("/.security-7/_doc/role-{other}?refresh=true");
+        source.put(&path, &role);
+    }
     let user = json!({"type": "user", "password": "$2a$10$hash", "roles": [name]});
     source.put("/.security-7/_doc/user-ann?refresh=true", &user);
     take_snapshot(&scope, source, ".security-7");
@@ -377,6 +383,9 @@ fn roles_in_a_snapshot_are_made_on_a_secured_target_and_no_user_is() {
         .says("MIG261");
     assert!(!format!("{ran:?}").contains("$2a$"), "{ran:?}");
     place.apply().ends_with(0);
+    let all = admin.json(Request::get("/_plugins/_security/api/roles"));
+    let all = all.unwrap();
+    assert!(others.iter().all(|other| all.get(other).is_some()));
     let path = format!("/_plugins/_security/api/roles/{name}");
     let made = admin.json(Request::get(path.clone())).unwrap()[&name].clone();
     assert_eq!(
