@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::corpus::{self, Documents, Sent, bulk};
 use super::place::{Place, phase_at_the_kill, print};
-use super::support::{Options, Server};
+use super::support::{Options, Server, is_its_day};
 
 /// Documents of the largest index of the corpus.
 const DOCS: usize = 400;
@@ -310,6 +310,9 @@ impl Path4 {
 /// without the clusters that it is through with.
 #[test]
 fn es_5_6_over_7_10_and_opensearch_2_to_3() {
+    if !is_its_day(0, 3) {
+        return;
+    }
     let all = Path4::start(DOCS);
     let [first, second, third, fourth] = &all.servers;
     let place = Place::of_plan(&all.plan("shop", 3));
@@ -405,6 +408,9 @@ fn es_5_6_over_7_10_and_opensearch_2_to_3() {
 #[cfg(feature = "failpoints")]
 #[allow(clippy::print_stdout, reason = "where the kills were, for people")]
 fn a_path_that_is_killed_in_each_hop_is_finished_by_a_plain_apply() {
+    if !is_its_day(1, 3) {
+        return;
+    }
     let all = Path4::start(DOCS / 2);
     let place = Place::of_plan(&all.plan("killed", 4));
     let mut histogram = BTreeMap::new();
@@ -458,6 +464,9 @@ fn a_path_that_is_killed_in_each_hop_is_finished_by_a_plain_apply() {
 /// Elasticsearch 6.8 with its types, and 7.17, as clusters in the middle.
 #[test]
 fn es_6_8_and_7_17_stand_in_the_middle() {
+    if !is_its_day(2, 3) {
+        return;
+    }
     let first = ES56.start();
     let corpus = make(&first, 120);
     let (second, third) = (ES68.start(), ES717.start());

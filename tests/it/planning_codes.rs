@@ -338,6 +338,8 @@ fn said(ran: &Ran) -> String {
 fn each_code_of_planning_says_exactly_this() {
     let rows = codes::planning::ROWS.iter().chain(codes::documents::ROWS);
     let rows = rows.map(|row| row.code.to_string());
+    // Those of transforms are the loader's: `plan` has them.
+    let rows = rows.filter(|code| !code.starts_with("MIG30"));
     let wanted: BTreeSet<String> = rows.chain(["MIG049".to_owned()]).collect();
     let mut wrong = Vec::new();
     for code in wanted {

@@ -256,6 +256,9 @@ fn normal_definition(definition: &mut Map<String, Value>) {
         match (name.as_str(), value) {
             ("_meta" | "meta" | "null_value", _) => {}
             ("properties" | "fields", Value::Object(fields)) => {
+                if name == "properties" {
+                    expand_dots(fields);
+                }
                 for field in fields.values_mut() {
                     if let Value::Object(field) = field {
                         normal_definition(field);
@@ -269,6 +272,40 @@ fn normal_definition(definition: &mut Map<String, Value>) {
                 }
             }
         }
+    }
+}
+
+/// A name with dots is a path through objects, and servers write it so.
+fn expand_dots(fields: &mut Map<String, Value>) {
+    let dotted: Vec<String> = fields
+        .keys()
+        .filter(|name| name.split('.').count() > 1 && name.split('.').all(|part| !part.is_empty()))
+        .cloned()
+        .collect();
+    for name in dotted {
+        let Some(field) = fields.remove(&name) else {
+            continue;
+        };
+        let mut parts: Vec<&str> = name.split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        let mut place = &mut *fields;
+        for part in parts {
+            let parent = place.entry(part).or_insert_with(|| json!({}));
+            // One that is no object holds nothing: what is there then differs from any server.
+            if !parent.is_object() {
+                *parent = json!({});
+            }
+            let Value::Object(parent) = parent else {
+                return;
+            };
+            let below = parent.entry("properties").or_insert_with(|| json!({}));
+            if !below.is_object() {
+                *below = json!({});
+            }
+            let Value::Object(below) = below else { return };
+            place = below;
+        }
+        place.entry(last).or_insert(field);
     }
 }
 
@@ -446,6 +483,18 @@ mod tests {
                 "settings.index.number_of_replicas"
             ]
         );
+    }
+
+    #[test]
+    fn a_name_with_dots_is_the_path_that_a_server_makes_of_it() {
+        let wanted = json!({"mappings": {"properties": {
+            "load": {"properties": {"min": {"type": "long"}}}, "load.max": {"type": "long"}, "a.b.c": {"type": "date"}}}});
+        let found = json!({"mappings": {"properties": {
+            "load": {"properties": {"min": {"type": "long"}, "max": {"type": "long"}}},
+            "a": {"properties": {"b": {"properties": {"c": {"type": "date"}}}}}}}});
+        assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let other = json!({"mappings": {"properties": {"load": {"properties": {"min": {"type": "long"}}}}}});
+        assert_eq!(differences(ObjectKind::Index, &wanted, &other).len(), 2);
     }
 
     #[test]

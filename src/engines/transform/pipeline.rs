@@ -83,7 +83,7 @@ enum Stop {
 
 impl Transforms {
     /// Of the transforms of a phase, for indices with the types of their fields. The error: a transform that
-    /// [`super::check`] finds fault with.
+    /// [`check()`](super::check()) finds fault with.
     pub fn new(
         transforms: &[Transform],
         indices: impl IntoIterator<Item = (String, FieldTypes)>,

@@ -14,3 +14,16 @@ mod server;
 pub(crate) use scope::{Scope, place};
 pub(crate) use secured::{Secured, secured};
 pub(crate) use server::{Options, Server, elasticsearch, opensearch2, opensearch3};
+
+/// Whether a long test is for today: of `of` such tests a run takes one, another one each day. `MIG_TEST_PART=n` chooses
+/// it, `MIG_TEST_ALL=1` takes all.
+pub(crate) fn is_its_day(number: u64, of: u64) -> bool {
+    if std::env::var_os("MIG_TEST_ALL").is_some() {
+        return true;
+    }
+    let part = std::env::var("MIG_TEST_PART").ok();
+    let today = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() / 86_400);
+    part.and_then(|part| part.parse().ok()).unwrap_or(today) % of == number
+}

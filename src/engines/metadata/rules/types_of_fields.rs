@@ -263,7 +263,7 @@ fn dissolve_multi_fields(rule: &'static Rule, draft: &mut Draft, _versions: Vers
         type_of(field) == "multi_field"
     };
     draft.change_fields(rule, &meant, &|at, field| {
-        let own = at.path.rsplit('.').next().unwrap_or_default().to_owned();
+        let own = own_name(at.path).to_owned();
         let Some(Value::Object(mut fields)) = field.remove("fields") else {
             // One that has nothing in it never indexed anything.
             *field = Map::from_iter([
@@ -274,7 +274,7 @@ fn dissolve_multi_fields(rule: &'static Rule, draft: &mut Draft, _versions: Vers
         };
         // In a dynamic template the field is called by what stands for its name.
         let main = match fields.remove(&own).or_else(|| fields.remove("{name}")) {
-            Some(Value::Object(main)) => main,
+            Some(Value::Object(main)) if type_of(&main) != "multi_field" => main,
             _ => Map::from_iter([
                 ("type".to_owned(), json!("keyword")),
                 ("index".to_owned(), json!(false)),
@@ -285,6 +285,13 @@ fn dissolve_multi_fields(rule: &'static Rule, draft: &mut Draft, _versions: Vers
             field.insert("fields".into(), Value::Object(fields));
         }
     });
+}
+
+/// The name of a field, which may have dots in it, by its path.
+fn own_name(path: &str) -> &str {
+    let after = |section: &str| path.rfind(section).map(|at| at + section.len());
+    let start = after(".properties.").max(after(".fields."));
+    start.map_or(path, |start| &path[start..])
 }
 
 fn list_contexts(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
