@@ -65,6 +65,16 @@ impl Case {
         self.made_on.first().map(|text| server(text))
     }
 
+    /// Whether the case is one for real servers.
+    pub(super) fn has_met_a_target(&self) -> bool {
+        self.proof == "target"
+    }
+
+    /// The rules that have to find something.
+    pub(super) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.codes.iter().flatten().map(String::as_str)
+    }
+
     /// What is put to the source.
     pub(super) fn body(&self) -> &Value {
         &self.body

@@ -21,6 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "dynamic templates that nothing matches are dropped",
         source: ELASTICSEARCH,
         target: OPENSEARCH,
+        proof: Proof::TranslatedOnly,
         why: "the target refuses templates without a condition and types that no value has; they never made a field",
         link: DYNAMIC_TEMPLATES,
         before: r#"{"settings": {}, "mappings": {"dynamic_templates": [{"t": {"match_mapping_type": "integer", "mapping": {"type": "long"}}}]}}"#,

@@ -141,7 +141,7 @@ pub(super) const RULES: &[Rule] = &[
         lossy: true,
         why: "the target has no such type: the field is kept in the documents and can't be searched",
         link: "https://docs.opensearch.org/latest/mappings/supported-field-types/index/",
-        proof: Proof::Target,
+        proof: Proof::TranslatedOnly,
         before: r#"{"settings": {}, "mappings": {"properties": {"load": {"type": "histogram"}}}}"#,
         after: r#"{"settings": {}, "mappings": {"properties": {"load": {"type": "object", "enabled": false}}}}"#,
         apply: disable_unsupported,

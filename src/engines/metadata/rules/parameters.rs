@@ -94,6 +94,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "how a synthetic source would be built is dropped",
         source: ES_8,
         target: OPENSEARCH,
+        proof: Proof::TranslatedOnly,
         why: "the target keeps documents whole",
         link: "https://www.elastic.co/guide/en/elasticsearch/reference/8.17/mapping-source-field.html",
         before: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "keyword", "synthetic_source_keep": "all"}}}}"#,

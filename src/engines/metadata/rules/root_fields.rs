@@ -64,6 +64,7 @@ pub(super) const RULES: &[Rule] = &[
         source: ES_BELOW_7,
         target: OS_ES_6,
         level: Level::Warn,
+        proof: Proof::TranslatedOnly,
         why: "the target has one way only; ids and routings that were taken from a field stay with the documents, new documents must bring them",
         link: CHANGES_2,
         before: r#"{"settings": {}, "mappings": {"_id": {"path": "key"}, "_routing": {"required": true, "path": "user"}}}"#,

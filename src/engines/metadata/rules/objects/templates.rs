@@ -53,7 +53,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         lossy: true,
         why: "an index that both match gets what the one of higher priority says, and nothing of the other: give them patterns that do not meet, or keep them legacy",
         link: "https://docs.opensearch.org/latest/im-plugin/index-templates/",
-        proof: Proof::Target,
+        proof: Proof::TranslatedOnly,
         before: r#"{"index_patterns": ["logs-*"], "priority": 1, "overlaps": ["legacy template apps"]}"#,
         after: r#"{"index_patterns": ["logs-*"], "priority": 1}"#,
         apply: overlaps,

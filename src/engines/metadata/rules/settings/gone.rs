@@ -137,6 +137,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "how Elasticsearch 8 stores and logs is dropped",
         source: ES_7,
         target: OPENSEARCH,
+        proof: Proof::TranslatedOnly,
         why: "the target stores in its own way and does not know the setting; documents and searches are not touched by it",
         link: "https://www.elastic.co/guide/en/elasticsearch/reference/8.17/index-modules.html",
         before: r#"{"settings": {"index.bloom_filter_for_id_field.enabled": "false"}, "mappings": {}}"#,

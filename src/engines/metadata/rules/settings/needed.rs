@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::fields::{At, each_field_at, is_object, type_of};
-use crate::engines::metadata::rule::{ALLOWED, Lines, Rule, Versions, WARNED};
+use crate::engines::metadata::rule::{ALLOWED, Lines, Proof, Rule, Versions, WARNED};
 use crate::engines::metadata::rules::lines::{ES_BELOW_5, OS_ES_5};
 use crate::engines::metadata::rules::{object_fields::name_of, truth};
 
@@ -36,6 +36,7 @@ pub(in super::super) const ORDER: &[Rule] = &[Rule {
     title: "an index is not sorted by a field that has no values to sort by",
     source: Lines::ANY,
     target: Lines::ANY,
+    proof: Proof::TranslatedOnly,
     why: "the field has another type on the target: documents are all there, searches that sort by it take longer or fail",
     link: "https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index-settings/",
     before: r#"{"settings": {"index.sort.field": ["gone"], "index.sort.order": ["desc"]}, "mappings": {"properties": {"a": {"type": "long"}}}}"#,
