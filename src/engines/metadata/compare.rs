@@ -252,6 +252,15 @@ fn normal_definition(definition: &mut Map<String, Value>) {
     if definition.get("type") == Some(&json!("join")) {
         normal_join(definition);
     }
+    // The default, which servers leave away.
+    if definition.get("type") == Some(&json!("text"))
+        && definition.get("fielddata").and_then(scalar).as_deref() == Some("false")
+    {
+        definition.remove("fielddata");
+    }
+    if definition.get("type") == Some(&json!("completion")) {
+        normal_contexts(definition);
+    }
     for (name, value) in definition {
         match (name.as_str(), value) {
             ("_meta" | "meta" | "null_value", _) => {}
@@ -271,6 +280,20 @@ fn normal_definition(definition: &mut Map<String, Value>) {
                     *value = Value::String(text);
                 }
             }
+        }
+    }
+}
+
+/// Servers write the type of a context in capital letters.
+fn normal_contexts(definition: &mut Map<String, Value>) {
+    let contexts = definition.get_mut("contexts").and_then(Value::as_array_mut);
+    for context in contexts.into_iter().flatten() {
+        if let Value::Object(context) = context {
+            let kind = context.get("type").and_then(Value::as_str);
+            if let Some(kind) = kind.map(str::to_lowercase) {
+                context.insert("type".into(), kind.into());
+            }
+            normal_definition(context);
         }
     }
 }
@@ -483,6 +506,17 @@ mod tests {
                 "settings.index.number_of_replicas"
             ]
         );
+    }
+
+    #[test]
+    fn defaults_and_capital_letters_of_servers_are_no_difference() {
+        let wanted = json!({"mappings": {"properties": {"t": {"type": "text", "fielddata": false},
+            "s": {"type": "completion", "contexts": [{"name": "c", "type": "category", "precision": 4}]}}}});
+        let found = json!({"mappings": {"properties": {"t": {"type": "text"},
+            "s": {"type": "completion", "contexts": [{"name": "c", "type": "CATEGORY", "precision": "4"}]}}}});
+        assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
+        let other = json!({"mappings": {"properties": {"t": {"type": "text", "fielddata": true}}}});
+        assert_eq!(differences(ObjectKind::Index, &wanted, &other).len(), 2);
     }
 
     #[test]

@@ -100,22 +100,22 @@ impl Case {
             && self.needs.iter().all(|needed| modules.contains(needed))
     }
 
-    /// The mapping type that its documents are of, in the words of a path.
-    pub(super) fn mapping_type(&self) -> String {
+    /// The mapping type that its documents are of, in the words of a path. Before Elasticsearch 6 no type may begin with `_`.
+    pub(super) fn mapping_type(&self, source: &str) -> String {
         let types = self.body["mappings"].as_object();
         let named = types.and_then(|types| {
             let mut names = types.iter().filter(|(name, inner)| {
-                let inner = inner.as_object();
-                *name != "properties"
-                    && *name != "_default_"
-                    && !name.starts_with('_')
-                    && inner.is_some_and(|it| it.contains_key("properties"))
+                !ROOT.contains(&name.as_str()) && !name.starts_with('_') && inner.is_object()
             });
             names.next().map(|(name, _)| name.clone())
         });
-        named.unwrap_or_else(|| "_doc".to_owned())
+        let old = ["elasticsearch 2.4", "elasticsearch 5.6"].contains(&source);
+        named.unwrap_or_else(|| if old { "doc" } else { "_doc" }.to_owned())
     }
 }
+
+/// What a mapping may have at its root and is no type.
+const ROOT: [&str; 3] = ["properties", "runtime", "derived"];
 
 /// All cases, by the order of files and of places in them.
 pub(super) fn all() -> Vec<Case> {

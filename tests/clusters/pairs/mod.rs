@@ -146,7 +146,7 @@ fn prove(source: &str, target: &str, cases: &[Case]) -> Outcome {
     let mut wrong = Vec::new();
     let made: Vec<&Case> = chosen
         .into_iter()
-        .filter(|case| match make(&source, case) {
+        .filter(|case| match make(&source, &from, case) {
             Ok(()) => true,
             Err(why) => {
                 wrong.push(format!("{}: the source refuses it: {why}", case.name));
@@ -199,7 +199,7 @@ fn prove(source: &str, target: &str, cases: &[Case]) -> Outcome {
     Outcome { proved, wrong }
 }
 
-fn make(source: &Server, case: &Case) -> Result<(), String> {
+fn make(source: &Server, version: &str, case: &Case) -> Result<(), String> {
     let send = |request: Request| {
         let sent = source.client().send(request);
         sent.map(drop).map_err(|error| error.to_string())
@@ -208,7 +208,11 @@ fn make(source: &Server, case: &Case) -> Result<(), String> {
     let Some(document) = case.document.as_ref() else {
         return Ok(());
     };
-    let path = format!("/{}/{}/1?refresh=true", case.name, case.mapping_type());
+    let path = format!(
+        "/{}/{}/1?refresh=true",
+        case.name,
+        case.mapping_type(version)
+    );
     send(Request::put(path).json(document))
 }
 
@@ -269,7 +273,7 @@ fn plan(
                 "component-templates": components,
                 "aliases": "none",
             } } },
-            "docs": { "backfill": { "from": "base", "to": "target", "indices": indices } },
+            "docs": { "backfill": { "from": "base", "to": "target", "indices": indices, "without-source": "as-stored" } },
             "same": { "verify": { "source": "base", "target": "target", "indices": indices, "content": "full" } },
         }
     })
@@ -284,7 +288,7 @@ fn undecided(place: &Place) -> BTreeMap<String, String> {
     };
     let mut open = BTreeMap::new();
     for phase in plan["phase_changes"].as_array().into_iter().flatten() {
-        for item in phase["change"]["items"].as_array().into_iter().flatten() {
+        for item in phase["decided"]["items"].as_array().into_iter().flatten() {
             let question = &item["decision"];
             if !question.is_null() {
                 let name = item["name"].as_str().unwrap_or_default().to_owned();
