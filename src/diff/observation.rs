@@ -490,11 +490,15 @@ impl ObjectKind {
         }
     }
 
-    /// Whether it has settings and mappings of indices.
+    /// Whether it has settings and mappings of indices; a data stream has those of its generations.
     pub fn has_index_settings(self) -> bool {
         matches!(
             self,
-            Self::ComponentTemplate | Self::IndexTemplate | Self::LegacyTemplate | Self::Index
+            Self::ComponentTemplate
+                | Self::IndexTemplate
+                | Self::LegacyTemplate
+                | Self::Index
+                | Self::DataStream
         )
     }
 }
