@@ -238,6 +238,9 @@ fn normal_section(section: &mut Map<String, Value>) {
     }
 }
 
+/// The most documents that a word may be in where nothing is said.
+const NO_LIMIT: &str = "2147483647";
+
 /// A mapping or the definition of a field: numbers and truth values as texts, `object` as the type of what has none.
 fn normal_definition(definition: &mut Map<String, Value>) {
     if definition.get("type") == Some(&json!("object")) {
@@ -257,6 +260,13 @@ fn normal_definition(definition: &mut Map<String, Value>) {
         && definition.get("fielddata").and_then(scalar).as_deref() == Some("false")
     {
         definition.remove("fielddata");
+    }
+    if let Some(Value::Object(filter)) = definition.get_mut("fielddata_frequency_filter") {
+        // Servers write out that there is none.
+        let most = filter.get("max").and_then(scalar);
+        if most.as_deref() == Some(NO_LIMIT) {
+            filter.remove("max");
+        }
     }
     if definition.get("type") == Some(&json!("completion")) {
         normal_contexts(definition);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::lines::{ES_7, ES_8, ES_BELOW_5, ES_BELOW_6, OPENSEARCH, OS_ES_5, OS_ES_6};
+use super::lines::{ES_7, ES_8, ES_BELOW_5, ES_BELOW_6, ES_BELOW_8, OPENSEARCH, OS_ES_5, OS_ES_6};
 use super::truth;
 use crate::engines::metadata::draft::Draft;
 use crate::engines::metadata::fields::{At, is_object, type_of};
@@ -49,6 +49,18 @@ pub(super) const RULES: &[Rule] = &[
         after: r#"{"settings": {}, "mappings": {"properties": {"a": {"type": "text", "fielddata": true}}}}"#,
         apply: keep_fielddata,
         ..ALLOWED
+    },
+    Rule {
+        code: "MIG212",
+        title: "boosts of numbers are dropped",
+        source: ES_BELOW_8,
+        target: OPENSEARCH,
+        why: "the target takes them and forgets them: searches that go by scores weigh these fields as any other, unless the query boosts them",
+        link: "https://www.elastic.co/guide/en/elasticsearch/reference/7.17/mapping-boost.html",
+        before: r#"{"settings": {}, "mappings": {"properties": {"n": {"type": "integer", "boost": 2.0}}}}"#,
+        after: r#"{"settings": {}, "mappings": {"properties": {"n": {"type": "integer"}}}}"#,
+        apply: drop_boosts_of_numbers,
+        ..WARNED
     },
     Rule {
         code: "MIG172",
@@ -195,6 +207,28 @@ const ANALYSED: &[&str] = &[
     // A type that the target's plugin brings may have one.
     "attachment",
 ];
+
+/// Types of numbers.
+const NUMBERS: [&str; 8] = [
+    "long",
+    "integer",
+    "short",
+    "byte",
+    "double",
+    "float",
+    "half_float",
+    "scaled_float",
+];
+
+fn drop_boosts_of_numbers(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
+    draft.change_fields(
+        rule,
+        &|_, field| NUMBERS.contains(&type_of(field)) && field.contains_key("boost"),
+        &|_, field| {
+            field.remove("boost");
+        },
+    );
+}
 
 fn drop_meaningless(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
     let names: Vec<&str> = MEANT_FOR.iter().map(|(name, _)| *name).collect();
