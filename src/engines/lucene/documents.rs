@@ -227,11 +227,20 @@ impl Segment {
                 broken(format!("expected {} at its byte {}", bad.expected, bad.at))
             })?;
             let primary_term = value(&self.primary_term, primary_term, doc);
-            let (id, legacy_type) = match (found.id, found.uid) {
+            let is_root = found.source.is_some();
+            let (id, legacy_type) = match (found.id, found.uid.or(found.id_text)) {
                 (Some(stored), _) => {
                     let id = uid::decode(stored, id)
                         .ok_or_else(|| broken(format!("its _id {stored:02x?} is no id")))?;
                     (id, None)
+                }
+                (None, Some(stored)) if found.uid.is_none() => {
+                    let id = std::str::from_utf8(stored).ok();
+                    let id = id.filter(|id| !id.is_empty());
+                    (
+                        id.ok_or_else(|| broken("its _id is no text".to_owned()))?,
+                        None,
+                    )
                 }
                 (None, Some(stored)) => {
                     let pair = std::str::from_utf8(stored).ok();
@@ -243,6 +252,11 @@ impl Segment {
                 // In indices made before Elasticsearch 6.1 nested children have one too.
                 (None, None) if primary_term.is_some() && !self.wanted.legacy() => {
                     let reason = "it has a primary term, as roots have, and no _id";
+                    return Err(broken(reason.to_owned()).into());
+                }
+                // A nested child has none of its own: what has one must not be passed over as one.
+                (None, None) if is_root => {
+                    let reason = "it has a source, as roots have, and no _id that is known";
                     return Err(broken(reason.to_owned()).into());
                 }
                 (None, None) => {

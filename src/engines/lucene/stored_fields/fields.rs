@@ -28,6 +28,8 @@ pub(in super::super) enum Numbers {
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Wanted {
     id: u64,
+    /// `_id` as text: what 5.6 stores of an index with `index.mapping.single_type`.
+    id_text: u64,
     uid: u64,
     source: u64,
     routing: u64,
@@ -55,8 +57,10 @@ impl Wanted {
         if uid.is_some() && id.take().is_some() {
             count -= 1;
         }
+        let id_text = id.map(|id| id ^ BYTES ^ STRING);
         Self {
             id: id.unwrap_or(ABSENT),
+            id_text: id_text.unwrap_or(ABSENT),
             uid: uid.unwrap_or(ABSENT),
             source: source.unwrap_or(ABSENT),
             routing: routing.unwrap_or(ABSENT),
@@ -76,6 +80,7 @@ impl Wanted {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Fields<'a> {
     pub(in super::super) id: Option<&'a [u8]>,
+    pub(in super::super) id_text: Option<&'a [u8]>,
     pub(in super::super) uid: Option<&'a [u8]>,
     pub(in super::super) source: Option<&'a [u8]>,
     pub(in super::super) routing: Option<&'a [u8]>,
@@ -105,6 +110,8 @@ pub(in super::super) fn parse<'a>(
             &mut found.source
         } else if key == wanted.id {
             &mut found.id
+        } else if key == wanted.id_text {
+            &mut found.id_text
         } else if key == wanted.routing {
             &mut found.routing
         } else if key == wanted.uid {
@@ -330,6 +337,7 @@ mod tests {
 
     const WANTED: Wanted = Wanted {
         id: 1 << 3 | BYTES,
+        id_text: 1 << 3 | STRING,
         uid: ABSENT,
         source: 2 << 3 | BYTES,
         routing: 3 << 3,
@@ -376,6 +384,16 @@ mod tests {
                 (Some(&b"i"[..]), Some(&b"{}"[..]))
             );
         }
+    }
+
+    /// As Elasticsearch 5.6 stores it of an index with `index.mapping.single_type`.
+    #[test]
+    fn an_id_that_is_stored_as_text_is_found() {
+        let mut bytes = Vec::new();
+        value(&mut bytes, WANTED.source, b"{}");
+        value(&mut bytes, WANTED.id_text, b"a-1");
+        let found = parse(&bytes, 2, &WANTED).unwrap();
+        assert_eq!((found.id, found.id_text), (None, Some(&b"a-1"[..])));
     }
 
     #[test]
