@@ -31,6 +31,8 @@ struct Hit<'a> {
     mapping_type: Option<String>,
     #[serde(rename = "_routing")]
     routing: Option<String>,
+    #[serde(rename = "_parent")]
+    parent: Option<String>,
     #[serde(rename = "_version")]
     version: Option<i64>,
     #[serde(rename = "_seq_no")]
@@ -64,6 +66,7 @@ pub(super) fn scroll(server: &Server, dialect: Dialect, index: &str) -> Vec<Answ
             id: hit.id,
             mapping_type: hit.mapping_type.filter(|name| name != "_doc"),
             routing: hit.routing,
+            parent: hit.parent,
             version: hit.version,
             seq_no: hit.seq_no,
             primary_term: hit.primary_term,
