@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::draft::is_nested;
 use super::held_back::release;
+use super::normal_fields::{normal_definition, scalar};
 use super::normal_objects::normal_object;
 use crate::base::Fingerprint;
 use crate::base::settings::{GIVEN_BY_SERVERS, PRIVATE, meant, normal_settings};
@@ -238,138 +239,6 @@ fn normal_section(section: &mut Map<String, Value>) {
     }
 }
 
-/// The most documents that a word may be in where nothing is said.
-const NO_LIMIT: &str = "2147483647";
-
-/// A mapping or the definition of a field: numbers and truth values as texts, `object` as the type of what has none.
-fn normal_definition(definition: &mut Map<String, Value>) {
-    if definition.get("type") == Some(&json!("object")) {
-        definition.remove("type");
-    }
-    // Elasticsearch 2 wrote the default out, later servers leave it away.
-    let default_format = Some(&json!("strict_date_optional_time||epoch_millis"));
-    if definition.get("type") == Some(&json!("date")) && definition.get("format") == default_format
-    {
-        definition.remove("format");
-    }
-    if definition.get("type") == Some(&json!("join")) {
-        normal_join(definition);
-    }
-    // The default, which servers leave away.
-    if definition.get("type") == Some(&json!("text"))
-        && definition.get("fielddata").and_then(scalar).as_deref() == Some("false")
-    {
-        definition.remove("fielddata");
-    }
-    if let Some(Value::Object(filter)) = definition.get_mut("fielddata_frequency_filter") {
-        // Servers write out that there is none.
-        let most = filter.get("max").and_then(scalar);
-        if most.as_deref() == Some(NO_LIMIT) {
-            filter.remove("max");
-        }
-    }
-    if definition.get("type") == Some(&json!("completion")) {
-        normal_contexts(definition);
-    }
-    for (name, value) in definition {
-        match (name.as_str(), value) {
-            ("_meta" | "meta" | "null_value", _) => {}
-            ("properties" | "fields", Value::Object(fields)) => {
-                if name == "properties" {
-                    expand_dots(fields);
-                }
-                for field in fields.values_mut() {
-                    if let Value::Object(field) = field {
-                        normal_definition(field);
-                    }
-                }
-            }
-            (_, Value::Object(inner)) => normal_definition(inner),
-            (_, value) => {
-                if let Some(text) = scalar(value) {
-                    *value = Value::String(text);
-                }
-            }
-        }
-    }
-}
-
-/// Servers write the type of a context in capital letters.
-fn normal_contexts(definition: &mut Map<String, Value>) {
-    let contexts = definition.get_mut("contexts").and_then(Value::as_array_mut);
-    for context in contexts.into_iter().flatten() {
-        if let Value::Object(context) = context {
-            let kind = context.get("type").and_then(Value::as_str);
-            if let Some(kind) = kind.map(str::to_lowercase) {
-                context.insert("type".into(), kind.into());
-            }
-            normal_definition(context);
-        }
-    }
-}
-
-/// A name with dots is a path through objects, and servers write it so.
-fn expand_dots(fields: &mut Map<String, Value>) {
-    let dotted: Vec<String> = fields
-        .keys()
-        .filter(|name| name.split('.').count() > 1 && name.split('.').all(|part| !part.is_empty()))
-        .cloned()
-        .collect();
-    for name in dotted {
-        let Some(field) = fields.remove(&name) else {
-            continue;
-        };
-        let mut parts: Vec<&str> = name.split('.').collect();
-        let last = parts.pop().unwrap_or_default();
-        let mut place = &mut *fields;
-        for part in parts {
-            let parent = place.entry(part).or_insert_with(|| json!({}));
-            // One that is no object holds nothing: what is there then differs from any server.
-            if !parent.is_object() {
-                *parent = json!({});
-            }
-            let Value::Object(parent) = parent else {
-                return;
-            };
-            let below = parent.entry("properties").or_insert_with(|| json!({}));
-            if !below.is_object() {
-                *below = json!({});
-            }
-            let Value::Object(below) = below else { return };
-            place = below;
-        }
-        place.entry(last).or_insert(field);
-    }
-}
-
-/// Servers write the default of a join field out, and keep the children of a parent in no order.
-fn normal_join(definition: &mut Map<String, Value>) {
-    const EAGER: &str = "eager_global_ordinals";
-    if definition.get(EAGER).and_then(scalar).as_deref() == Some("true") {
-        definition.remove(EAGER);
-    }
-    let relations = definition
-        .get_mut("relations")
-        .and_then(Value::as_object_mut);
-    for children in relations.into_iter().flat_map(Map::values_mut) {
-        if let Value::Array(children) = children {
-            children.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
-        }
-    }
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(match number.as_f64() {
-            Some(float) if number.is_f64() => float.to_string(),
-            _ => number.to_string(),
-        }),
-        Value::String(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
 /// `routing` stands for both routings.
 fn normal_alias(definition: &mut Value) {
     if let Value::Object(definition) = definition
@@ -496,6 +365,28 @@ mod tests {
         assert_eq!(differences(ObjectKind::Index, &wanted, &found), []);
         let other = join(json!({"type": "join", "relations": {"q": ["a"]}}));
         assert_ne!(differences(ObjectKind::Index, &wanted, &other), []);
+    }
+
+    #[test]
+    fn vectors_are_the_same_however_a_server_writes_them() {
+        let vector = |field: Value| json!({"mappings": {"properties": {"v": field}}});
+        let same = |wanted: Value, found: Value| {
+            differences(ObjectKind::Index, &vector(wanted), &vector(found)).is_empty()
+        };
+        let plain = json!({"type": "knn_vector", "dimension": 3});
+        let written = json!({"type": "knn_vector", "dimension": 3, "doc_values": true});
+        assert!(same(plain, written.clone()));
+        let graph = |method: Value, kind: &str| json!({"type": "knn_vector", "dimension": 3, "data_type": kind, "method": method});
+        let bare = json!({"name": "hnsw", "engine": "lucene"});
+        let empty = json!({"name": "hnsw", "engine": "lucene", "parameters": {}});
+        let tuned = json!({"name": "hnsw", "engine": "lucene", "parameters": {"m": 8}});
+        assert!(same(graph(bare.clone(), "byte"), graph(empty, "BYTE")));
+        assert!(!same(graph(bare.clone(), "byte"), graph(tuned, "BYTE")));
+        assert!(!same(graph(bare.clone(), "byte"), graph(bare, "FLOAT")));
+        assert!(!same(
+            json!({"type": "knn_vector", "dimension": 2}),
+            written
+        ));
     }
 
     #[test]

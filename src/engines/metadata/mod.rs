@@ -15,6 +15,7 @@ mod definitions;
 mod draft;
 mod fields;
 mod held_back;
+mod normal_fields;
 mod normal_objects;
 mod not_moved;
 mod rule;

@@ -100,6 +100,12 @@ impl Case {
             && self.needs.iter().all(|needed| modules.contains(needed))
     }
 
+    /// Whether its mappings are written without a type.
+    pub(super) fn is_untyped(&self) -> bool {
+        let root = self.body["mappings"].as_object();
+        root.is_some_and(|root| root.keys().any(|key| ROOT.contains(&key.as_str())))
+    }
+
     /// The mapping type that its documents are of, in the words of a path. Before Elasticsearch 6 no type may begin with `_`.
     pub(super) fn mapping_type(&self, source: &str) -> String {
         let types = self.body["mappings"].as_object();

@@ -92,7 +92,29 @@ pub(super) const RULES: &[Rule] = &[
         apply: to_faiss,
         ..WARNED
     },
+    Rule {
+        code: "MIG213",
+        title: "vectors stay in `_source` as they were sent",
+        target: OS_3,
+        why: "the target would take vectors out of `_source` and write them again from their 32-bit floats when asked: what is read would no longer be what was written. It takes more room on disk, as it did at the source",
+        link: "https://docs.opensearch.org/latest/mappings/supported-field-types/knn-memory-optimized/#derived-source-for-k-nn",
+        before: r#"{"settings": {"index.knn": "true"}, "mappings": {}}"#,
+        after: r#"{"settings": {"index.knn": "true", "index.knn.derived_source.enabled": "false"}, "mappings": {}}"#,
+        apply: sent_source,
+        ..ALLOWED
+    },
 ];
+
+const DERIVED_SOURCE: &str = "index.knn.derived_source.enabled";
+
+fn sent_source(rule: &'static Rule, draft: &mut Draft, _versions: Versions) {
+    let has_graphs = draft
+        .setting(KNN)
+        .is_some_and(|text| super::truth::is_true(&text.into()));
+    if has_graphs && draft.setting(DERIVED_SOURCE).is_none() {
+        draft.set_setting(rule, DERIVED_SOURCE, "false".into());
+    }
+}
 
 /// Whether the source has a graph of it: from 8.11 on unless the mapping says no, in 8.0–8.10 where it says yes.
 fn is_indexed(field: &Map<String, Value>, versions: Versions) -> bool {

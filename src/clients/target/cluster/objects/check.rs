@@ -7,12 +7,15 @@ use serde_json::{Map, Value, json};
 
 use super::super::{ClusterTarget, dialect};
 use super::{check_named, guard, refusal};
+use crate::base::settings::normal_settings;
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
 use crate::diff::observation::{ObjectKey, ObjectKind};
 
 /// No index has such a name.
 const PATTERN: &str = "mig-only-asks";
+/// Over how many shards the documents of one routing are spread.
+const PARTITIONS: &str = "index.routing_partition_size";
 /// How servers say that they do not know a setting, up to its name.
 const UNKNOWN: &str = "unknown setting [";
 
@@ -145,6 +148,13 @@ fn clashes(
 }
 
 fn simulate(target: &ClusterTarget, template: &Value) -> Result<(), ClusterError> {
+    let mut template = template.clone();
+    if let Some(settings) = template.get_mut("settings") {
+        let mut flat = normal_settings(settings);
+        // A simulated index has one shard whatever is asked for, and no more partitions fit into that.
+        flat.remove(PARTITIONS);
+        *settings = Value::Object(flat);
+    }
     let body = json!({
         "index_patterns": [PATTERN],
         "priority": guard::PRIORITY,
