@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mig::clients::cluster::Request;
 use mig::clients::target::batch::Action;
@@ -203,7 +204,10 @@ struct Stores(PathBuf);
 
 impl Stores {
     fn new(server: &Server, what: &str) -> Self {
-        let name = format!("hops-{}-{what}", std::process::id());
+        // Paths run beside each other, and no two clusters may write to one repository.
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("hops-{}-{number}-{what}", std::process::id());
         // The servers make it, whoever they run as.
         Self(server.repositories().join(name))
     }
