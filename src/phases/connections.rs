@@ -304,6 +304,42 @@ impl Connections {
         }
     }
 
+    /// A snapshot that phase `from` takes of a cluster is not to be loaded into the same cluster, which the plan then has
+    /// under two names.
+    pub fn refuse_itself(&self, from: &Address, to: &Address) -> Result<(), PhaseError> {
+        let Some(SnapshotSpec::Take { of, .. }) = self.snapshots.get(from) else {
+            return Ok(());
+        };
+        let of = &of.value;
+        if !matches!(self.cluster(to)?.at, ClusterAt::Endpoint(_)) {
+            return Ok(());
+        }
+        // What is wrong with the source is told by its own phase: a snapshot that was taken is enough for the others.
+        let Ok(Reach::Up(source)) = self.reach(of) else {
+            return Ok(());
+        };
+        let uuid = |address: &Address, client: &ClusterClient| {
+            let about = client.about();
+            let about = about.map_err(|error| cluster_error(address, &error))?;
+            // A cluster that has not formed yet has none to compare.
+            let named = !about.uuid.is_empty() && about.uuid != "_na_";
+            Ok(named.then_some(about.uuid))
+        };
+        let there = uuid(of, &source)?;
+        let Some(here) = uuid(to, &self.open_cluster(to)?)?.filter(|it| Some(it) == there.as_ref())
+        else {
+            return Ok(());
+        };
+        Err(PhaseError::Failed {
+            message: format!(
+                "`{of}` and `{to}` are one cluster (uuid {here}): nothing can be moved from it to itself"
+            ),
+            help: Some(format!(
+                "look at `endpoint` of both under `clusters`, and name the cluster that `{to}` is meant to be"
+            )),
+        })
+    }
+
     fn cluster(&self, address: &Address) -> Result<&Cluster, PhaseError> {
         self.clusters
             .get(address)

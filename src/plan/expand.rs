@@ -365,7 +365,8 @@ impl<'a, 'f> Expander<'a, 'f> {
                         format!("`{}` is on the way twice", cluster.0.value),
                     )
                     .at(cluster.0.location)
-                    .related(first.0.location, "the first time"),
+                    .related(first.0.location, "the first time")
+                    .help("name each cluster once, from the oldest to the newest; a way back is a plan of its own"),
                 );
                 return Vec::new();
             }

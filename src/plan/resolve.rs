@@ -151,6 +151,7 @@ fn settle_access(
     cx: &mut Context<'_>,
 ) {
     let mut written = BTreeSet::new();
+    let mut told = BTreeSet::new();
     for phase in phases.values() {
         let to = match &phase.spec {
             PhaseSpec::Metadata(spec) => &spec.to,
@@ -160,6 +161,16 @@ fn settle_access(
         written.insert(to.value.clone());
         let Some(Some(target)) = clusters.get(&to.value) else {
             continue;
+        };
+        // The phases of a hop stand in a fragment, which is right; what is not is the cluster, and once is enough.
+        let hop = phase.address.hop();
+        if hop.is_some() && !told.insert(&to.value) {
+            continue;
+        }
+        let at = if hop.is_some() {
+            target.cluster.location
+        } else {
+            to.location
         };
         if let Some(access) = &target.access
             && access.value == Access::ReadOnly
@@ -172,7 +183,7 @@ fn settle_access(
                         phase.address, to.value
                     ),
                 )
-                .at(to.location)
+                .at(at)
                 .related(access.location, "read-only is written here")
                 .help(format!(
                     "name the target in `to`, or write `access: read-write` under `clusters.{}`",
@@ -184,7 +195,7 @@ fn settle_access(
         if let Some(version) = cluster.version
             && !versions::is_target(cluster.product, version)
         {
-            clusters::unsupported_target(&to.value, cluster, to.location, cx);
+            clusters::unsupported_target((&to.value, hop), cluster, at, cx);
         }
     }
     for (address, cluster) in clusters {

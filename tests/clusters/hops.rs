@@ -14,7 +14,7 @@ use mig::clients::target::{Batch, ClusterTarget, PartKey, Target as _, TargetErr
 use mig::diff::observation::{ObjectKey, ObjectKind};
 use serde_json::{Value, json};
 
-use super::corpus::{self, Documents, Sent, bulk};
+use super::hop_corpus::{Corpus, TYPES, add_in_the_middle, all_there, make};
 use super::place::{Place, phase_at_the_kill, print};
 use super::support::{Options, Server, is_its_day};
 
@@ -39,13 +39,19 @@ const fn stop(name: &'static str, what: &'static str, version: &'static str) -> 
 const ES56: Stop = stop("es56", "elasticsearch:5.6.16", "5.6");
 const ES68: Stop = stop("es68", "elasticsearch:6.8.23", "6.8");
 const ES710: Stop = stop("es710", "elasticsearch:7.10.2", "7.10");
+const AGAIN: Stop = stop("again", "elasticsearch:7.10.2", "7.10");
 const ES717: Stop = stop("es717", "elasticsearch:7.17.9", "7.17");
 const OS219: Stop = stop("os2", "opensearch:2.19.1", "opensearch:2.19");
 const OS33: Stop = stop("os3", "opensearch:3.3.0", "opensearch:3.3");
 
 impl Stop {
     fn start(&self) -> Server {
-        Server::start(self.what, &Options::default())
+        // Parents and children are a module that the minimal distributions lack.
+        let options = Options {
+            with_modules: true,
+            ..Options::default()
+        };
+        Server::start(self.what, &options)
     }
 }
 
@@ -73,130 +79,13 @@ fn plan(name: &str, path: &[(&Stop, String)], stores: &Path) -> String {
         names.join(", "),
         Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/backfill-hop.yaml").display(),
     ));
+    if path[0].0.name == ES56.name {
+        let first = format!("{}->{}", names[0], names[1]);
+        text.push_str(&format!(
+            "hop-overrides:\n  \"{first}\":\n    mappings: {{ types: {TYPES} }}\n"
+        ));
+    }
     text
-}
-
-/// What the first source holds.
-struct Corpus {
-    documents: Documents,
-}
-
-fn document(index: &str, n: usize) -> String {
-    let day = n % 28 + 1;
-    json!({
-        "title": format!("{index} number {n}"),
-        "tag": (if n.is_multiple_of(3) { "fizz" } else { "buzz" }),
-        "n": n,
-        "price": 1.5 * f64::from(u32::try_from(n).unwrap()),
-        "at": format!("2017-03-{day:02}T10:00:00Z"),
-        "live": n.is_multiple_of(2),
-        "lines": [{"sku": format!("a{n}"), "count": n}, {"sku": "b", "count": 1}],
-        "ip": format!("10.0.{}.{}", n / 250, n % 250),
-        "place": {"lat": 48.1, "lon": 11.5},
-    })
-    .to_string()
-}
-
-fn properties() -> Value {
-    json!({
-        "title": {"type": "text", "fields": {"raw": {"type": "keyword", "ignore_above": 256}}},
-        "tag": {"type": "keyword"},
-        "n": {"type": "long"},
-        "price": {"type": "double"},
-        "at": {"type": "date"},
-        "live": {"type": "boolean"},
-        "lines": {"type": "nested", "properties": {"sku": {"type": "keyword"}, "count": {"type": "integer"}}},
-        "ip": {"type": "ip"},
-        "place": {"type": "geo_point"},
-    })
-}
-
-/// Texts, keywords, dates, nested documents, deletes, two shards, routing, aliases and an empty index, in indices of one
-/// type each, as Elasticsearch 5.6 has them.
-fn make(server: &Server, docs: usize) -> Corpus {
-    let mut corpus = Corpus {
-        documents: Documents::new(),
-    };
-    for (index, shards, docs, routed) in [
-        ("shop-items", 2, docs, false),
-        ("shop-routed", 3, docs / 4, true),
-        ("shop-shut", 1, docs / 8, false),
-        ("shop-empty", 1, 0, false),
-    ] {
-        let settings = json!({"index.number_of_shards": shards, "index.refresh_interval": "7s"});
-        let mut mapping = json!({"dynamic": "strict", "properties": properties()});
-        if routed {
-            mapping["_routing"] = json!({"required": true});
-        }
-        server.put(
-            &format!("/{index}"),
-            &json!({"settings": settings, "mappings": {"item": mapping}, "aliases": {format!("{index}-now"): {}}}),
-        );
-        let known = corpus.documents.entry(index.to_owned()).or_default();
-        let mut lines = String::new();
-        for n in 0..docs {
-            let routing = routed.then(|| format!("r{}", n % 7));
-            let mut action = json!({"_index": index, "_type": "item", "_id": n.to_string()});
-            if let Some(routing) = &routing {
-                action["routing"] = json!(routing);
-            }
-            let source = document(index, n);
-            lines.push_str(&format!("{}\n{source}\n", json!({ "index": action })));
-            known.insert(n.to_string(), Sent { routing, source });
-        }
-        // Some of them are deleted again.
-        for n in (0..docs).filter(|n| n % 11 == 5 && !routed) {
-            let action = json!({"_index": index, "_type": "item", "_id": n.to_string()});
-            lines.push_str(&format!("{}\n", json!({ "delete": action })));
-            known.remove(&n.to_string());
-        }
-        if !lines.is_empty() {
-            bulk(&server.client(), lines);
-        }
-    }
-    let filtered = json!({"actions": [{"add": {"index": "shop-items", "alias": "fizz", "filter": {"term": {"tag": "fizz"}}}}]});
-    server.post("/_aliases", &filtered);
-    server.put("/shop-shut/_settings", &json!({"index.blocks.write": true}));
-    corpus
-}
-
-/// Every document stands there as it was sent, and queries answer as at the first source.
-#[track_caller]
-fn all_there(server: &Server, corpus: &Corpus) {
-    for (index, sent) in &corpus.documents {
-        let found = corpus::documents(&server.client(), index);
-        assert_eq!(
-            found.keys().collect::<Vec<_>>(),
-            sent.keys().collect::<Vec<_>>(),
-            "identities of {index} on {}",
-            server.url()
-        );
-        for (id, found) in found {
-            let sent = &sent[&id];
-            assert!(
-                *sent == found,
-                "{index}/{id}: sent {sent:.300?}, found {found:.300?}"
-            );
-        }
-    }
-    assert_eq!(server.count("fizz"), fizz(corpus), "the filtered alias");
-    let nested = json!({"query": {"nested": {"path": "lines", "query": {"bool": {"filter": [
-        {"term": {"lines.sku": "a7"}}, {"term": {"lines.count": 7}}]}}}}});
-    let answer = server.post("/shop-items/_search", &nested);
-    assert_eq!(answer["hits"]["hits"][0]["_id"], "7", "{answer}");
-    let settings = server.get("/shop-items,shop-shut/_settings");
-    let of = |name: &str| settings[name]["settings"]["index"].clone();
-    assert_eq!(of("shop-items")["refresh_interval"], "7s");
-    assert_eq!(of("shop-items")["number_of_shards"], "2");
-    assert_eq!(of("shop-shut")["blocks"]["write"], "true");
-    let aliases = server.get("/_alias").to_string();
-    assert!(!aliases.to_lowercase().contains("mig-writes"), "{aliases}");
-}
-
-fn fizz(corpus: &Corpus) -> u64 {
-    let items = &corpus.documents["shop-items"];
-    let fizz = items.values().filter(|it| it.source.contains("\"fizz\""));
-    u64::try_from(fizz.count()).unwrap()
 }
 
 /// A directory for the stores of a test, that every server may write to.
@@ -230,7 +119,12 @@ impl Drop for Stores {
 /// Takes all that a plan made off a server, and the repositories that it registered.
 fn wipe(server: &Server) {
     let client = server.client();
-    for path in ["/shop-*", "/.migrations_working_state", "/_template/shop"] {
+    for path in [
+        "/shop-*",
+        "/.migrations_working_state",
+        "/_template/shop*",
+        "/_ingest/pipeline/shop-in",
+    ] {
         drop(client.send(Request::delete(path)));
     }
     for name in server.get("/_snapshot").as_object().unwrap().keys() {
@@ -238,21 +132,25 @@ fn wipe(server: &Server) {
     }
 }
 
-/// The phases with work, of a plan as JSON.
-fn working(place: &Place, arguments: &[&str]) -> Vec<String> {
+/// What a plan says of each phase, as JSON.
+fn changes(place: &Place, arguments: &[&str]) -> BTreeMap<String, Value> {
     let mut all = vec!["plan", "--format", "json"];
     all.extend(arguments);
     let planned: Value = serde_json::from_str(&place.mig(&all).ends_with(0).out).unwrap();
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     each_change(&planned, &mut |change| {
-        let idle = ["up-to-date", "decide"].map(Value::from);
-        if !idle.contains(&change["action"]) {
-            found.push(change["address"].as_str().unwrap().to_owned());
-        }
+        let address = change["address"].as_str().unwrap().to_owned();
+        found.entry(address).or_insert_with(|| change.clone());
     });
-    found.sort();
-    found.dedup();
     found
+}
+
+/// The phases with work.
+fn working(place: &Place, arguments: &[&str]) -> Vec<String> {
+    let idle = ["up-to-date", "decide"].map(Value::from);
+    let found = changes(place, arguments).into_iter();
+    let found = found.filter(|(_, change)| !idle.contains(&change["action"]));
+    found.map(|(address, _)| address).collect()
 }
 
 /// Every object that has an address and an action, wherever it stands.
@@ -317,7 +215,7 @@ fn es_5_6_over_7_10_and_opensearch_2_to_3() {
     if !is_its_day(0, 3) {
         return;
     }
-    let all = Path4::start(DOCS);
+    let mut all = Path4::start(DOCS);
     let [first, second, third, fourth] = &all.servers;
     let place = Place::of_plan(&all.plan("shop", 3));
     assert_eq!(
@@ -356,6 +254,7 @@ fn es_5_6_over_7_10_and_opensearch_2_to_3() {
         ])
         .ends_with(0);
     all_there(second, &all.corpus);
+    add_in_the_middle(second, &mut all.corpus);
     second.put(
         "/_template/shop",
         &json!({"index_patterns": ["shop-*"], "order": 3, "settings": {"index.number_of_replicas": "0"},
@@ -373,12 +272,53 @@ fn es_5_6_over_7_10_and_opensearch_2_to_3() {
         json!(["shop-*"])
     );
 
-    // A cluster that is appended adds its hop and nothing else.
-    std::fs::write(place.path("plan.yaml"), all.plan("shop", 4)).unwrap();
+    // A cluster that is appended adds its hop and nothing else: what is said of the others stays byte for byte.
+    let before = changes(&place, &[]);
+    let whole = all.plan("shop", 4);
+    std::fs::write(place.path("plan.yaml"), &whole).unwrap();
     assert_eq!(working(&place, &[]), of_hop("os2->os3"));
+    assert_eq!(working(&place, &["--until", "es710->os2"]), [""; 0]);
+    assert_eq!(
+        working(&place, &["--until", "os2->os3"]),
+        of_hop("os2->os3")
+    );
+    let mut after = changes(&place, &[]);
+    after.retain(|address, _| !address.starts_with("os2->os3/"));
+    assert_eq!(before, after);
     place.apply().ends_with(0);
     place.is_finished();
     all_there(fourth, &all.corpus);
+
+    // An early hop that is to be done otherwise: it is said what that means for those behind it, and nothing of them is done.
+    let stamp = "transforms:\n  stamp: { indices: [shop-tuned], steps: [{ set: { field: stamped, value: 1 } }] }\nhop-overrides:\n  \"es56->es710\":\n    docs: { transforms: [stamp] }\n";
+    let otherwise = whole.replace("hop-overrides:\n  \"es56->es710\":\n", stamp);
+    assert_ne!(otherwise, whole);
+    std::fs::write(place.path("plan.yaml"), otherwise).unwrap();
+    place.mig(&["plan", "--detailed-exitcode"]).ends_with(3);
+    let redone = ["es56->es710/docs", "es56->es710/same"];
+    assert_eq!(working(&place, &["--redo", "es56->es710/docs"]), redone);
+    let told = changes(&place, &[]);
+    let told = told["es710->os2/base"].to_string();
+    assert!(
+        told.contains("is written by `es56->es710/docs` after this snapshot"),
+        "{told}"
+    );
+    // With the snapshot taken anew, what stands behind it is shown as written anew, too.
+    std::fs::write(place.path("plan.yaml"), &whole).unwrap();
+    let anew = ["es710->os2/base", "es710->os2/docs", "es710->os2/same"];
+    assert_eq!(working(&place, &["--redo", "es710->os2/base"]), anew);
+
+    // One cluster by two names, which the addresses don't tell.
+    let second_again = second.url().replace("127.0.0.1", "localhost");
+    let path = [
+        (&ES56, first.url().to_owned()),
+        (&ES710, second.url().to_owned()),
+        (&AGAIN, second_again),
+    ];
+    Place::of_plan(&plan("itself", &path, &all.stores.0))
+        .mig(&["plan"])
+        .ends_with(1)
+        .says("`es710` and `again` are one cluster");
 
     // What is added at the first source is told, and goes nowhere by itself.
     first.put("/shop-late", &json!({}));
@@ -415,7 +355,7 @@ fn a_path_that_is_killed_in_each_hop_is_finished_by_a_plain_apply() {
     if !is_its_day(1, 3) {
         return;
     }
-    let all = Path4::start(DOCS / 2);
+    let mut all = Path4::start(DOCS / 2);
     let place = Place::of_plan(&all.plan("killed", 4));
     let mut histogram = BTreeMap::new();
     for hop in ["es56->es710", "es710->os2", "os2->os3"] {
@@ -445,6 +385,9 @@ fn a_path_that_is_killed_in_each_hop_is_finished_by_a_plain_apply() {
         place
             .mig(&["apply", "--auto-approve", "--until", hop])
             .ends_with(0);
+        if hop == "es56->es710" {
+            add_in_the_middle(&all.servers[1], &mut all.corpus);
+        }
     }
     print(&histogram);
     place.apply().ends_with(0);

@@ -8,7 +8,7 @@ use mig::clients::cluster::Request;
 use serde_json::{Value, json};
 
 use super::corpus::{Sent, documents};
-use super::place::Place;
+use super::place::{Place, phase_at_the_kill};
 use super::support::{Options, Scope, Server, is_its_day, opensearch2, opensearch3};
 
 /// Documents of a generation, before updates and deletes.
@@ -424,4 +424,83 @@ fn no_kill_makes_a_duplicate_in_a_stream_or_leaves_it_short() {
     }
     println!("{kills} of {} killed: {}", points.len(), points.join(", "));
     assert!(kills > 20, "{kills} kills");
+}
+
+/// Over a cluster in the middle, which one hop writes to and the next one reads: each generation, and all of them together, are
+/// held on both clusters. Killed in the second hop between two generations, and while it reads the proof.
+#[test]
+#[cfg(feature = "failpoints")]
+fn streams_go_over_a_cluster_in_the_middle() {
+    if !is_its_day(2, 3) {
+        return;
+    }
+    let start = |what: &'static str| Server::start(what, &Options::default());
+    let (source, middle, last) = std::thread::scope(|scope| {
+        let middle = scope.spawn(move || start("opensearch:2.19.1"));
+        let last = scope.spawn(move || start("opensearch:3.3.0"));
+        let source = start("opensearch:1.3.20");
+        (source, middle.join().unwrap(), last.join().unwrap())
+    });
+    let streams = Streams::make(&source, "opensearch:1.3", &[&middle, &last], "dshop");
+    let prefix = streams.scope.prefix();
+    let store = streams.scope.repository(&source);
+    let place = Place::of_plan(&format!(
+        "mig: 1
+plan: {prefix}
+state: state
+allow: [MIG060]
+clusters:
+  os1: {{ endpoint: \"{}\", version: \"opensearch:1.3\", access: read-only }}
+  os2: {{ endpoint: \"{}\", version: \"opensearch:2.19\" }}
+  os3: {{ endpoint: \"{}\", version: \"opensearch:3.3\" }}
+stores:
+  s-os1: {{ directory: \"{store}/os1\" }}
+  s-os2: {{ directory: \"{store}/os2\" }}
+hops: [os1, os2, os3]
+each-hop:
+  use: {fragment}
+  with: {{ from: \"${{hop.from}}\", to: \"${{hop.to}}\", store: \"s-${{hop.from}}\", indices: \"{prefix}-*\" }}
+",
+        source.url(),
+        middle.url(),
+        last.url(),
+        store = store.display(),
+        fragment = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/backfill-hop.yaml"),
+    ));
+    // What the second hop will find is told by the names of before.
+    let planned = place.mig(&["plan", "--format", "json"]).ends_with(0).out;
+    for index in backing(&source, &streams.stream) {
+        assert!(planned.matches(&index).count() > 6, "{index}: {planned}");
+    }
+    let total: usize = streams.documents.iter().map(BTreeMap::len).sum();
+    place
+        .mig(&["apply", "--auto-approve", "--until", "os1->os2"])
+        .ends_with(0);
+    streams.arrived(&middle, "the first hop");
+    assert_eq!(middle.count(&streams.stream), total as u64);
+    for (point, phase) in [
+        ("backfill.roll-over.after:1", "docs"),
+        ("target.stream.rolled-over:1", "docs"),
+        ("target.read.partition:2", "same"),
+    ] {
+        let ran = place
+            .command(&["apply", "--auto-approve"])
+            .env("MIG_FAILPOINT", point)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), None, "{point}: {err}");
+        assert_eq!(phase_at_the_kill(&place), format!("os2->os3/{phase}"));
+    }
+    place.apply().ends_with(0);
+    place.is_finished();
+    for server in [&middle, &last] {
+        streams.arrived(server, "both hops");
+        assert_eq!(server.count(&streams.stream), total as u64);
+    }
+    // A lost state finds what stands there.
+    std::fs::remove_dir_all(place.path("state")).unwrap();
+    place.apply().ends_with(0);
+    place.is_finished();
+    streams.arrived(&last, "a lost state");
 }

@@ -25,6 +25,7 @@ mod export;
 mod fake_server;
 mod flips;
 mod graph;
+mod hops;
 mod init;
 mod old_repositories;
 mod phases;

@@ -4,7 +4,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::super::{streams, transforms, types};
-use super::fate::{Fate, fate};
+use super::fate::{Fate, fate, snapshot_anew};
 use super::findings;
 use super::{choice, generations, spec};
 use crate::base::units::{human_bytes, human_count, plural};
@@ -159,7 +159,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     );
     change.fields = common::fields(cx);
     change.left_out = left_out;
-    change.provisional = provisional || chosen.iter().any(|(_, facts)| facts.is_awaited());
+    change.provisional = provisional
+        || snapshot_anew(cx, spec)
+        || chosen.iter().any(|(_, facts)| facts.is_awaited());
     change.evidence = evidence(to.as_str(), &all);
     if matches!(action, Action::Run | Action::Replace) {
         effects(&mut change, cx.plan, spec, &all);

@@ -244,6 +244,13 @@ pub(super) fn fate(
             Fate::Write
         };
     }
+    if snapshot_anew(cx, spec) {
+        return if found.docs > 0 {
+            Fate::Again("its snapshot is taken anew before")
+        } else {
+            Fate::Write
+        };
+    }
     if otherwise {
         return if found.docs > 0 {
             Fate::Again("its mapping types are taken otherwise now")
@@ -296,6 +303,16 @@ pub(super) fn fate(
         return Fate::Again("holds documents of another snapshot or an earlier run");
     }
     Fate::Write
+}
+
+/// Whether another snapshot takes the place of the one that was looked at, before this phase runs: nothing is proved by that.
+pub(super) fn snapshot_anew(cx: &DecideContext<'_>, spec: &BackfillSpec) -> bool {
+    cx.earlier.iter().any(|change| {
+        change.address == spec.from.value
+            && change.action == Action::Run
+            && ["redo", "input-changed"].contains(&change.action_reason.as_str())
+            && common::is_pending(cx, change)
+    })
 }
 
 /// Whether a metadata phase of this plan makes the object in the same apply.

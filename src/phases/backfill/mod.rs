@@ -44,6 +44,7 @@ impl PhaseKind for Backfill {
         let spec = spec(cx.phase)?;
         let on = &spec.to.value;
         let error = |error| common::target_error(on, &error);
+        cx.connections.refuse_itself(&spec.from.value, on)?;
         let view = cx.connections.source(&spec.from.value)?;
         let target = landed(cx.connections, spec, view.indices())?;
         let snapshot_uuid = view.snapshot_uuid();

@@ -65,6 +65,7 @@ impl PhaseKind for Metadata {
 fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseError> {
     let spec = spec(phase)?;
     let target = connections.open_target(&spec.to.value)?;
+    connections.refuse_itself(&spec.from.value, &spec.to.value)?;
     let view = connections.source(&spec.from.value)?;
     let (mut source_objects, not_moved) = match &view {
         SourceView::Snapshot(view) => {

@@ -7,7 +7,7 @@ use super::found::{self, UNUSABLE};
 use super::intent::{Intent, Take, Wanted, intent};
 use super::name_mark;
 use super::questions::questions;
-use super::{mismatch, repository};
+use super::{mismatch, repository, since};
 use crate::base::Address;
 use crate::base::units::{ByteRate, human_bytes, plural};
 use crate::diff::change::{
@@ -89,7 +89,11 @@ pub(super) fn decide(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> 
         Intent::Ask(problem, answers) => asked(cx, observed, problem, answers.clone()),
     };
     let drift = match &intent {
-        Intent::Keep | Intent::Record => found::drift(cx, observed),
+        Intent::Keep | Intent::Record => {
+            let mut drift = found::drift(cx, observed);
+            drift.extend(since::written(cx, spec.of));
+            drift
+        }
         _ => Vec::new(),
     };
     if !drift.is_empty() && change.action == Action::UpToDate {
@@ -213,7 +217,7 @@ fn taken(
     let questions = questions(cx, spec, source, take, coming.is_some());
     if questions.is_empty() {
         effects(&mut change, spec, source, next_name.as_deref());
-        change.estimate = Some(estimate(spec, source, take));
+        change.estimate = Some(estimate(spec, source, &change.items));
     } else {
         change.action = Action::Decide;
         "decision-missing".clone_into(&mut change.action_reason);
@@ -317,12 +321,8 @@ fn effects(change: &mut PhaseChange, spec: &Spec<'_>, source: &LiveSource, name:
     ));
 }
 
-fn estimate(spec: &Spec<'_>, source: &LiveSource, take: &Take) -> Estimate {
-    let bytes: u64 = take
-        .indices
-        .iter()
-        .filter_map(|name| source.indices.get(name)?.bytes)
-        .sum();
+fn estimate(spec: &Spec<'_>, source: &LiveSource, items: &[Item]) -> Estimate {
+    let bytes: u64 = items.iter().filter_map(|item| item.bytes).sum();
     let rate = spec.rate.map_or(DEFAULT_RATE_S, |rate| rate.0).max(1);
     let nodes = source.data_nodes.max(1);
     Estimate {

@@ -9,6 +9,7 @@
 //! perform     registers the repository, takes a snapshot or waits for one that is being taken
 //! repository  how the store is registered on the cluster
 //! found       snapshots that are there
+//! since       what earlier hops wrote to the cluster after its snapshot
 //! name_mark   the mark in the name, where a server keeps nothing beside a snapshot
 //! undo        deletes what was taken
 //! ```
@@ -25,6 +26,7 @@ mod perform;
 mod questions;
 mod repository;
 pub mod series;
+mod since;
 mod undo;
 
 use super::common;

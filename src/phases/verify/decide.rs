@@ -288,7 +288,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         })
         .chain(awaited)
         .collect();
-    let bytes: u64 = chosen.iter().map(|(_, facts)| facts.bytes).sum();
+    let bytes: u64 = change.items.iter().filter_map(|item| item.bytes).sum();
     change.effects = effects(cx.plan, spec, bytes, &objects, &closing);
     // The target's side is about as large as the source's once it is decompressed.
     change.estimate = Some(Estimate {

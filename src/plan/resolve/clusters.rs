@@ -170,9 +170,9 @@ fn directory_version(
     Some((product, Some(number)))
 }
 
-/// Tells that a version can't be written.
+/// Tells that a version can't be written; `hop` is the hop that leads there.
 pub(super) fn unsupported_target(
-    name: &Address,
+    (name, hop): (&Address, Option<&str>),
     cluster: &Cluster,
     at: Location,
     cx: &mut Context<'_>,
@@ -185,7 +185,12 @@ pub(super) fn unsupported_target(
     cx.push(
         Diagnostic::new(
             code::UNSUPPORTED_TARGET,
-            format!("mig does not write to {version}, the version of `{name}`"),
+            match hop {
+                None => format!("mig does not write to {version}, the version of `{name}`"),
+                Some(hop) => format!(
+                    "mig does not write to {version}, the version of `{name}`, where hop `{hop}` leads"
+                ),
+            },
         )
         .at(at)
         .help(
