@@ -3,7 +3,8 @@
 //! The texts are the templates of `templates/init`. What is written is checked as `mig validate` does, before anything is
 //! written. Deliberately absent: secrets (a plan names where they are), and decisions; what needs one stands as a comment.
 
-use std::collections::BTreeMap;
+mod source;
+
 use std::path::{Path, PathBuf};
 
 use handlebars::Handlebars;
@@ -14,19 +15,7 @@ use super::printer::Printer;
 use super::settings::DEFAULT_PLAN;
 use crate::base::ExitCode;
 use crate::base::fs::write_atomic;
-use crate::base::units::{human_bytes, plural};
-use crate::base::version::ProductVersion;
-use crate::clients::cluster::{ClusterClient, indices};
-use crate::diff::observation::ObjectKey;
-use crate::engines::metadata::{Level, Versions, translate};
-use crate::phases::live::LiveView;
-use crate::plan::location::Location;
-use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
 
-/// Patterns that are proposed at most; a source with more groups of indices gets `*`.
-const PATTERNS_MAX: usize = 40;
-/// Decisions that are written as comments at most.
-const DECISIONS_MAX: usize = 40;
 /// The fragment of one hop, written beside a plan with hops.
 const FRAGMENT: &str = include_str!("../../templates/backfill-hop.yaml");
 const FRAGMENT_NAME: &str = "backfill-hop.yaml";
@@ -80,11 +69,13 @@ struct ClusterText {
     version: String,
     source: bool,
     auth: Option<String>,
+    /// What its environment variables begin with.
     variable: String,
 }
 
 #[derive(Serialize)]
 struct IndexText {
+    /// Quoted, and filled up to the width of the longest.
     pattern: String,
     comment: String,
 }
@@ -109,9 +100,15 @@ struct Words {
     from: String,
     to: String,
     indices: Vec<IndexText>,
+    /// Names that begin with a dot, which no pattern means unasked; empty where there is none.
+    left_out: String,
     decisions: Vec<String>,
     hops: String,
+    /// Whether anything stands between the first cluster and the last.
+    between: bool,
     first_hop: String,
+    /// Where the first hop leads.
+    first_to: String,
     fragment: String,
 }
 
@@ -134,8 +131,18 @@ pub(super) fn run(args: &InitArgs, printer: Printer) -> CliResult {
     }
     let stops = stops(args)?;
     let mut words = words(args, &stops);
+    let asked = match &args.to {
+        Some(url) => Some(source::look_at_target(url, &mut words)?),
+        None => None,
+    };
     if let Some(url) = &args.from {
-        look(args, url, &stops, &mut words)?;
+        // On a path it is the next cluster whose rules meet the source.
+        let to = match stops.as_slice() {
+            [_, next, _, ..] => source::version_of(next),
+            [.., last] => asked.or_else(|| source::version_of(last)),
+            [] => None,
+        };
+        source::look(url, to, &mut words)?;
     }
     let template = if args.hops.is_empty() {
         match args.scenario {
@@ -150,6 +157,11 @@ pub(super) fn run(args: &InitArgs, printer: Printer) -> CliResult {
     let text = render(template, &words)?;
     if args.output == Path::new("-") {
         printer.data(&text)?;
+        if template == "hops" {
+            printer.message(&format!(
+                "The plan uses {FRAGMENT_NAME}, which has to stand beside it: `--output FILE` writes both."
+            ));
+        }
         return Ok(ExitCode::Success);
     }
     write(&args.output, &text, args.force)?;
@@ -158,8 +170,15 @@ pub(super) fn run(args: &InitArgs, printer: Printer) -> CliResult {
         let fragment = args.output.with_file_name(FRAGMENT_NAME);
         if !fragment.exists() || args.force {
             write(&fragment, FRAGMENT, args.force)?;
+            also = format!(" and {}", fragment.display());
+        } else if std::fs::read(&fragment).is_ok_and(|there| there == FRAGMENT.as_bytes()) {
+            also = format!("; {} is there already", fragment.display());
+        } else {
+            also = format!(
+                "; {} is there already, and is another one than `mig init` writes",
+                fragment.display()
+            );
         }
-        also = format!(" and {}", fragment.display());
     }
     let shown = args.output.display();
     printer.message(&format!(
@@ -312,10 +331,7 @@ fn words(args: &InitArgs, stops: &[Stop]) -> Words {
                 version: quoted(&stop.version),
                 source,
                 auth: None,
-                variable: format!(
-                    "{}_PASSWORD",
-                    stop.name.to_ascii_uppercase().replace('-', "_")
-                ),
+                variable: stop.name.to_ascii_uppercase().replace('-', "_"),
             }
         })
         .collect();
@@ -332,7 +348,12 @@ fn words(args: &InitArgs, stops: &[Stop]) -> Words {
     }
     let names: Vec<&str> = stops.iter().map(|stop| stop.name.as_str()).collect();
     let between = |at: usize| names.get(at).copied().unwrap_or_default().to_owned();
-    let shown = args.output.display().to_string();
+    // What goes to standard output becomes a file of some name.
+    let shown = if args.output == Path::new("-") {
+        DEFAULT_PLAN.to_owned()
+    } else {
+        args.output.display().to_string()
+    };
     let width = shown.len() + "mig validate ".len() + 3;
     Words {
         title: format!(
@@ -367,156 +388,19 @@ fn words(args: &InitArgs, stops: &[Stop]) -> Words {
         from: between(0),
         to: between(names.len().saturating_sub(1)),
         indices: Vec::new(),
+        left_out: String::new(),
         decisions: Vec::new(),
         hops: names.join(", "),
+        between: names.len() > 2,
+        first_to: between(1),
         first_hop: format!("{}->{}", between(0), between(1)),
         fragment: FRAGMENT_NAME.to_owned(),
     }
 }
 
-fn open(url: &str) -> Result<ClusterClient, CliError> {
-    let client = ClusterClient::open(&Cluster {
-        at: ClusterAt::Endpoint(url.trim_end_matches('/').to_owned()),
-        product: None,
-        version: None,
-        access: Access::ReadOnly,
-        auth: Auth::None,
-        tls: Tls::default(),
-        location: Location::default(),
-    });
-    client.map_err(|error| CliError::error(error.to_string()).help(error.help()))
-}
-
-/// `opensearch:2.19` of what a server says of itself.
-fn as_asserted(version: ProductVersion) -> String {
-    let (major, minor, _) = version.version.floor();
-    format!(
-        "{}:{major}.{minor}",
-        version.product.to_string().to_ascii_lowercase()
-    )
-}
-
-/// Asks the source, and the target where one is named.
-fn look(args: &InitArgs, url: &str, stops: &[Stop], words: &mut Words) -> Result<(), CliError> {
-    let told = |error: crate::clients::cluster::ClusterError| {
-        CliError::error(error.to_string())
-            .help(error.help())
-            .help("or leave `--from` out, and write what the cluster is into the plan")
-    };
-    let client = open(url)?;
-    let source = client.about().map_err(told)?.version;
-    let mut target = stops.last().and_then(|stop| {
-        let number = stop.version.rsplit(':').next()?.parse().ok()?;
-        let product = crate::base::version::Product::OpenSearch;
-        Some(ProductVersion {
-            product,
-            version: number,
-        })
-    });
-    if let Some(text) = words.clusters.first_mut().filter(|text| text.source) {
-        text.version = quoted(&as_asserted(source));
-    }
-    if let Some(to) = &args.to {
-        let version = open(to)?.about().map_err(told)?.version;
-        target = Some(version);
-        if let Some(text) = words.clusters.last_mut() {
-            text.version = quoted(&as_asserted(version));
-        }
-    }
-    let live = indices(&client).map_err(told)?;
-    let names: BTreeMap<&str, u64> = live
-        .iter()
-        .filter(|(name, _)| !name.starts_with('.'))
-        .map(|(name, facts)| (name.as_str(), facts.bytes))
-        .collect();
-    words.indices = proposed(&names);
-    if let Some(target) = target {
-        let view = LiveView::open(&client, |name| !name.starts_with('.'), true).map_err(told)?;
-        words.decisions = decisions(&view.objects, Versions { source, target });
-    }
-    Ok(())
-}
-
-/// Indices by the beginning of their names, with how many and how large they are; none where there are too many groups.
-fn proposed(indices: &BTreeMap<&str, u64>) -> Vec<IndexText> {
-    let group = |name: &str| match name.find(['-', '_', '.']) {
-        Some(end) => name[..=end].to_owned(),
-        None => name.to_owned(),
-    };
-    let mut groups: BTreeMap<String, Vec<(&str, u64)>> = BTreeMap::new();
-    for (name, bytes) in indices {
-        groups.entry(group(name)).or_default().push((name, *bytes));
-    }
-    if groups.len() > PATTERNS_MAX {
-        return Vec::new();
-    }
-    groups
-        .into_iter()
-        .map(|(begin, of_it)| {
-            let bytes = human_bytes(of_it.iter().map(|(_, bytes)| bytes).sum());
-            match of_it.as_slice() {
-                [(name, _)] => IndexText {
-                    pattern: quoted(name),
-                    comment: bytes,
-                },
-                many => IndexText {
-                    pattern: quoted(&format!("{begin}*")),
-                    comment: format!("{}, {bytes}", plural(many.len() as u64, "name")),
-                },
-            }
-        })
-        .collect()
-}
-
-/// A line for each object of which a rule that stands as `deny` would lose something.
-fn decisions(objects: &[(ObjectKey, serde_json::Value)], versions: Versions) -> Vec<String> {
-    let nothing = std::collections::BTreeSet::new();
-    let mut lines = Vec::new();
-    for (key, body) in objects {
-        let translation = translate(key, body, versions, &nothing);
-        let denied: Vec<&str> = translation
-            .findings
-            .iter()
-            .filter(|finding| finding.rule.level == Level::Deny)
-            .map(|finding| finding.rule.code)
-            .collect();
-        if !denied.is_empty() {
-            let object = quoted(&format!("{} {}", key.kind.as_str(), key.name));
-            lines.push(format!("{object}: accept   # {}", denied.join(", ")));
-        }
-    }
-    if lines.len() > DECISIONS_MAX {
-        let more = lines.len() - DECISIONS_MAX;
-        lines.truncate(DECISIONS_MAX);
-        lines.push(format!("# and {more} more, which `mig plan` names"));
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn indices_are_proposed_by_the_beginning_of_their_names() {
-        let indices: BTreeMap<&str, u64> =
-            [("logs-1", 10), ("logs-2", 20), ("logs", 5), ("shop_a", 7)].into();
-        let shown: Vec<(String, String)> = proposed(&indices)
-            .into_iter()
-            .map(|it| (it.pattern, it.comment))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                ("\"logs\"".to_owned(), "5 B".to_owned()),
-                ("\"logs-*\"".to_owned(), "2 names, 30 B".to_owned()),
-                ("\"shop_a\"".to_owned(), "7 B".to_owned()),
-            ]
-        );
-        let names: Vec<String> = (0..100).map(|n| format!("x{n}-1")).collect();
-        let many = names.iter().map(|name| (name.as_str(), 1)).collect();
-        assert!(proposed(&many).is_empty());
-    }
 
     #[test]
     fn versions_become_names() {

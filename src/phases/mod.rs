@@ -23,6 +23,8 @@ mod transforms;
 mod types;
 pub mod verify;
 
+pub(crate) use streams::by_name as stream_by_name;
+
 use crate::diff::observation::Observation;
 use crate::plan::model::PhaseKindName;
 use kind::{ObserveContext, PhaseError, PhaseKind};

@@ -30,7 +30,7 @@ pub(super) fn choice(said: Option<DataStreams>, target: ProductVersion) -> Optio
 
 /// The data stream in the name of a backing index (`.ds-logs-2026.11.26-000002`, before 7.11 without the day): a snapshot
 /// that was taken of indices by their names holds these and no stream.
-pub(super) fn by_name(index: &str) -> Option<String> {
+pub(crate) fn by_name(index: &str) -> Option<String> {
     let digits = |text: &str, count: usize| {
         text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
     };

@@ -467,6 +467,18 @@ each-hop:
         store = store.display(),
         fragment = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/backfill-hop.yaml"),
     ));
+    // A plan that is written from the live source names the stream: its indices begin with a dot.
+    let written = Place::empty();
+    written
+        .mig(&["init", "--from", source.url(), "--to", middle.url()])
+        .ends_with(0);
+    let text = std::fs::read_to_string(written.path("plan.yaml")).unwrap();
+    let named = format!(
+        "- \"{}\"   # a data stream of 3 generations",
+        streams.stream
+    );
+    assert!(text.contains(&named), "{text}");
+    written.mig(&["validate", "--deny-warnings"]).ends_with(0);
     // What the second hop will find is told by the names of before.
     let planned = place.mig(&["plan", "--format", "json"]).ends_with(0).out;
     for index in backing(&source, &streams.stream) {
