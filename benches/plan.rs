@@ -236,6 +236,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 refused: Vec::new(),
                 not_moved: Vec::new(),
                 target_has: Vec::new(),
+                target_names: Vec::new(),
+                shard_room: None,
                 target_templates: Vec::new(),
                 probed: None,
                 types: std::collections::BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! or the terminal.
 
 pub mod address;
+pub mod cut;
 pub mod exit_code;
 pub mod failpoint;
 pub mod fingerprint;

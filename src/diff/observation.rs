@@ -522,7 +522,7 @@ pub struct MetadataObservation {
     /// Objects that the target would refuse, with its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<(ObjectKey, String)>,
-    /// Composable templates of the target, looked at where the source has data streams.
+    /// Composable templates of the target, looked at where the source has such or data streams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_templates: Vec<(String, Value)>,
     /// What came of making indices for a moment, where that was asked for.
@@ -537,6 +537,22 @@ pub struct MetadataObservation {
     /// Objects that those of the source name and it does not hold, as far as the target has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_has: Vec<ObjectKey>,
+    /// Indices, aliases and data streams of the target whose name something of another kind has at the source, or an alias that
+    /// a template gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_names: Vec<ObjectKey>,
+    /// Room for shards on the target, where it limits them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_room: Option<ShardRoom>,
+}
+
+/// How many shards a target takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardRoom {
+    /// At most, on all its nodes, copies too.
+    pub limit: u64,
+    /// Of indices that are open there now.
+    pub open: u64,
 }
 
 /// What came of making indices for a moment.

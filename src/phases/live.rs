@@ -325,7 +325,7 @@ const NOT_ASKED: &str =
 /// What a cluster has beside indices, as its snapshot will hold it.
 fn global_state(client: &ClusterClient) -> Result<GlobalMetadata, ClusterError> {
     let path = format!("/_cluster/state/metadata?filter_path=metadata,{NOT_ASKED}");
-    let mut state = client.json(Request::get(path))?;
+    let mut state = client.metadata(Request::get(path))?;
     let mut sections = match state.get_mut("metadata").map(Value::take) {
         Some(Value::Object(sections)) => sections,
         _ => Map::new(),
@@ -374,7 +374,7 @@ fn objects(
         }
     }
     let typed = version.product == Product::Elasticsearch && version.version.floor() < (7, 0, 0);
-    let answer = client.json(Request::get(
+    let answer = client.metadata(Request::get(
         "/_all?expand_wildcards=all&flat_settings=true",
     ))?;
     let mut aliases: BTreeMap<String, Map<String, Value>> = BTreeMap::new();

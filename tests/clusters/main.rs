@@ -16,6 +16,7 @@ mod errors;
 mod hop_corpus;
 mod hops;
 mod kills;
+mod limits;
 mod load;
 mod matrix;
 mod metadata;

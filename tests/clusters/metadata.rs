@@ -224,8 +224,8 @@ fn what_the_target_does_not_know_is_asked_about_before_anything_is_written() {
         run.place
             .mig(&["apply", "--auto-approve"])
             .ends_with(4)
-            .says("MIG089")
-            .says("there is an alias of this name");
+            .says("MIG340")
+            .says("is the name of an alias on os");
         assert!(!run.is_there(&format!("/{}", name("fine"))));
         target.post(
             "/_aliases",

@@ -461,12 +461,26 @@ fn a_target_says_beforehand_what_it_does_not_know_or_would_refuse() {
         assert!(unknown.contains("index.frozen"), "{unknown:?}");
         assert!(!unknown.contains("index.refresh_interval"), "{unknown:?}");
         assert!(!unknown.contains("index.mapping.total_fields.limit"));
-        let taken = scope.name("taken");
-        server.put(
-            &format!("/{}", scope.name("i")),
-            &json!({"aliases": {taken.clone(): {}}}),
-        );
+        let template = |kind, name: &str| ObjectKey {
+            kind,
+            name: scope.name(name),
+        };
+        let pattern = scope.name("t-*");
         let bodies = vec![
+            // The one is whole by the other alone.
+            (
+                template(ObjectKind::IndexTemplate, "composed"),
+                json!({"index_patterns": [pattern], "composed_of": [scope.name("part")],
+                    "template": {"mappings": {"properties": {"a": {"type": "text", "analyzer": "own"}}}}}),
+            ),
+            (
+                template(ObjectKind::ComponentTemplate, "part"),
+                json!({"template": {"settings": {"index.analysis.analyzer.own.type": "standard"}}}),
+            ),
+            (
+                template(ObjectKind::IndexTemplate, "alone"),
+                json!({"index_patterns": [pattern], "template": {"mappings": {"properties": {"a": {"type": "text", "analyzer": "own"}}}}}),
+            ),
             (
                 index(&scope.name("good")),
                 json!({"settings": {"index.number_of_shards": "1"}, "mappings": {"properties": {"a": {"type": "ip"}}}}),
@@ -479,7 +493,6 @@ fn a_target_says_beforehand_what_it_does_not_know_or_would_refuse() {
                 index(&scope.name("value")),
                 json!({"settings": {"index.refresh_interval": "5 parsecs"}, "mappings": {}}),
             ),
-            (index(&taken), json!({"settings": {}, "mappings": {}})),
         ];
         let refused = target.refusals(&bodies).unwrap();
         let words: Vec<String> = refused
@@ -487,13 +500,14 @@ fn a_target_says_beforehand_what_it_does_not_know_or_would_refuse() {
             .map(|(key, words)| format!("{}: {words}", key.name))
             .collect();
         assert_eq!(refused.len(), 3, "{words:#?}");
+        let alone = words.iter().find(|it| it.starts_with(&scope.name("alone")));
+        assert!(
+            alone.is_some_and(|it| it.contains("analyzer [own]")),
+            "{words:#?}"
+        );
         let text = words.join("\n");
         assert!(text.contains("No handler for type [murmur9]"), "{text}");
         assert!(text.contains("parsecs"), "{text}");
-        assert!(
-            text.contains(&format!("{taken}: there is an alias of this name")),
-            "{text}"
-        );
         assert!(!text.contains("simulate_template_"), "{text}");
         let nothing = server.get(&format!("/{}*?expand_wildcards=all", scope.name("good")));
         assert_eq!(nothing, json!({}), "nothing was made by asking");

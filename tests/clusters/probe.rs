@@ -41,13 +41,13 @@ fn a_probe_finds_what_no_simulation_tells_and_leaves_nothing() {
     );
     assert_eq!(probes(&target), Vec::<String>::new());
 
-    // The limit is looked at where an index is made, and nowhere else.
+    // The limit is looked at where an index is made, and nowhere else by the server.
     let limit = |shards: serde_json::Value| {
         let settings = json!({"persistent": {"cluster.max_shards_per_node": shards}});
         target.put("/_cluster/settings", &settings);
     };
     limit(json!(1));
-    place.mig(&["plan"]).ends_with(0);
+    place.mig(&["plan"]).ends_with(4).says("MIG344");
     let refused = place.mig(&["plan", "--probe"]).ends_with(4);
     assert!(refused.out.contains("MIG089"), "{}", refused.out);
     assert!(

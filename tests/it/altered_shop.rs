@@ -8,8 +8,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mig::clients::objects::DirectoryStore;
-use mig::engines::snapshot::{Repository, Snapshot};
-use serde_json::{Value, json};
+use mig::engines::snapshot::{GlobalMetadata, Repository, Snapshot};
+use serde_json::{Map, Value, json};
 
 use super::support::fixture;
 
@@ -134,8 +134,13 @@ impl AlteredShop {
         let found = self.snapshot.index_metadata(INDEX).unwrap();
         let mut all = found.settings.clone();
         all.extend(settings.as_object().unwrap().clone());
+        self.index(&all, mappings, &json!({}));
+    }
+
+    fn index(&self, settings: &Map<String, Value>, mappings: &Value, aliases: &Value) {
+        let found = self.snapshot.index_metadata(INDEX).unwrap();
         let body = json!({INDEX: {
-            "state": "open", "settings": all, "mappings": [mappings], "aliases": {},
+            "state": "open", "settings": settings, "mappings": [mappings], "aliases": aliases,
             "routing_num_shards": found.routing_num_shards, "primary_terms": found.primary_terms,
         }});
         let blob = fs::read_dir(self.folder())
@@ -144,6 +149,26 @@ impl AlteredShop {
             .find(|path| path.extension().is_some())
             .unwrap();
         fs::write(blob, dat("index-metadata", &body)).unwrap();
+    }
+
+    /// The metadata of the index with these aliases.
+    pub(crate) fn aliases(&self, aliases: &Value) {
+        let found = self.snapshot.index_metadata(INDEX).unwrap();
+        let mapping = json!({"_doc": found.mapping()});
+        self.index(&found.settings, &mapping, aliases);
+    }
+
+    /// The templates of the snapshot changed; what else the cluster had is not in it any more.
+    pub(crate) fn templates(&self, change: impl FnOnce(&mut GlobalMetadata)) {
+        let mut global = self.snapshot.global_metadata().unwrap();
+        change(&mut global);
+        let body = json!({"meta-data": {
+            "templates": global.templates,
+            "index_template": {"index_template": global.index_templates},
+            "component_template": {"component_template": global.component_templates},
+        }});
+        let blob = self.root.join(format!("meta-{}.dat", self.snapshot.uuid()));
+        fs::write(blob, dat("metadata", &body)).unwrap();
     }
 
     /// The index is mounted from a snapshot of the same repository.

@@ -51,6 +51,14 @@ fn altered(change: impl FnOnce(&AlteredShop)) -> Ran {
     place.mig(&["plan"])
 }
 
+/// The same without documents.
+fn altered_metadata(change: impl FnOnce(&AlteredShop)) -> Ran {
+    let place = Place::with(META);
+    change(&AlteredShop::at(&place.path("snapshots")));
+    write_plan(&place, META);
+    place.mig(&["plan"])
+}
+
 /// The index of the shop that has no documents, which makes it quick to work with.
 fn change_drafts(place: &Place) {
     let path = place.path("out/indices/drafts/index.json");
@@ -79,23 +87,59 @@ fn with_changed_drafts(decide: &str) -> Ran {
     place.mig(&["plan"])
 }
 
-/// A server with nothing in it that refuses every mapping, as one without a plugin does. Ends with the tests.
-struct Refusing(SocketAddr);
+/// What a server answers to a path.
+type Answers = fn(&str) -> (u16, &'static str);
 
-impl Refusing {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                std::thread::spawn(move || answer_all(connection.unwrap()));
-            }
-        });
-        Self(address)
+/// A server with nothing in it. Ends with the tests.
+fn server(answers: Answers) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            std::thread::spawn(move || answer_all(connection.unwrap(), answers));
+        }
+    });
+    address
+}
+
+/// Refuses every mapping, as one without a plugin does.
+fn refusing(path: &str) -> (u16, &'static str) {
+    if path.ends_with("_simulate") {
+        let words = r#"{"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "No handler for type [text] declared on field [title]"}}"#;
+        return (400, words);
+    }
+    empty(path)
+}
+
+/// Takes two shards, and one that is open.
+fn full(path: &str) -> (u16, &'static str) {
+    if path.starts_with("/_cluster/settings") {
+        return (
+            200,
+            r#"{"persistent": {"cluster": {"max_shards_per_node": "2"}}}"#,
+        );
+    }
+    if path.starts_with("/_cluster/health") {
+        return (200, r#"{"number_of_data_nodes": 1}"#);
+    }
+    if path.starts_with("/_cat/indices") {
+        return (200, r#"[{"status": "open", "pri": "1", "rep": "0"}]"#);
+    }
+    empty(path)
+}
+
+fn empty(path: &str) -> (u16, &'static str) {
+    if path == "/" {
+        let about = r#"{"cluster_uuid": "u", "cluster_name": "c", "version": {"distribution": "opensearch", "number": "2.19.1"}}"#;
+        (200, about)
+    } else if path.contains("_working_state") {
+        (404, "{}")
+    } else {
+        (200, "{}")
     }
 }
 
-fn answer_all(mut connection: TcpStream) {
+fn answer_all(mut connection: TcpStream, answers: Answers) {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     let mut first = String::new();
     while reader.read_line(&mut first).unwrap_or(0) > 0 {
@@ -111,18 +155,7 @@ fn answer_all(mut connection: TcpStream) {
             }
         }
         std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).unwrap();
-        let path = first.split(' ').nth(1).unwrap();
-        let (status, body) = if path == "/" {
-            let about = r#"{"cluster_uuid": "u", "cluster_name": "c", "version": {"distribution": "opensearch", "number": "2.19.1"}}"#;
-            (200, about)
-        } else if path.ends_with("_simulate") {
-            let words = r#"{"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "No handler for type [text] declared on field [title]"}}"#;
-            (400, words)
-        } else if path.contains("_working_state") {
-            (404, "{}")
-        } else {
-            (200, "{}")
-        };
+        let (status, body) = answers(first.split(' ').nth(1).unwrap());
         write!(
             connection,
             "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -131,6 +164,23 @@ fn answer_all(mut connection: TcpStream) {
         .unwrap();
         first.clear();
     }
+}
+
+/// The index without documents to a server.
+fn to_server(answers: Answers) -> Ran {
+    let address = server(answers);
+    let place = place(META);
+    let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let only = META.replace(
+        "to: os }",
+        "to: os, include: { indices: [drafts], aliases: none, templates: none, component-templates: none } }",
+    );
+    let plan = plan.replace(META, &only).replace(
+        "directory: out, as: \"2.19\"",
+        &format!("endpoint: \"http://{address}\""),
+    );
+    fs::write(place.path("plan.yaml"), plan).unwrap();
+    place.mig(&["plan"])
 }
 
 /// A plan over the snapshot that a real server took.
@@ -252,21 +302,7 @@ fn scene(code: &str) -> Ran {
                 .ends_with(0);
             place.mig(&["plan"])
         }
-        "MIG089" => {
-            let server = Refusing::start();
-            let place = place(META);
-            let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
-            let only = META.replace(
-                "to: os }",
-                "to: os, include: { indices: [drafts], aliases: none, templates: none, component-templates: none } }",
-            );
-            let plan = plan.replace(META, &only).replace(
-                "directory: out, as: \"2.19\"",
-                &format!("endpoint: \"http://{}\"", server.0),
-            );
-            fs::write(place.path("plan.yaml"), plan).unwrap();
-            place.mig(&["plan"])
-        }
+        "MIG089" => to_server(refusing),
         "MIG090" => altered(AlteredShop::shallow),
         "MIG091" => altered(AlteredShop::mounted),
         "MIG092" => altered(AlteredShop::masked),
@@ -310,6 +346,38 @@ fn scene(code: &str) -> Ran {
             place.mig(&["plan"])
         }
         "MIG331" => routed(),
+        "MIG340" => {
+            let place = place(META);
+            fs::create_dir_all(place.path("out/aliases")).unwrap();
+            place.apply().ends_with(0);
+            fs::remove_dir_all(place.path("out/indices/drafts")).unwrap();
+            fs::write(
+                place.path("out/aliases/drafts.json"),
+                json!({"indices": {"customers": {}}}).to_string(),
+            )
+            .unwrap();
+            place.mig(&["plan"])
+        }
+        "MIG341" => altered_metadata(|shop| {
+            shop.templates(|global| {
+                let all = &mut global.index_templates;
+                all.clear();
+                all.insert(
+                    "a".into(),
+                    json!({"index_patterns": ["logs-*"], "priority": 7}),
+                );
+                all.insert(
+                    "b".into(),
+                    json!({"index_patterns": ["*-app", "x*"], "priority": 7}),
+                );
+            });
+        }),
+        "MIG342" => altered_metadata(|shop| shop.aliases(&json!({"files:old": {}}))),
+        "MIG343" => altered_metadata(|shop| {
+            let vector = json!({"properties": {"v": {"type": "knn_vector", "dimension": 20_000}}});
+            shop.metadata(&json!({}), &vector);
+        }),
+        "MIG344" => to_server(full),
         other => panic!("{other} has no scene"),
     }
 }
@@ -336,7 +404,10 @@ fn said(ran: &Ran) -> String {
 
 #[test]
 fn each_code_of_planning_says_exactly_this() {
-    let rows = codes::planning::ROWS.iter().chain(codes::documents::ROWS);
+    let rows = codes::planning::ROWS.iter();
+    let rows = rows
+        .chain(codes::documents::ROWS)
+        .chain(codes::objects::ROWS);
     let rows = rows.map(|row| row.code.to_string());
     // Those of transforms are the loader's: `plan` has them.
     let rows = rows.filter(|code| !code.starts_with("MIG30"));

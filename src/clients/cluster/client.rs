@@ -130,6 +130,20 @@ impl ClusterClient {
         }
     }
 
+    /// As [`Self::json`], for mappings and the like, which may be nested deeper than is read.
+    pub fn metadata(&self, request: Request) -> Result<Value, ClusterError> {
+        self.send(request)?.metadata()
+    }
+
+    /// As [`Self::metadata`]; `None` where the server says 404.
+    pub fn found_metadata(&self, request: Request) -> Result<Option<Value>, ClusterError> {
+        match self.metadata(request) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// As [`Self::send`], on the runtime.
     pub async fn send_async(&self, request: Request) -> Result<Response, ClusterError> {
         let inner = &self.inner;

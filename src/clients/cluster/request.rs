@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::error::ClusterError;
 use super::words;
+use crate::base::cut;
 
 /// The methods that clusters are called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,10 +184,19 @@ pub struct Response {
 impl Response {
     /// The body as JSON.
     pub fn json(&self) -> Result<Value, ClusterError> {
-        serde_json::from_slice(&self.body).map_err(|error| ClusterError::Unreadable {
+        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The body as JSON of metadata: what is nested too deep is marked as [`cut`](cut::CUT).
+    pub fn metadata(&self) -> Result<Value, ClusterError> {
+        cut::parse(&self.body).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> ClusterError {
+        ClusterError::Unreadable {
             location: self.location.clone(),
             call: self.call.clone(),
-            reason: words::not_json(&self.body, &error),
-        })
+            reason: words::not_json(&self.body, error),
+        }
     }
 }

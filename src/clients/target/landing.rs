@@ -21,7 +21,7 @@ use super::{
 };
 use crate::base::Fingerprint;
 use crate::base::version::ProductVersion;
-use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
+use crate::diff::observation::{ObjectKey, ObjectKind, ShardRoom, TargetIndexFacts};
 
 /// Between the name of a later generation and the key of its partition.
 const BEYOND: char = '/';
@@ -164,6 +164,10 @@ impl Target for Landed {
         objects: &[(ObjectKey, Value)],
     ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
         self.inner.refusals(objects)
+    }
+
+    fn shard_room(&self) -> Result<Option<ShardRoom>, TargetError> {
+        self.inner.shard_room()
     }
 
     fn put(&self, key: &ObjectKey, body: &Value) -> Result<(), TargetError> {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::version::ProductVersion;
-use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
+use crate::diff::observation::{ObjectKey, ObjectKind, ShardRoom, TargetIndexFacts};
 
 pub use batch::{Batch, BatchDocument};
 pub use cluster::ClusterTarget;
@@ -77,6 +77,11 @@ pub trait Target: Send + Sync {
         _objects: &[(ObjectKey, Value)],
     ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
         Ok(Vec::new())
+    }
+
+    /// How many shards it takes, where it limits them and tells. Changes nothing.
+    fn shard_room(&self) -> Result<Option<ShardRoom>, TargetError> {
+        Ok(None)
     }
 
     /// Makes an index for each kind of body and removes it again, to see what it would refuse. Each name is announced

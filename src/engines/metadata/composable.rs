@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::base::glob::{covers, meet};
 use crate::base::settings::normal_settings;
 
 /// Under which a body names the legacy templates that it was made of; a rule takes it out.
@@ -195,52 +196,6 @@ fn merge_named(list: &mut Vec<Value>, said: Value) {
     }
 }
 
-/// Whether every name that `special` matches is matched by `general`; `*` stands for any run of characters.
-fn covers(general: &str, special: &str) -> bool {
-    let (general, special) = (general.as_bytes(), special.as_bytes());
-    // As a match of a text in which `*` is a character that only `*` matches.
-    let mut reached = vec![false; special.len() + 1];
-    reached[0] = true;
-    for byte in general {
-        let mut next = vec![false; special.len() + 1];
-        if *byte == b'*' {
-            let mut any = false;
-            for (at, before) in reached.iter().enumerate() {
-                any |= *before;
-                next[at] = any;
-            }
-        } else {
-            for at in 0..special.len() {
-                next[at + 1] = reached[at] && special[at] == *byte;
-            }
-        }
-        reached = next;
-    }
-    reached[special.len()]
-}
-
-/// Whether some name is matched by both.
-fn meet(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    // From the ends: whether what is left of both matches a common text.
-    let mut below = vec![false; right.len() + 1];
-    for i in (0..=left.len()).rev() {
-        let mut row = vec![false; right.len() + 1];
-        for j in (0..=right.len()).rev() {
-            let (one, other) = (left.get(i), right.get(j));
-            row[j] = match (one, other) {
-                (None, None) => true,
-                (Some(b'*'), _) => below[j] || (j < right.len() && row[j + 1]),
-                (_, Some(b'*')) => row[j + 1] || (i < left.len() && below[j]),
-                (Some(one), Some(other)) => one == other && below[j + 1],
-                _ => false,
-            };
-        }
-        below = row;
-    }
-    below[0]
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -249,31 +204,6 @@ mod tests {
     use crate::base::version::{Product, ProductVersion, Version};
     use crate::diff::observation::{ObjectKey, ObjectKind};
     use crate::engines::metadata::{Versions, translate};
-
-    #[test]
-    fn patterns_cover_and_meet() {
-        for (general, special, expected) in [
-            ("*", "logs-*", true),
-            ("logs-*", "logs-app-*", true),
-            ("logs-*", "logs-1", true),
-            ("logs-app-*", "logs-*", false),
-            ("*-1", "logs-*", false),
-            ("l*s", "l*s", true),
-        ] {
-            assert_eq!(covers(general, special), expected, "{general} {special}");
-        }
-        for (left, right, expected) in [
-            ("logs-*", "*-app", true),
-            ("logs-*", "metrics-*", false),
-            ("a*b", "ab", true),
-            ("a*b", "a", false),
-            ("logs", "logs", true),
-            ("logs", "log", false),
-        ] {
-            assert_eq!(meet(left, right), expected, "{left} {right}");
-            assert_eq!(meet(right, left), expected, "{right} {left}");
-        }
-    }
 
     fn all(legacy: &[(&str, Value)], others: &[(&str, Value)]) -> Vec<(String, Value)> {
         let legacy: Vec<(&str, &Value)> = legacy.iter().map(|(name, body)| (*name, body)).collect();

@@ -190,7 +190,7 @@ pub(super) fn inflate(blob: &str, deflated: &[u8], offset: u64) -> Result<Vec<u8
 
 fn decode_body(body: &[u8]) -> Result<Content, super::error::DecodeError> {
     if body.starts_with(smile::MAGIC) {
-        return smile::decode(body);
+        return smile::decode_metadata(body);
     }
     if body.trim_ascii_start().first() == Some(&b'{') {
         return json::decode(body);

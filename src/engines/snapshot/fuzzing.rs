@@ -38,6 +38,7 @@ fn written(content: &Content) {
 
 /// A SMILE document, and the same bytes as a `_source`.
 pub fn smile(data: &[u8]) {
+    drop(smile::decode_metadata(data));
     if let Ok(content) = smile::decode(data) {
         written(&content);
     }

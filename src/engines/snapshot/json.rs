@@ -2,10 +2,11 @@
 
 use super::content::Content;
 use super::error::DecodeError;
+use crate::base::cut;
 
-/// Decodes one JSON text. The depth is bounded by `serde_json` (128).
+/// Decodes one JSON text. What lies below [`cut::LEVELS`] levels is marked as cut.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Content, DecodeError> {
-    serde_json::from_slice(bytes)
+    cut::parse(bytes)
         .map(Content::from_json)
         .map_err(|error| DecodeError::new(offset_of(bytes, &error), error.to_string()))
 }

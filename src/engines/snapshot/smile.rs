@@ -12,6 +12,7 @@ use super::content::Content;
 use super::error::DecodeError;
 use super::limits::{MAX_BIG_NUMBER_BYTES, MAX_DEPTH};
 use super::numbers::{decimal_of_signed, scaled};
+use crate::base::cut;
 
 /// The first bytes of every SMILE document.
 pub const MAGIC: &[u8] = b":)\n";
@@ -24,6 +25,15 @@ const SHARED_TEXT_BYTES: usize = 64;
 
 /// Decodes one document; bytes after its end (an end-of-content mark, padding) are not looked at.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Content, DecodeError> {
+    decode_to(bytes, None)
+}
+
+/// As [`decode`], of metadata: what lies below [`cut::LEVELS`] levels is marked as cut. Never for a document.
+pub(crate) fn decode_metadata(bytes: &[u8]) -> Result<Content, DecodeError> {
+    decode_to(bytes, Some(cut::LEVELS))
+}
+
+fn decode_to(bytes: &[u8], cut_below: Option<usize>) -> Result<Content, DecodeError> {
     let mut cursor = Cursor::new(bytes);
     if cursor.take(MAGIC.len())? != MAGIC {
         return Err(DecodeError::new(0, "no SMILE header"));
@@ -37,6 +47,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Content, DecodeError> {
         names: (flags & 1 != 0).then(Vec::new),
         values: (flags & 2 != 0).then(Vec::new),
         budget: Budget::default(),
+        cut_below,
     };
     decoder.value(0)
 }
@@ -47,6 +58,8 @@ struct Decoder<'a> {
     names: Option<Vec<String>>,
     values: Option<Vec<String>>,
     budget: Budget,
+    /// Levels below which values are skipped and marked.
+    cut_below: Option<usize>,
 }
 
 impl Decoder<'_> {
@@ -83,6 +96,10 @@ impl Decoder<'_> {
                 self.shared_value(usize::from(token & 3) << 8 | usize::from(low))
                     .map(Content::Text)
             }
+            0xf8 | 0xfa if self.cut_below.is_some_and(|levels| depth >= levels) => {
+                self.skip(token == 0xfa)?;
+                Ok(Content::Text(cut::CUT.to_owned()))
+            }
             0xf8 => self.array(depth + 1),
             0xfa => self.object(depth + 1),
             0xfd => {
@@ -96,6 +113,34 @@ impl Decoder<'_> {
                 format!("0x{token:02x} begins no SMILE value"),
             )),
         }
+    }
+
+    /// Reads on to the end of an object or a list that is begun, without a frame for each level.
+    fn skip(&mut self, is_object: bool) -> Result<(), DecodeError> {
+        let mut open = vec![is_object];
+        while let Some(is_object) = open.last() {
+            if *is_object {
+                if self.name()?.is_none() {
+                    open.pop();
+                    continue;
+                }
+            } else if self.cursor.peek() == Some(0xf9) {
+                self.cursor.u8()?;
+                open.pop();
+                continue;
+            }
+            match self.cursor.peek() {
+                Some(begin @ (0xf8 | 0xfa)) => {
+                    let at = self.cursor.position();
+                    self.budget.spend(0, at)?;
+                    self.cursor.u8()?;
+                    open.push(begin == 0xfa);
+                }
+                // A value without levels.
+                _ => drop(self.value(0)?),
+            }
+        }
+        Ok(())
     }
 
     fn deeper(&self, depth: usize) -> Result<(), DecodeError> {

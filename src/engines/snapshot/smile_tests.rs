@@ -176,3 +176,35 @@ proptest! {
         drop(decode(&[&b":)\n\x07"[..], &body].concat()));
     }
 }
+
+/// Objects and lists in turn, each within the one before, and a text behind the outermost.
+#[test]
+fn metadata_that_is_nested_too_deep_is_marked_and_a_document_refused() {
+    let nested = |levels: usize| {
+        let mut bytes = b":)\n\x00".to_vec();
+        bytes.extend(b"\xfa\x80d");
+        for level in 1..levels {
+            bytes.extend_from_slice(if level % 2 == 0 {
+                b"\xfa\x80a"
+            } else {
+                b"\xf8"
+            });
+        }
+        bytes.push(0x21);
+        for level in (1..levels).rev() {
+            bytes.push(if level % 2 == 0 { 0xfb } else { 0xf9 });
+        }
+        bytes.extend(b"\x80e\x40x\xfb");
+        bytes
+    };
+    for levels in [2, cut::LEVELS, cut::LEVELS + 1, cut::LEVELS + 2, 5_000] {
+        let found = decode_metadata(&nested(levels)).unwrap();
+        assert_eq!(found.get("e"), Some(&Content::Text("x".into())), "{levels}");
+        let mut out = Vec::new();
+        found.write_json(&mut out);
+        let is_cut = String::from_utf8(out).unwrap().contains(cut::CUT);
+        assert_eq!(is_cut, levels > cut::LEVELS, "{levels}");
+    }
+    assert!(decode(&nested(MAX_DEPTH)).is_ok());
+    assert!(decode(&nested(MAX_DEPTH + 1)).is_err());
+}

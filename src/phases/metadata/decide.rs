@@ -7,26 +7,20 @@ use serde_json::Value;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::{streams, types};
-use super::{Desired, desired, references, spec};
-use crate::base::units::human_count;
-use crate::diff::change::{Action, Edit, Effect, Estimate, Item, PhaseChange, Undo};
-use crate::diff::observation::{
-    MetadataObservation, ObjectKey, ObjectKind, Observation, ProbeFacts,
+use super::super::streams;
+use super::questions::{
+    BAD_ANSWER, lacking, leave_out, no_room, not_taken, types_question, unknown_answers,
+    unused_types,
 };
-use crate::engines::mapping_types::{Conflict, Problem, ProblemKind};
+use super::summary::{counts, effects, evidence, objects, probed};
+use super::{Desired, desired, references, spec};
+use crate::diff::change::{Action, Edit, Estimate, Item, PhaseChange, Undo};
+use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::{differences, held_back};
-use crate::plan::codes::documents::{FIELDS_CONFLICT, TYPES_UNFIT};
 use crate::plan::model::{DataStreams, MetadataSpec};
-use crate::plan::selector::Selector;
 
 /// An object that is on the target and differs.
 const DIFFERS: &str = "MIG081";
-/// An answer that is none.
-const BAD_ANSWER: &str = "MIG082";
-
-/// An object that others name and that will not be there.
-const NOT_THERE: &str = "MIG098";
 /// An object that the target would refuse.
 const REFUSED: &str = "MIG089";
 
@@ -76,6 +70,13 @@ pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fa
         return Fate::Ask(types_question(wanted, problem));
     }
     let fate = fate_if_taken(spec, seen, wanted);
+    if !wanted.findings.is_empty() {
+        let is_there = seen.there.contains_key(&wanted.key);
+        let kept = is_there && answer(spec, &wanted.key) == Some(KEEP);
+        if !kept {
+            return Fate::Ask(not_taken(wanted, is_there));
+        }
+    }
     let Some(words) = seen.refused.get(&wanted.key) else {
         return fate;
     };
@@ -96,60 +97,22 @@ pub(super) fn fate(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fa
     Fate::Ask(item)
 }
 
-/// What stands against taking the mapping types of an index as the plan says, or that it says nothing.
-fn types_question(wanted: &Desired, problem: &Problem) -> Item {
-    let (object, name) = (wanted.key.kind.as_str(), wanted.key.name.as_str());
-    let question = match problem.kind {
-        ProblemKind::Undecided => {
-            format!("{object} {name}: {}. How are they taken?", problem.what)
-        }
-        _ => format!(
-            "{object} {name}: {}. What is to become of it?",
-            problem.what
-        ),
-    };
-    let mut answers = problem.answers.clone();
-    answers.push(leave_out(&wanted.key));
-    let code = types::code(problem).to_string();
-    let mut item = common::question(object, name, &code, question, answers);
-    item.edits = problem.conflicts.iter().map(contradiction).collect();
-    item
-}
-
-/// Two definitions of one field, as an edit from the one to the other.
-fn contradiction(conflict: &Conflict) -> Edit {
-    Edit {
-        path: conflict.path.clone(),
-        before: conflict.right.1.clone(),
-        after: conflict.left.1.clone(),
-        rule: Some(FIELDS_CONFLICT.to_string()),
-        why: format!(
-            "the first is of type {}, the second of type {}",
-            conflict.right.0, conflict.left.0
-        ),
-        lossy: true,
-    }
-}
-
-/// How an object is left out.
-fn leave_out(key: &ObjectKey) -> String {
-    format!(
-        "include: {{ {}: [\"*\", \"!{}\"] }}",
-        section(key.kind),
-        key.name
-    )
-}
-
 /// Settings of a cluster that has no value for them are added; what else it has stays.
 pub(super) fn only_adds(key: &ObjectKey, edits: &[Edit]) -> bool {
     key.kind == ObjectKind::ClusterSettings && edits.iter().all(|edit| edit.before.is_none())
+}
+
+/// What the plan answers about an object.
+fn answer<'a>(spec: &'a MetadataSpec, key: &ObjectKey) -> Option<&'a str> {
+    let label = format!("{} {}", key.kind.as_str(), key.name);
+    spec.decide.get(&label).map(|answer| answer.value.as_str())
 }
 
 fn fate_if_taken(spec: &MetadataSpec, seen: &Seen<'_>, wanted: &Desired) -> Fate {
     let object = wanted.key.kind.as_str();
     let name = wanted.key.name.as_str();
     let key = format!("{object} {name}");
-    let answer = spec.decide.get(&key).map(|answer| answer.value.as_str());
+    let answer = answer(spec, &wanted.key);
     if let Some(found) = seen.there.get(&wanted.key) {
         let edits = differences(wanted.key.kind, &wanted.body, found);
         if edits.is_empty() {
@@ -209,20 +172,6 @@ fn unless_denied(wanted: &Desired, answer: Option<&str>) -> Fate {
     Fate::Create
 }
 
-fn section(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Index | ObjectKind::DataStream => "indices",
-        ObjectKind::ComponentTemplate => "component-templates",
-        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => "templates",
-        ObjectKind::Alias => "aliases",
-        ObjectKind::ClusterSettings => "cluster-settings",
-        ObjectKind::Script => "scripts",
-        ObjectKind::IngestPipeline | ObjectKind::SearchPipeline => "pipelines",
-        ObjectKind::LifecyclePolicy | ObjectKind::SnapshotPolicy => "policies",
-        ObjectKind::Role | ObjectKind::RoleMapping => "security",
-    }
-}
-
 pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let (Observation::Metadata(observed), Ok(spec)) = (cx.observation, spec(cx.phase)) else {
         return mismatch(cx);
@@ -256,6 +205,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             .iter()
             .filter_map(|(key, by)| lacking(spec, key, by)),
     );
+    items.extend(no_room(spec, observed, &wanted, &items));
     let awaited = awaited(cx, spec, observed, &wanted);
     let title = format!("{} → {}", counts(&wanted, &awaited), spec.to.value);
     items.extend(awaited);
@@ -337,18 +287,6 @@ fn awaited(
     items
 }
 
-fn probed(spec: &MetadataSpec, facts: ProbeFacts) -> String {
-    let left = match facts.not_probed {
-        0 => String::new(),
-        left => format!("; {} not probed, there were too many kinds", objects(left)),
-    };
-    format!(
-        "probed: {} made on {} for a moment and removed again{left}",
-        common::indices(facts.made),
-        spec.to.value
-    )
-}
-
 fn created(object: &Desired) -> Item {
     let mut notes = Vec::new();
     let waiting = held_back(&object.body).len();
@@ -395,234 +333,4 @@ fn missing(
         .filter(|object| !matches!(fate(spec, seen, object), Fate::Equal));
     let to_make = to_make.map(|object| (&object.key, &object.body));
     references::missing(to_make, &there)
-}
-
-/// The question about an object that others name and that will not be there; `None` where it is answered.
-fn lacking(spec: &MetadataSpec, key: &ObjectKey, by: &[String]) -> Option<Item> {
-    let (object, name) = (key.kind.as_str(), key.name.as_str());
-    let label = format!("{object} {name}");
-    let answer = spec.decide.get(&label).map(|answer| answer.value.as_str());
-    if answer == Some(ACCEPT) {
-        return None;
-    }
-    let by: Vec<&str> = by.iter().map(String::as_str).collect();
-    let question = format!(
-        "{label} is named by {}, and is neither moved nor on {}. Is that accepted?",
-        common::few(&by),
-        spec.to.value
-    );
-    let answers = vec![
-        format!("include: {{ {}: [\"{name}\", …] }}", section(key.kind)),
-        format!("decide: {{ \"{label}\": {ACCEPT} }}"),
-    ];
-    Some(common::question(object, name, NOT_THERE, question, answers))
-}
-
-/// An answer to a question that nobody asks is a typing error more often than not.
-fn unknown_answers<'a>(
-    spec: &'a MetadataSpec,
-    wanted: &'a [Desired],
-    missing: &'a BTreeMap<ObjectKey, Vec<String>>,
-) -> impl Iterator<Item = Item> + 'a {
-    spec.decide.iter().filter_map(|(key, answer)| {
-        let mut named = wanted
-            .iter()
-            .map(|object| &object.key)
-            .chain(missing.keys());
-        let known = named.any(|object| *key == format!("{} {}", object.kind.as_str(), object.name));
-        let valid = [KEEP, REPLACE, ACCEPT].contains(&answer.value.as_str());
-        if known && valid {
-            return None;
-        }
-        let question = if known {
-            format!("`{}` is no answer for {key}", answer.value)
-        } else {
-            format!("`decide:` names {key}, which is not among what is moved")
-        };
-        Some(common::question(
-            "answer",
-            key.clone(),
-            BAD_ANSWER,
-            question,
-            vec![format!(
-                "decide: {{ \"{key}\": {KEEP} }}   # or {REPLACE}, {ACCEPT}"
-            )],
-        ))
-    })
-}
-
-/// A rule for types of an index that is not among what is moved is a typing error more often than not.
-fn unused_types<'a>(
-    spec: &'a MetadataSpec,
-    observed: &'a MetadataObservation,
-) -> impl Iterator<Item = Item> + 'a {
-    // While there is nothing to look at, nothing can be missed.
-    let some = !observed.source_objects.is_empty();
-    let keys = spec.types.keys().filter(move |_| some);
-    keys.filter_map(|key| {
-        let selector = Selector::parse(&[key]).ok()?;
-        let mut indices = observed.source_objects.iter();
-        let used = indices.any(|(object, _)| {
-            object.kind == ObjectKind::Index
-                && selector.matches(&object.name)
-                && spec.include.indices.matches(&object.name)
-        });
-        (!used).then(|| {
-            common::question(
-                "types",
-                key.clone(),
-                &TYPES_UNFIT.to_string(),
-                format!("`types` has a rule for `{key}`, and no index of that name is moved. Which is meant?"),
-                vec!["# take it out of `types`, or write the name of an index that is moved".to_owned()],
-            )
-        })
-    })
-}
-
-/// `11 indices, 2 templates`; with those that are not there yet.
-fn counts(wanted: &[Desired], awaited: &[Item]) -> String {
-    let kinds = [
-        (ObjectKind::Index, "index", "indices"),
-        (ObjectKind::DataStream, "data stream", "data streams"),
-        (
-            ObjectKind::LegacyTemplate,
-            "legacy template",
-            "legacy templates",
-        ),
-        (
-            ObjectKind::IndexTemplate,
-            "index template",
-            "index templates",
-        ),
-        (
-            ObjectKind::ComponentTemplate,
-            "component template",
-            "component templates",
-        ),
-        (ObjectKind::Alias, "alias", "aliases"),
-        (ObjectKind::IngestPipeline, "pipeline", "pipelines"),
-        (
-            ObjectKind::SearchPipeline,
-            "search pipeline",
-            "search pipelines",
-        ),
-        (ObjectKind::Script, "script", "scripts"),
-        (
-            ObjectKind::LifecyclePolicy,
-            "lifecycle policy",
-            "lifecycle policies",
-        ),
-        (
-            ObjectKind::SnapshotPolicy,
-            "snapshot policy",
-            "snapshot policies",
-        ),
-        (ObjectKind::Role, "role", "roles"),
-        (ObjectKind::RoleMapping, "role mapping", "role mappings"),
-        (
-            ObjectKind::ClusterSettings,
-            "set of cluster settings",
-            "sets of cluster settings",
-        ),
-    ];
-    let parts: Vec<String> = kinds
-        .into_iter()
-        .filter_map(|(kind, one, many)| {
-            let count = wanted
-                .iter()
-                .filter(|object| object.key.kind == kind)
-                .count()
-                + awaited
-                    .iter()
-                    .filter(|item| item.object == kind.as_str())
-                    .count();
-            let noun = if count == 1 { one } else { many };
-            (count > 0).then(|| format!("{} {noun}", human_count(count as u64)))
-        })
-        .collect();
-    if parts.is_empty() {
-        "nothing".into()
-    } else {
-        parts.join(", ")
-    }
-}
-
-fn objects(count: usize) -> String {
-    crate::base::units::plural(count as u64, "object")
-}
-
-fn effects(spec: &MetadataSpec, items: &[Item]) -> Vec<Effect> {
-    let on = spec.to.value.clone();
-    let mut effects = Vec::new();
-    let created = |object: &str| {
-        items
-            .iter()
-            .filter(|item| item.action == Action::Create && item.object == object)
-            .count()
-    };
-    let made = created("index");
-    if made > 0 {
-        effects.push(Effect {
-            on: on.clone(),
-            text: format!("creates {}", common::indices(made)),
-            destroys: false,
-        });
-    }
-    let others: Vec<&str> = items
-        .iter()
-        .filter(|item| item.action == Action::Create)
-        .filter(|item| item.object != "index" && item.object != "data stream")
-        .map(|item| item.object.as_str())
-        .collect();
-    let streams = created("data stream");
-    if streams > 0 {
-        effects.push(Effect {
-            on: on.clone(),
-            text: format!(
-                "creates {}",
-                crate::base::units::plural(streams as u64, "data stream")
-            ),
-            destroys: false,
-        });
-    }
-    if !others.is_empty() {
-        let count = human_count(others.len() as u64);
-        let of_indices = |object: &&str| object.ends_with("template") || **object == *"alias";
-        effects.push(Effect {
-            on: on.clone(),
-            text: match (others.iter().all(of_indices), others.as_slice()) {
-                (true, [_]) => "creates 1 template or alias".into(),
-                (true, _) => format!("creates {count} templates and aliases"),
-                (false, [one]) => format!("creates 1 {one}"),
-                (false, _) => format!("creates {count} templates, aliases, pipelines and the like"),
-            },
-            destroys: false,
-        });
-    }
-    let replaced: Vec<&str> = items
-        .iter()
-        .filter(|item| item.action == Action::Replace)
-        .map(|item| item.name.as_str())
-        .collect();
-    if !replaced.is_empty() {
-        effects.push(Effect {
-            on,
-            text: format!("replaces {}", common::few(&replaced)),
-            destroys: true,
-        });
-    }
-    effects
-}
-
-fn evidence(spec: &MetadataSpec, equal: &[&Desired]) -> Vec<String> {
-    let identity: Vec<_> = equal
-        .iter()
-        .map(|object| (&object.key, &object.body))
-        .collect();
-    vec![format!(
-        "{} on {} are equal to the snapshot's after translation (digest {})",
-        objects(equal.len()),
-        spec.to.value,
-        crate::base::Fingerprint::of(&identity).short()
-    )]
 }

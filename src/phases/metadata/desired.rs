@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::findings::{self, Finding};
 use super::global::PERSISTENT;
 use super::streams;
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, Item, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
-use crate::engines::mapping_types::{Chosen, Problem, ProblemKind, choose, rule_for};
+use crate::engines::mapping_types::{Chosen, Problem, choose, rule_for};
 use crate::engines::metadata::{
     Level, Rule, Versions, built_in, system_index, translate, unmovable,
 };
@@ -33,6 +34,8 @@ pub(super) struct Desired {
     pub(super) open: Option<Box<Item>>,
     /// What stands against taking its mapping types as the plan says: it is not made before that is answered.
     pub(super) problems: Vec<Problem>,
+    /// What of it the target could not take.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// What objects are translated by.
@@ -69,6 +72,7 @@ impl Wanting<'_> {
             closed,
             open: None,
             problems: Vec::new(),
+            findings: Vec::new(),
         }
     }
 }
@@ -251,7 +255,7 @@ pub(super) fn desired(
     streams::add(spec, observed, &wanting, &mut wanted, &mut left_out);
     // In the order of kinds, aliases of splits and streams among the others.
     wanted.sort_by(|left, right| left.key.cmp(&right.key));
-    taken_names(&mut wanted);
+    findings::find(spec, observed, &mut wanted);
     if !keeps_templates_out(observed.target) {
         // Otherwise those of the plan would add to its own indices.
         wanted.sort_by_key(|object| object.key.kind == ObjectKind::LegacyTemplate);
@@ -387,42 +391,6 @@ fn over_parts(parts: &BTreeMap<&str, Vec<String>>, body: &mut Value) {
                 indices.insert(part.clone(), definition.clone());
             }
         }
-    }
-}
-
-/// Two objects that would have one name on the target: only a split, or data streams as indices, bring that about.
-fn taken_names(wanted: &mut [Desired]) {
-    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-    let named = |kind| matches!(kind, ObjectKind::Index | ObjectKind::Alias);
-    for object in wanted.iter().filter(|it| named(it.key.kind)) {
-        *names.entry(&object.key.name).or_default() += 1;
-    }
-    let taken: HashSet<String> = names
-        .into_iter()
-        .filter(|(_, count)| *count > 1)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    for object in wanted.iter_mut().filter(|it| named(it.key.kind)) {
-        if taken.contains(&object.key.name) {
-            object.problems.push(Problem {
-                kind: ProblemKind::Name,
-                what: format!(
-                    "`{}` would be the name of several indices or aliases on the target",
-                    object.key.name
-                ),
-                answers: vec![answer(object).to_owned()],
-                conflicts: Vec::new(),
-            });
-        }
-    }
-}
-
-/// How an object gets out of another's way.
-fn answer(object: &Desired) -> &'static str {
-    if object.edits.iter().any(streams::renames) {
-        "data-streams: streams   # of the backfill, too"
-    } else {
-        "types: { …: { take: split, name: \"…-{type}\" } }   # another name"
     }
 }
 

@@ -6,11 +6,14 @@
 
 mod decide;
 mod desired;
+mod findings;
 pub(super) mod global;
 mod perform;
+mod questions;
 mod references;
 pub(super) mod source;
 pub(super) mod streams;
+mod summary;
 mod system_index;
 mod undo;
 
@@ -86,7 +89,11 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
     let target_error = |error| common::target_error(&spec.to.value, &error);
     let backing = |(key, body): &&(ObjectKey, Value)| streams::stream_of(key, body).is_some();
     let mut target_templates = Vec::new();
-    if source_objects.iter().any(|object| backing(&object)) {
+    let composable = |(key, _): &&(ObjectKey, Value)| key.kind == ObjectKind::IndexTemplate;
+    if source_objects
+        .iter()
+        .any(|object| backing(&object) || composable(&object))
+    {
         let kind = ObjectKind::IndexTemplate;
         let names = target.list(kind).map_err(target_error)?;
         let keys: Vec<_> = names
@@ -114,8 +121,17 @@ fn look(phase: &Phase, connections: &Connections) -> Result<Observation, PhaseEr
         types,
         not_moved,
         target_has: Vec::new(),
+        target_names: Vec::new(),
+        shard_room: None,
     };
     let mut keys = desired::keys(spec, &observed);
+    let mut on_target = Vec::new();
+    for kind in findings::NAMED {
+        let names = target.list(kind).map_err(target_error)?;
+        on_target.extend(names.into_iter().map(|name| ObjectKey { kind, name }));
+    }
+    observed.target_names =
+        findings::contested(&keys, &observed.source_objects, on_target.into_iter());
     let held: BTreeSet<ObjectKey> = keys.iter().cloned().collect();
     let named: BTreeSet<ObjectKey> = observed
         .source_objects
@@ -166,6 +182,9 @@ fn ask(
         .map(|object| (object.key, object.body))
         .collect();
     observed.refused = target.refusals(&bodies)?;
+    if !bodies.is_empty() {
+        observed.shard_room = target.shard_room()?;
+    }
     Ok(())
 }
 
@@ -208,7 +227,8 @@ fn to_make(spec: &MetadataSpec, observed: &MetadataObservation) -> Vec<Desired> 
     let (wanted, _) = desired(spec, observed);
     wanted
         .into_iter()
-        .filter(|object| object.problems.is_empty() && !seen.has(object))
+        .filter(|object| object.problems.is_empty() && object.findings.is_empty())
+        .filter(|object| !seen.has(object))
         .collect()
 }
 

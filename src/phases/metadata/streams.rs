@@ -257,6 +257,7 @@ fn as_stream(
         closed: false,
         open: None,
         problems: Vec::new(),
+        findings: Vec::new(),
     };
     let mut generations = Vec::new();
     let mut waiting = Map::new();
@@ -451,6 +452,8 @@ mod tests {
             target_templates: Vec::new(),
             not_moved: Vec::new(),
             target_has: Vec::new(),
+            target_names: Vec::new(),
+            shard_room: None,
             probed: None,
             types: BTreeMap::new(),
         }

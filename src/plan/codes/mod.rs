@@ -2,12 +2,13 @@
 //!
 //! A code is never given another meaning. Ranges: 001–039 the language (`language`), 040–059 order and invariants
 //! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`), 300–339 documents on their way
-//! (`documents`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
+//! (`documents`), 340–359 objects that a target can't take (`objects`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
 
 pub mod documents;
 pub mod graph;
 pub mod language;
 pub mod lints;
+pub mod objects;
 pub mod planning;
 
 use std::fmt;
@@ -103,6 +104,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
         lints::ROWS,
         planning::ROWS,
         documents::ROWS,
+        objects::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -143,6 +145,7 @@ mod tests {
             (lints::ROWS, 60..80),
             (planning::ROWS, 80..100),
             (documents::ROWS, 300..340),
+            (objects::ROWS, 340..360),
         ];
         for (rows, range) in ranges {
             for row in rows {

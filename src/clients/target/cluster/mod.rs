@@ -10,6 +10,7 @@
 //! tune      settings that are changed while an index is loaded
 //! patience  how long a target is waited for
 //! stream    data streams: made, rolled over, made anew
+//! room      how many shards it takes
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
 //! ```
@@ -26,6 +27,7 @@ mod objects;
 mod part;
 pub mod patience;
 mod read;
+mod room;
 mod stream;
 pub mod tune;
 pub mod working_state;
@@ -42,7 +44,7 @@ use super::{
 };
 use crate::base::version::ProductVersion;
 use crate::clients::cluster::{About, ClusterClient};
-use crate::diff::observation::{ObjectKey, ObjectKind, TargetIndexFacts};
+use crate::diff::observation::{ObjectKey, ObjectKind, ShardRoom, TargetIndexFacts};
 pub use working_state::{WORKING_STATE, WorkingState};
 
 /// See the module; cheap to clone.
@@ -140,6 +142,10 @@ impl Target for ClusterTarget {
         bodies: &[(ObjectKey, Value)],
     ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
         objects::refusals(self, bodies)
+    }
+
+    fn shard_room(&self) -> Result<Option<ShardRoom>, TargetError> {
+        room::shard_room(self)
     }
 
     fn probe(

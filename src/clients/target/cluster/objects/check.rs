@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::{ClusterTarget, dialect};
-use super::{check_named, guard, refusal};
+use super::{check_named, guard, read, refusal};
 use crate::base::settings::normal_settings;
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
@@ -16,6 +16,11 @@ use crate::diff::observation::{ObjectKey, ObjectKind};
 const PATTERN: &str = "mig-only-asks";
 /// Over how many shards the documents of one routing are spread.
 const PARTITIONS: &str = "index.routing_partition_size";
+/// What they say around the cause of a refusal when they are asked by a template.
+const AROUND: [&str; 2] = [
+    "composable template […] template after composition is invalid: ",
+    "invalid composite mappings for […]: ",
+];
 /// How servers say that they do not know a setting, up to its name.
 const UNKNOWN: &str = "unknown setting [";
 
@@ -67,7 +72,6 @@ pub(in super::super) fn refusals(
     bodies: &[(ObjectKey, Value)],
 ) -> Result<Vec<(ObjectKey, String)>, TargetError> {
     let mut found = Vec::new();
-    found.extend(clashes(target, bodies)?);
     found.extend(check_named::refusals(target, bodies)?);
     if !dialect::has_composable(target.about.version) {
         let composable = |kind| {
@@ -86,23 +90,22 @@ pub(in super::super) fn refusals(
     }
     // Indices of one kind of data are alike more often than not.
     let mut asked: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let parts = Parts::of(target, bodies)?;
     for (key, body) in bodies {
-        let generations = super::super::super::stream::generations(body);
-        let sections: Vec<&Value> = match key.kind {
-            ObjectKind::IndexTemplate | ObjectKind::ComponentTemplate => {
-                body.get("template").into_iter().collect()
+        let sections: Vec<Value> = match key.kind {
+            ObjectKind::IndexTemplate => vec![parts.composed(body)],
+            ObjectKind::ComponentTemplate => {
+                body.get("template").map(section).into_iter().collect()
             }
-            ObjectKind::LegacyTemplate | ObjectKind::Index => vec![body],
-            ObjectKind::DataStream => generations.iter().collect(),
+            ObjectKind::LegacyTemplate | ObjectKind::Index => vec![section(body)],
+            ObjectKind::DataStream => super::super::super::stream::generations(body)
+                .iter()
+                .map(section)
+                .collect(),
             _ => continue,
         };
         let mut answer: Option<String> = None;
-        for section in sections {
-            let empty = json!({});
-            let template = json!({
-                "settings": section.get("settings").unwrap_or(&empty),
-                "mappings": section.get("mappings").unwrap_or(&empty),
-            });
+        for template in sections {
             let text = template.to_string();
             let words = if let Some(words) = asked.get(&text) {
                 words.clone()
@@ -123,28 +126,87 @@ pub(in super::super) fn refusals(
     Ok(found)
 }
 
-/// Indices and aliases share one space of names.
-fn clashes(
-    target: &ClusterTarget,
-    bodies: &[(ObjectKey, Value)],
-) -> Result<Vec<(ObjectKey, String)>, TargetError> {
-    let mut found = Vec::new();
-    let pairs = [
-        (ObjectKind::Index, ObjectKind::Alias),
-        (ObjectKind::Alias, ObjectKind::Index),
-    ];
-    for (kind, other) in pairs {
-        let mut wanted = bodies.iter().filter(|(key, _)| key.kind == kind).peekable();
-        if wanted.peek().is_none() {
-            continue;
-        }
-        let there: BTreeSet<String> = super::list(target, other)?.into_iter().collect();
-        for (key, _) in wanted.filter(|(key, _)| there.contains(&key.name)) {
-            let words = format!("there is an {} of this name", other.as_str());
-            found.push((key.clone(), words));
-        }
+/// Settings and mappings alone.
+fn section(body: &Value) -> Value {
+    let empty = json!({});
+    json!({
+        "settings": body.get("settings").unwrap_or(&empty),
+        "mappings": body.get("mappings").unwrap_or(&empty),
+    })
+}
+
+/// The component templates that index templates are composed of, as they will be: servers look at the whole, in which a field
+/// may use an analyser of another part.
+struct Parts<'a> {
+    wanted: BTreeMap<&'a str, &'a Value>,
+    there: read::Bodies,
+}
+
+impl<'a> Parts<'a> {
+    fn of(target: &ClusterTarget, bodies: &'a [(ObjectKey, Value)]) -> Result<Self, TargetError> {
+        let components = bodies.iter();
+        let components = components.filter(|(key, _)| key.kind == ObjectKind::ComponentTemplate);
+        let wanted: BTreeMap<&str, &Value> = components
+            .map(|(key, body)| (key.name.as_str(), body))
+            .collect();
+        let templates = bodies.iter();
+        let named: BTreeSet<&str> = templates
+            .filter(|(key, _)| key.kind == ObjectKind::IndexTemplate)
+            .flat_map(|(_, body)| composed_of(body))
+            .filter(|name| !wanted.contains_key(name))
+            .collect();
+        let named: Vec<&str> = named.into_iter().collect();
+        let there = read::bodies(target, ObjectKind::ComponentTemplate, Some(&named))?;
+        Ok(Self { wanted, there })
     }
-    Ok(found)
+
+    /// An index template with its parts merged into it, in their order. What is not there is told by itself.
+    fn composed(&self, body: &Value) -> Value {
+        let mut whole = json!({});
+        let parts = composed_of(body).filter_map(|name| {
+            let wanted = self.wanted.get(name).copied();
+            wanted.or_else(|| self.there.get(name))
+        });
+        for part in parts.chain([body]) {
+            if let Some(template) = part.get("template") {
+                merge(&mut whole, template);
+            }
+        }
+        let mut template = section(&whole);
+        if let Some(aliases) = whole.get("aliases") {
+            template["aliases"] = aliases.clone();
+        }
+        template
+    }
+}
+
+fn composed_of(body: &Value) -> impl Iterator<Item = &str> {
+    let parts = body.get("composed_of").and_then(Value::as_array);
+    parts.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// As servers merge templates: objects by their names, of a field that is no object the later definition alone; dynamic
+/// templates one behind the other.
+fn merge(into: &mut Value, later: &Value) {
+    let is_field = |it: &Value| it.get("type").is_some_and(Value::is_string);
+    match (into, later) {
+        (Value::Object(into), Value::Object(later)) => {
+            for (name, value) in later {
+                match (into.get_mut(name), value) {
+                    (Some(Value::Array(there)), Value::Array(more))
+                        if name == "dynamic_templates" =>
+                    {
+                        there.extend(more.iter().cloned());
+                    }
+                    (Some(there), _) if !is_field(value) => merge(there, value),
+                    _ => {
+                        into.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (into, later) => into.clone_from(later),
+    }
 }
 
 fn simulate(target: &ClusterTarget, template: &Value) -> Result<(), ClusterError> {
@@ -185,12 +247,34 @@ fn without_name(words: &str) -> String {
             text = text.replace(&format!("[{name}]"), "[…]");
         }
     }
+    // What it was asked with is nobody's concern: the cause behind it is.
+    for around in AROUND {
+        if let Some((_, cause)) = text.split_once(around) {
+            text = cause.to_owned();
+        }
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_merged_as_servers_do() {
+        let mut whole = json!({"settings": {"a": "1", "b": "1"}, "mappings": {"properties": {"x": {"type": "long", "store": true},
+            "o": {"properties": {"p": {"type": "long"}}}}, "dynamic_templates": [{"t": {}}]}});
+        merge(
+            &mut whole,
+            &json!({"settings": {"b": "2"}, "mappings": {"properties": {"x": {"type": "text"},
+                "o": {"properties": {"q": {"type": "long"}}}}, "dynamic_templates": [{"u": {}}]}}),
+        );
+        assert_eq!(
+            whole,
+            json!({"settings": {"a": "1", "b": "2"}, "mappings": {"properties": {"x": {"type": "text"},
+                "o": {"properties": {"p": {"type": "long"}, "q": {"type": "long"}}}}, "dynamic_templates": [{"t": {}}, {"u": {}}]}})
+        );
+    }
 
     #[test]
     fn unknown_settings_are_named_in_a_server_s_words() {

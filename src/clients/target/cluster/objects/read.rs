@@ -93,7 +93,7 @@ fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
     for part in url_parts(names) {
         let part = part.unwrap_or_else(|| "*".to_owned());
         let path = format!("/{part}?{EVERY_INDEX}&flat_settings=true{types}");
-        let Some(Value::Object(answer)) = target.client.found(Request::get(path))? else {
+        let Some(Value::Object(answer)) = target.client.found_metadata(Request::get(path))? else {
             continue;
         };
         for (name, mut index) in answer {
@@ -170,7 +170,7 @@ fn aliases(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
         _ => Request::get("/*/_alias?expand_wildcards=all"),
     };
     let mut found: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    if let Some(Value::Object(answer)) = target.client.found(request)? {
+    if let Some(Value::Object(answer)) = target.client.found_metadata(request)? {
         for (index, body) in answer {
             let aliases = body.get("aliases").and_then(Value::as_object);
             for (alias, definition) in aliases.into_iter().flatten() {
@@ -198,7 +198,7 @@ fn legacy_templates(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bo
         ),
         _ => format!("/_template?flat_settings=true{types}"),
     };
-    let Some(Value::Object(mut found)) = target.client.found(Request::get(path))? else {
+    let Some(Value::Object(mut found)) = target.client.found_metadata(Request::get(path))? else {
         return Ok(Bodies::new());
     };
     for body in found.values_mut() {
@@ -228,7 +228,7 @@ fn composable(
         Some([name]) => format!("/{api}/{}", Request::part(name)),
         _ => format!("/{api}"),
     };
-    let Some(mut answer) = target.client.found(Request::get(path))? else {
+    let Some(mut answer) = target.client.found_metadata(Request::get(path))? else {
         return Ok(Bodies::new());
     };
     let mut found = Bodies::new();

@@ -1,12 +1,12 @@
 //! Settings that a mapping needs on the target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
 use crate::diff::observation::ObjectKind;
 use crate::engines::metadata::draft::Draft;
-use crate::engines::metadata::fields::{At, each_field_at, is_object, type_of};
+use crate::engines::metadata::fields::{each_field_at, is_object, type_of};
 use crate::engines::metadata::rule::{ALLOWED, Lines, Proof, Rule, Versions, WARNED};
 use crate::engines::metadata::rules::lines::{ES_BELOW_5, OS_ES_5};
 use crate::engines::metadata::rules::{object_fields::name_of, truth};
@@ -53,43 +53,99 @@ struct Counted {
     depth: u64,
 }
 
-fn count(mappings: &mut Value) -> Counted {
+/// As servers count: every field and every way to index one, objects that dots in a name make, and what some types keep
+/// beside them. (Measured on OpenSearch 3.3.)
+fn count(mappings: &Value) -> Counted {
     let mut counted = Counted {
         depth: 1,
         ..Counted::default()
     };
-    // The objects on the way to the field at hand, by the lengths of their paths.
-    let mut way: Vec<(usize, u64)> = Vec::new();
-    let mut last = String::new();
-    each_field_at(
-        mappings,
-        &mut |at: At<'_>, field: &mut Map<String, Value>| {
-            if at.path.starts_with("mappings.dynamic_templates.") {
-                return;
+    for computed in ["derived", "runtime"] {
+        let fields = mappings.get(computed).and_then(Value::as_object);
+        counted.fields += fields.map_or(0, |fields| fields.len() as u64);
+    }
+    // Paths of objects: two names with dots, or an object and such a name, may mean the same.
+    let mut objects: HashSet<String> = HashSet::new();
+    let mut waiting: Vec<(String, u64, &Map<String, Value>)> = Vec::new();
+    if let Some(Value::Object(fields)) = mappings.get("properties") {
+        waiting.push((String::new(), 0, fields));
+    }
+    while let Some((above, level, fields)) = waiting.pop() {
+        for (name, field) in fields {
+            let Value::Object(field) = field else {
+                continue;
+            };
+            let path = format!("{above}{name}");
+            let mut level = level;
+            for (dot, _) in name.match_indices('.') {
+                level += 1;
+                counted.object(&mut objects, &path[..above.len() + dot], level);
             }
-            let shared = at
-                .path
-                .bytes()
-                .zip(last.bytes())
-                .take_while(|(one, other)| one == other)
-                .count();
-            way.retain(|(length, _)| {
-                *length <= shared && at.path.as_bytes().get(*length) == Some(&b'.')
-            });
-            let level = way.last().map_or(1, |(_, level)| *level) + u64::from(is_object(field));
-            way.push((at.path.len(), level));
-            last.clear();
-            last.push_str(at.path);
-            counted.fields += 1;
+            if !is_object(field) {
+                counted.fields += field_with_company(field);
+                continue;
+            }
+            level += 1;
+            counted.object(&mut objects, &path, level);
             counted.nested += u64::from(type_of(field) == "nested");
-            counted.depth = counted.depth.max(level);
-        },
-    );
+            if let Some(Value::Object(fields)) = field.get("properties") {
+                waiting.push((format!("{path}."), level, fields));
+            }
+        }
+    }
     counted
 }
 
+impl Counted {
+    /// An object so many objects deep; the root is a level of its own.
+    fn object(&mut self, known: &mut HashSet<String>, path: &str, level: u64) {
+        self.depth = self.depth.max(level + 1);
+        if !known.contains(path) {
+            known.insert(path.to_owned());
+            self.fields += 1;
+        }
+    }
+}
+
+/// A field, its sub-fields, and what its type keeps in fields of its own.
+fn field_with_company(field: &Map<String, Value>) -> u64 {
+    let mut count = 1;
+    if let Some(Value::Object(others)) = field.get("fields") {
+        let others = others.values().filter_map(Value::as_object);
+        count += others.map(|other| 1 + company(other)).sum::<u64>();
+    }
+    count + company(field)
+}
+
+/// What a field's type keeps beside it: prefixes, phrases, shingles, the parents of a join, the parts of a stored query.
+fn company(field: &Map<String, Value>) -> u64 {
+    /// Up to how many words a shingle of `search_as_you_type` has where nothing is said.
+    const SHINGLE: u64 = 3;
+    /// Fields that a stored query is taken apart into.
+    const OF_QUERY: u64 = 5;
+    let set = |name: &str| {
+        field
+            .get(name)
+            .is_some_and(|it| it.is_object() || truth::is_true(it))
+    };
+    match type_of(field) {
+        "text" => u64::from(set("index_prefixes")) + u64::from(set("index_phrases")),
+        "search_as_you_type" => {
+            let longest = field.get("max_shingle_size").and_then(Value::as_u64);
+            // One for each length from two on, and one for prefixes.
+            longest.unwrap_or(SHINGLE).clamp(2, 4)
+        }
+        "join" => {
+            let parents = field.get("relations").and_then(Value::as_object);
+            1 + parents.map_or(0, |parents| parents.len() as u64)
+        }
+        "percolator" => OF_QUERY,
+        _ => 0,
+    }
+}
+
 fn raise(rule: &'static Rule, draft: &mut Draft, versions: Versions) {
-    let counted = count(&mut draft.mappings);
+    let counted = count(&draft.mappings);
     // Sources without limits went on growing.
     let room = if ES_BELOW_5.hold(versions.source) {
         FIELDS
