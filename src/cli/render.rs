@@ -20,7 +20,9 @@ use crate::ui::theme::Theme;
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 80;
-/// Beyond this, lines are hard to read.
+/// Fewer than these leave no room for names.
+const COLUMNS_MIN: usize = 40;
+/// Beyond this, lines are hard to read; whoever asks for more by `COLUMNS` gets it.
 const COLUMNS_MAX: usize = 140;
 /// The largest comment that GitHub takes.
 const MARKDOWN_BYTES: usize = 65_536;
@@ -35,10 +37,12 @@ impl Printer {
         }
     }
 
-    /// The width of the terminal.
+    /// The width of the terminal, or what `COLUMNS` says where there is none.
     fn columns() -> usize {
         if !std::io::stdout().is_terminal() {
-            return COLUMNS;
+            let said = std::env::var("COLUMNS").ok();
+            let said = said.and_then(|said| said.trim().parse().ok());
+            return said.filter(|said| *said >= COLUMNS_MIN).unwrap_or(COLUMNS);
         }
         let size = rustix::termios::tcgetwinsize(std::io::stdout());
         let columns = size.map_or(COLUMNS, |size| usize::from(size.ws_col));

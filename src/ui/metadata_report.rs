@@ -3,10 +3,11 @@
 //! A pure function of what was observed and decided. Objects that the console has no section for stand in sections of
 //! their own, after its four. Deliberately absent: decisions, and the differences themselves, which `mig plan` shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::words;
 use crate::base::version::{Product, ProductVersion};
 use crate::diff::change::{Action, Item, LeftOut, PhaseChange};
 use crate::diff::observation::{MetadataObservation, ObjectKind};
@@ -49,7 +50,14 @@ enum Outcome {
     /// It is there as it is wanted.
     There,
     /// It is not, or would not be.
-    Failed { kind: &'static str, message: String },
+    Failed {
+        kind: &'static str,
+        message: String,
+        /// The question by itself, with its code.
+        short: String,
+        /// What can be written into the plan.
+        answers: Vec<String>,
+    },
 }
 
 #[derive(Debug)]
@@ -117,14 +125,14 @@ impl MetadataReport {
     pub fn new(mode: Mode, of: &Material<'_>) -> Self {
         let planned: BTreeMap<(&str, &str), &Item> = items_by_name(of.planned);
         let left = of.left.map(items_by_name);
-        let outside: Vec<(&str, &str)> = of
+        let outside: HashSet<(&str, &str)> = of
             .planned
             .left_out
             .iter()
             .map(|it| (it.object.as_str(), it.name.as_str()))
             .collect();
         let mut items = Vec::new();
-        for (key, _) in &of.observed.source_objects {
+        for (key, body) in &of.observed.source_objects {
             let name = (key.kind.as_str(), key.name.as_str());
             let outcome = match planned.get(&name) {
                 Some(item) => {
@@ -132,6 +140,9 @@ impl MetadataReport {
                     outcome(item, is_left, of.errors)
                 }
                 None if outside.contains(&name) => continue,
+                None if key.kind == ObjectKind::ClusterSettings && all_outside(body, &outside) => {
+                    continue;
+                }
                 None => Outcome::There,
             };
             items.push(Reported {
@@ -142,12 +153,23 @@ impl MetadataReport {
         }
         // Questions about what is no object of the source.
         let mut errors: Vec<String> = of.errors.to_vec();
-        let is_object = |item: &Item| {
-            let mut keys = of.observed.source_objects.iter();
-            keys.any(|(key, _)| key.kind.as_str() == item.object && key.name == item.name)
-        };
+        let objects: HashSet<(&str, &str)> = of
+            .observed
+            .source_objects
+            .iter()
+            .map(|(key, _)| (key.kind.as_str(), key.name.as_str()))
+            .collect();
+        let is_object =
+            |item: &&Item| objects.contains(&(item.object.as_str(), item.name.as_str()));
         let questions = of.planned.items.iter().filter(|item| !is_object(item));
-        errors.extend(questions.filter_map(question));
+        errors.extend(questions.filter_map(|item| {
+            let decision = item.decision.as_ref()?;
+            let answers = decision.answers.join(", or ");
+            Some(format!(
+                "{} ({}) Write {answers}",
+                decision.question, decision.code
+            ))
+        }));
         Self {
             mode,
             source: source(of),
@@ -267,11 +289,26 @@ impl MetadataReport {
         if !issues.is_empty() {
             lines.push(String::new());
             lines.push("Issues:".into());
-            lines.extend(issues.iter().map(|issue| format!("   {issue}")));
+            self.text_of_issues(&mut lines);
         }
         let mut text = lines.join("\n");
         text.push('\n');
         text
+    }
+
+    /// Each with what can be written into the plan, a line each.
+    fn text_of_issues(&self, lines: &mut Vec<String>) {
+        for item in &self.items {
+            let Outcome::Failed { short, answers, .. } = &item.outcome else {
+                continue;
+            };
+            lines.push(format!("   {}: {short}", item.name));
+            for (at, answer) in answers.iter().enumerate() {
+                let head = if at == 0 { "write" } else { "   or" };
+                lines.push(format!("      {head} {answer}"));
+            }
+        }
+        lines.extend(self.errors.iter().map(|error| format!("   {error}")));
     }
 
     /// What the console passes over.
@@ -288,6 +325,15 @@ impl MetadataReport {
     }
 }
 
+/// Whether no setting of a cluster is moved: they are chosen one by one.
+fn all_outside(body: &Value, outside: &HashSet<(&str, &str)>) -> bool {
+    let settings = body.get("persistent").and_then(Value::as_object);
+    settings.is_none_or(|settings| {
+        let mut names = settings.keys();
+        names.all(|name| outside.contains(&("cluster setting", name.as_str())))
+    })
+}
+
 fn items_by_name(change: &PhaseChange) -> BTreeMap<(&str, &str), &Item> {
     let items = change.items.iter();
     items
@@ -302,11 +348,17 @@ fn outcome(item: &Item, is_left: bool, errors: &[String]) -> Outcome {
         let kind = match decision.code.as_str() {
             "MIG081" if exists => "INDEX_ALREADY_EXISTS",
             "MIG081" => "METADATA_ALREADY_EXISTS",
-            "MIG089" => "TARGET_CLUSTER_FAILURE",
+            "MIG089" | "MIG340" | "MIG341" | "MIG342" | "MIG343" | "MIG344" => {
+                "TARGET_CLUSTER_FAILURE"
+            }
             _ => "UNABLE_TO_TRANSFORM_FAILURE",
         };
-        let message = question(item).unwrap_or_default();
-        return Outcome::Failed { kind, message };
+        return Outcome::Failed {
+            kind,
+            message: question(item).unwrap_or_default(),
+            short: asked(item).unwrap_or_default(),
+            answers: decision.answers.clone(),
+        };
     }
     if is_left {
         let why = if errors.is_empty() {
@@ -317,6 +369,8 @@ fn outcome(item: &Item, is_left: bool, errors: &[String]) -> Outcome {
         return Outcome::Failed {
             kind: "TARGET_CLUSTER_FAILURE",
             message: why.into(),
+            short: why.into(),
+            answers: Vec::new(),
         };
     }
     if item.action == Action::UpToDate {
@@ -327,20 +381,22 @@ fn outcome(item: &Item, is_left: bool, errors: &[String]) -> Outcome {
 }
 
 fn question(item: &Item) -> Option<String> {
+    let answers = item.decision.as_ref()?.answers.join(", or ");
+    Some(format!("{} Write {answers}", asked(item)?))
+}
+
+/// The question as it is read behind the object's name.
+fn asked(item: &Item) -> Option<String> {
     let decision = item.decision.as_ref()?;
-    Some(format!(
-        "{} ({}) Write {}",
-        decision.question,
-        decision.code,
-        decision.answers.join(", or ")
-    ))
+    let question = words::without_label(&decision.question, &item.object, &item.name);
+    Some(format!("{question} ({})", decision.code))
 }
 
 fn json_of(item: &Reported) -> Value {
     match &item.outcome {
         Outcome::Made => json!({"name": item.name, "successful": true}),
         Outcome::There => json!({"name": item.name, "successful": true, "alreadyThere": true}),
-        Outcome::Failed { kind, message } => json!({"name": item.name, "successful": false,
+        Outcome::Failed { kind, message, .. } => json!({"name": item.name, "successful": false,
             "failure": {"type": kind, "message": message, "fatal": true}}),
     }
 }
@@ -350,7 +406,7 @@ fn line_of(item: &Reported) -> String {
     match &item.outcome {
         Outcome::Made => format!("      - {name}"),
         Outcome::There => format!("      - {name} (already there)"),
-        Outcome::Failed { message, .. } => format!("      - ERROR - {name} {message}"),
+        Outcome::Failed { short, .. } => format!("      - ERROR - {name}: {short}"),
     }
 }
 
@@ -379,7 +435,7 @@ fn transformations(change: &PhaseChange) -> Vec<(String, String)> {
 }
 
 fn source(of: &Material<'_>) -> Value {
-    let version = of.observed.source.map(words);
+    let version = of.observed.source.map(spelt);
     let kind = match of.observed.snapshot_uuid {
         Some(_) => "Snapshot",
         None => "Remote Cluster",
@@ -388,7 +444,7 @@ fn source(of: &Material<'_>) -> Value {
 }
 
 fn target(of: &Material<'_>) -> Value {
-    let version = words(of.observed.target);
+    let version = spelt(of.observed.target);
     match &of.to.at {
         ClusterAt::Directory(path) => {
             json!({"type": "Directory", "version": version, "uri": path.display().to_string()})
@@ -404,7 +460,7 @@ fn target(of: &Material<'_>) -> Value {
 }
 
 /// `OPENSEARCH 2.19.1`, as the console writes it.
-fn words(version: ProductVersion) -> String {
+fn spelt(version: ProductVersion) -> String {
     let product = match version.product {
         Product::Elasticsearch => "ELASTICSEARCH",
         Product::OpenSearch => "OPENSEARCH",

@@ -4,6 +4,7 @@
 //! environment (width and colour come as values), and writing to a stream.
 
 pub mod diagnostics;
+mod edits;
 pub mod graph_dot;
 pub mod graph_json;
 pub mod graph_mermaid;

@@ -2,16 +2,28 @@
 //!
 //! Relies on `groups`. Shared by the text and, for the blocks, by markdown.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
+use super::edits::{self, Alike};
 use super::groups::{self, Group, Shared};
 use super::layout::{cut, pad, put, width};
 use super::theme::Paint;
 use super::words;
 use crate::base::Address;
+use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Item, PhaseChange};
 use crate::diff::planned::PlannedChanges;
 use crate::plan::model::PhaseKindName;
+
+/// Keys of an object that are named when it has no room.
+const KEYS_MAX: usize = 8;
+
+/// Names of things with the same question that are given whatever the depth.
+const OTHERS_MIN: usize = 12;
+/// Sorts of edits that all items of a kind share: so many are shown whatever the depth.
+const SHARED_MIN: usize = 12;
 
 /// One line below a phase.
 pub(super) struct Line {
@@ -160,7 +172,10 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
         let item = group.first;
         let label = group.label();
         let note = match &item.decision {
-            Some(decision) => format!("{} ({})", decision.question, decision.code),
+            Some(decision) => {
+                let question = words::without_label(&decision.question, &item.object, &item.name);
+                format!("{question} ({})", decision.code)
+            }
             None => group.note(),
         };
         let text = if note.is_empty() {
@@ -175,7 +190,7 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
             text,
             tail: note,
         });
-        edits(lines, &item.edits, depth);
+        edits(lines, item, depth);
         if let Some(decision) = &item.decision {
             let answers = decision.answers.iter().enumerate();
             for (index, answer) in answers {
@@ -184,6 +199,18 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
                     paint: Paint::Careful,
                     head: if index == 0 { "write " } else { "   or " }.to_owned(),
                     text: answer.clone(),
+                    tail: String::new(),
+                });
+            }
+            if let Some((_, others)) = group.names.split_first().filter(|(_, it)| !it.is_empty()) {
+                lines.push(Line {
+                    indent: 11,
+                    paint: Paint::Careful,
+                    head: String::new(),
+                    text: format!(
+                        "the same for {}",
+                        words::some_of(others, depth.names.max(OTHERS_MIN))
+                    ),
                     tail: String::new(),
                 });
             }
@@ -213,15 +240,26 @@ fn shared_edits(lines: &mut Vec<Line>, shared: &Shared, depth: &Depth) {
         text: format!("each of {}", words::counted(shared.items, &shared.object)),
         tail: String::new(),
     });
-    let paths = shared.edits.iter().map(|(edit, _)| width(&edit.path)).max();
+    let all: Vec<Edit> = shared.edits.iter().map(|(edit, _)| edit.clone()).collect();
+    let differing: HashSet<&str> = shared
+        .edits
+        .iter()
+        .filter(|(_, same)| !same)
+        .map(|(edit, _)| edit.path.as_str())
+        .collect();
+    let groups = edits::alike(&all, None);
+    let (shown, hidden) = groups.split_at(groups.len().min(depth.edits.max(SHARED_MIN)));
+    let paths = shown.iter().map(|group| width(&group.first.path)).max();
     let paths = paths.unwrap_or(0).min(depth.path);
-    for (edit, same) in &shared.edits {
-        let (head, change) = change_of(edit, depth.value);
+    for group in shown {
+        let edit = group.first;
+        let (head, change) = change_of(edit, depth);
+        let same = !differing.contains(edit.path.as_str());
         let change = match (same, edit.before.as_ref().or(edit.after.as_ref())) {
             (true, _) => change,
             (false, Some(Value::Object(keys))) => {
                 let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
-                words::list(&keys)
+                words::some_of(&keys, KEYS_MAX)
             }
             (false, _) => "(another value in each)".to_owned(),
         };
@@ -232,19 +270,30 @@ fn shared_edits(lines: &mut Vec<Line>, shared: &Shared, depth: &Depth) {
             text: format!("{}  {change}", pad(&edit.path, paths)),
             tail: why(edit),
         });
+        push_more(lines, group, depth);
     }
+    push_hidden(lines, hidden, depth);
 }
 
-fn edits(lines: &mut Vec<Line>, edits: &[Edit], depth: &Depth) {
+fn edits(lines: &mut Vec<Line>, item: &Item, depth: &Depth) {
+    let groups = if depth.grouped {
+        let asked = item.decision.as_ref().map(|it| it.code.as_str());
+        edits::alike(&item.edits, asked)
+    } else {
+        edits::one_by_one(&item.edits)
+    };
     // One more line is as good as saying that there is one more.
-    let one_more = depth.edits > 0 && edits.len() == depth.edits.saturating_add(1);
-    let shown = if one_more { edits.len() } else { depth.edits };
-    let paths = edits.iter().take(shown).map(|edit| width(&edit.path)).max();
+    let one_more = depth.edits > 0 && groups.len() == depth.edits.saturating_add(1);
+    let shown = if one_more { groups.len() } else { depth.edits };
+    let (shown, hidden) = groups.split_at(shown.min(groups.len()));
+    let paths = shown.iter().map(|group| width(&group.first.path)).max();
     let paths = paths.unwrap_or(0).min(depth.path);
-    let room = depth.value;
-    for edit in edits.iter().take(shown) {
-        let (head, change) = change_of(edit, room);
-        let text = format!("{}  {change}", pad(&edit.path, paths));
+    for group in shown {
+        let edit = group.first;
+        let (head, mut change) = change_of(edit, depth);
+        if !group.same {
+            change.push_str(" (others: other values)");
+        }
         lines.push(Line {
             indent: 11,
             paint: if edit.lossy {
@@ -253,31 +302,94 @@ fn edits(lines: &mut Vec<Line>, edits: &[Edit], depth: &Depth) {
                 Paint::Careful
             },
             head,
-            text,
+            text: format!("{}  {change}", pad(&edit.path, paths)),
             tail: why(edit),
         });
+        push_more(lines, group, depth);
     }
-    if edits.len() > shown && depth.say_folded {
+    push_hidden(lines, hidden, depth);
+}
+
+fn push_more(lines: &mut Vec<Line>, group: &Alike<'_>, depth: &Depth) {
+    if let Some(more) = more_paths(&group.paths, depth.names) {
         lines.push(Line {
-            indent: 11,
+            indent: 17,
             paint: Paint::Faint,
-            head: "… ".to_owned(),
-            text: format!("and {}", words::counted(edits.len() - shown, "more edit")),
+            head: String::new(),
+            text: more,
             tail: String::new(),
         });
     }
 }
 
+fn push_hidden(lines: &mut Vec<Line>, hidden: &[Alike<'_>], depth: &Depth) {
+    let hidden: usize = hidden.iter().map(|group| group.paths.len()).sum();
+    if hidden > 0 && depth.say_folded {
+        lines.push(Line {
+            indent: 11,
+            paint: Paint::Faint,
+            head: "… ".to_owned(),
+            text: format!("and {}", words::counted(hidden, "more edit")),
+            tail: String::new(),
+        });
+    }
+}
+
+/// `and 1 666 more alike: field_4, field_7 and 1 664 more`.
+fn more_paths(paths: &[&str], names: usize) -> Option<String> {
+    let (first, more) = paths.split_first()?;
+    if more.is_empty() {
+        return None;
+    }
+    // What all of them begin with is said by the first.
+    let begin = first.rfind('.').map_or(0, |at| at + 1);
+    let below = |path: &&str| match (first.get(..begin), path.get(..begin)) {
+        (Some(left), Some(right)) if left == right => path.get(begin..).map(str::to_owned),
+        _ => Some((*path).to_owned()),
+    };
+    let shown = more.len().min(names.max(1));
+    let shown: Vec<String> = more.iter().take(shown).filter_map(below).collect();
+    let rest = match more.len() - shown.len() {
+        0 => String::new(),
+        rest => format!(" and {} more", human_count(rest as u64)),
+    };
+    Some(format!(
+        "and {} more alike: {}{rest}",
+        human_count(more.len() as u64),
+        shown.join(", ")
+    ))
+}
+
 /// The symbol and the values of an edit.
-pub(super) fn change_of(edit: &Edit, room: usize) -> (String, String) {
+pub(super) fn change_of(edit: &Edit, depth: &Depth) -> (String, String) {
+    let room = depth.value;
+    let within = |edit| edits::within(edit, &|part| value(part, room));
     match (&edit.before, &edit.after) {
+        (Some(_), Some(_))
+            if depth.grouped
+                && let Some(parts) = within(edit) =>
+        {
+            ("~ ".to_owned(), parts)
+        }
         (Some(before), Some(after)) => (
             "~ ".to_owned(),
             format!("{} -> {}", value(before, room), value(after, room)),
         ),
         (None, Some(after)) => ("+ ".to_owned(), value(after, room)),
-        (Some(before), None) => ("- ".to_owned(), value(before, room)),
+        (Some(before), None) => ("- ".to_owned(), gone(before, room)),
         (None, None) => ("~ ".to_owned(), String::new()),
+    }
+}
+
+/// What is taken out: of an object that has no room, what it holds.
+fn gone(before: &Value, room: usize) -> String {
+    let whole = value(before, usize::MAX);
+    match before {
+        Value::Object(keys) if width(&whole) > room => {
+            let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
+            words::some_of(&keys, KEYS_MAX)
+        }
+        _ => cut(&whole, room),
     }
 }
 
@@ -307,14 +419,14 @@ fn left_out(lines: &mut Vec<Line>, phase: &PhaseChange, shown: usize) {
         let which = if shown == 0 {
             String::new()
         } else {
-            format!(": {}", words::some_of(&names, shown))
+            format!(" ({})", words::some_of(&names, shown))
         };
         lines.push(Line {
             indent: 7,
             paint: Paint::Faint,
             head: "· ".to_owned(),
             text: format!(
-                "left out {}, {reason}{which}",
+                "left out {}{which}: {reason}",
                 words::counted(names.len(), object)
             ),
             tail: String::new(),

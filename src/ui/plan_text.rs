@@ -59,7 +59,11 @@ impl TextOptions {
             groups,
             edits,
             names,
-            value: (self.width / 4).clamp(16, 60),
+            // In full means in full: what is long is wrapped.
+            value: match self.detail {
+                Detail::Full => usize::MAX,
+                _ => (self.width / 3).clamp(24, 80),
+            },
             path: (self.width / 2).clamp(24, 60),
             say_folded: self.detail == Detail::Normal,
         }

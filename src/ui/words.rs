@@ -39,6 +39,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
         (1, _) | (_, "documents") => noun.to_owned(),
         (_, "index") => "indices".to_owned(),
         (_, "alias") => "aliases".to_owned(),
+        (_, noun) if noun.ends_with("policy") => noun.replace("policy", "policies"),
         _ => format!("{noun}s"),
     };
     format!("{number} {word}")
@@ -47,6 +48,18 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 /// The same for a count of documents.
 pub(super) fn counted_u64(count: u64, noun: &str) -> String {
     counted(usize::try_from(count).unwrap_or(usize::MAX), noun)
+}
+
+/// A question as it is read behind the name of what it is about.
+pub(super) fn without_label<'a>(question: &'a str, object: &str, name: &str) -> &'a str {
+    let rest = question
+        .strip_prefix(object)
+        .and_then(|rest| rest.strip_prefix(' ')?.strip_prefix(name));
+    match rest {
+        Some(rest) if rest.starts_with(": ") => &rest[2..],
+        Some(rest) if rest.starts_with(' ') => &rest[1..],
+        _ => question,
+    }
 }
 
 /// `a, b and c`.

@@ -49,6 +49,7 @@ mod translation;
 mod types;
 mod verify;
 mod versions;
+mod wide;
 mod without_source;
 
 /// A file that nobody lists would never run.

@@ -115,6 +115,7 @@ impl Place {
             .current_dir(self.directory.path())
             .env("NO_COLOR", "1")
             .env_remove("MIG_USER")
+            .env_remove("COLUMNS")
             .stdin(Stdio::null());
         command
     }

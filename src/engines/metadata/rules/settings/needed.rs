@@ -16,10 +16,10 @@ pub(super) const RULES: &[Rule] = &[Rule {
     title: "limits of a mapping are raised to what it holds",
     source: Lines::ANY,
     target: OS_ES_5,
-    why: "from Elasticsearch 5 on a mapping has at most 1,000 fields, 50 nested ones and 20 levels, unless a setting says more",
+    why: "a mapping has at most 1,000 fields (objects, sub-fields and what some types keep beside them count too), 50 nested ones and 20 levels, unless a setting says more; what is translated may count for more than at the source",
     link: "https://www.elastic.co/guide/en/elasticsearch/reference/5.6/breaking_50_mapping_changes.html",
-    before: r#"{"settings": {}, "mappings": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"type": "long"}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}"#,
-    after: r#"{"settings": {"index.mapping.depth.limit": "21"}, "mappings": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"properties": {"a": {"type": "long"}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}"#,
+    before: r#"{"settings": {"index.mapping.total_fields.limit": "2"}, "mappings": {"properties": {"cpu.load": {"type": "long"}, "n": {"type": "long"}}}}"#,
+    after: r#"{"settings": {"index.mapping.total_fields.limit": "3"}, "mappings": {"properties": {"cpu.load": {"type": "long"}, "n": {"type": "long"}}}}"#,
     apply: raise,
     ..ALLOWED
 }];

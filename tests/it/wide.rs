@@ -1,0 +1,107 @@
+//! An index of fifty thousand fields, through the whole program: time by the number of fields, and a plan that a person can
+//! read.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::altered_shop::AlteredShop;
+use super::support::{Place, Ran};
+
+const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
+  meta: { metadata: { from: base, to: os, include: { indices: [catalog-attachments], aliases: none, templates: none, component-templates: none } } }
+";
+
+/// A plan over an index with so many fields that a rule changes, and some that it drops.
+fn wide(fields: usize) -> Place {
+    let place = Place::with(META);
+    let shop = AlteredShop::at(&place.path("snapshots"));
+    let all: Map<String, Value> = (0..fields)
+        .map(|number| {
+            let field = match number % 3 {
+                0 => json!({"type": "flattened", "ignore_above": 99}),
+                1 => json!({"type": "long", "boost": 2.0}),
+                _ => json!({"type": "text", "fields": {"k": {"type": "keyword", "boost": 3.0}}}),
+            };
+            (format!("field_{number:05}"), field)
+        })
+        .collect();
+    shop.metadata(
+        &json!({"index.mapping.total_fields.limit": "60000"}),
+        &json!({ "properties": all }),
+    );
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let store = super::support::fixture("shop").display().to_string();
+    std::fs::write(place.path("plan.yaml"), plan.replace(&store, "snapshots")).unwrap();
+    place
+}
+
+fn timed(place: &Place, arguments: &[&str], code: i32) -> (Duration, Ran) {
+    let begin = Instant::now();
+    let ran = place.mig(arguments).ends_with(code);
+    (begin.elapsed(), ran)
+}
+
+/// The least and the middle of some runs.
+fn best_of(
+    count: usize,
+    place: &Place,
+    arguments: &[&str],
+    code: i32,
+) -> (Duration, Duration, Ran) {
+    let mut runs: Vec<_> = (0..count).map(|_| timed(place, arguments, code)).collect();
+    runs.sort_by_key(|(took, _)| *took);
+    let middle = runs[count / 2].0;
+    let (least, ran) = runs.swap_remove(0);
+    (least, middle, ran)
+}
+
+/// Ten times the fields may take so many times as long: a square would be a hundred.
+const TIMES_MAX: u32 = 40;
+/// Lines of a plan over one index of however many fields that a person reads.
+const LINES_MAX: usize = 80;
+
+#[test]
+fn fifty_thousand_fields_are_planned_in_time_by_their_number_and_shown_as_groups() {
+    let (few, many) = (wide(5_000), wide(50_000));
+    for (arguments, in_groups, runs) in [
+        (&["plan"][..], true, 3),
+        (&["plan", "--format", "json"], false, 1),
+        (&["plan", "--format", "markdown"], true, 1),
+        (&["metadata", "evaluate"], true, 1),
+    ] {
+        let (short, short_middle, _) = best_of(3, &few, arguments, 4);
+        let (long, long_middle, ran) = best_of(runs, &many, arguments, 4);
+        let lines = ran.out.lines().count();
+        println!(
+            "{arguments:?}: 5 000 fields {short:?} (median {short_middle:?}), 50 000 fields {long:?} (median {long_middle:?}); {lines} lines"
+        );
+        assert!(
+            long < short * TIMES_MAX,
+            "{arguments:?}: {short:?}, {long:?}"
+        );
+        assert!(
+            !in_groups || lines < LINES_MAX,
+            "{arguments:?}: {lines} lines\n{}",
+            ran.out
+        );
+    }
+    // What is asked about stands first, and how often.
+    let ran = many.mig(&["plan"]);
+    let place = |text: &str| {
+        let at = ran.out.find(text);
+        at.unwrap_or_else(|| panic!("`{text}` is missing in\n{}", ran.out))
+    };
+    assert!(place("- ignore_above 99") < place("- boost 2.0"));
+    place("and 16 666 more alike: field_00003");
+    // In full, each stands by itself, and nothing is cut.
+    let full = many.mig(&["plan", "--detail", "full"]);
+    assert!(full.out.contains("field_49999"));
+    assert!(
+        full.out
+            .contains(r#"{"boost":2.0,"type":"long"} -> {"type":"long"}"#),
+        "{:.4000}",
+        full.out
+    );
+    assert!(!full.out.contains('…'));
+}
