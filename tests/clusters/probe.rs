@@ -48,10 +48,15 @@ fn a_probe_finds_what_no_simulation_tells_and_leaves_nothing() {
     };
     limit(json!(1));
     place.mig(&["plan"]).ends_with(4).says("MIG344");
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let accepted = plan.replace("decide: {", "decide: { \"shards os\": accept");
+    std::fs::write(place.path("plan.yaml"), accepted).unwrap();
+    place.mig(&["plan"]).ends_with(0);
+    std::fs::write(place.path("plan.yaml"), plan).unwrap();
     let refused = place.mig(&["plan", "--probe"]).ends_with(4);
     assert!(refused.out.contains("MIG089"), "{}", refused.out);
     assert!(
-        refused.out.contains("maximum shards open"),
+        refused.out.contains("[0]/[1] maximum shards"),
         "{}",
         refused.out
     );

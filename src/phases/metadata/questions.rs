@@ -82,6 +82,10 @@ pub(super) fn no_room(
         return None;
     }
     let on = &spec.to.value;
+    let key = shards_key(spec);
+    if spec.decide.get(&key).is_some_and(|it| it.value == ACCEPT) {
+        return None;
+    }
     let question = format!(
         "{on} has {} of at most {} shards open, and {} with their copies would come. How is room made?",
         human_count(room.open),
@@ -89,8 +93,9 @@ pub(super) fn no_room(
         human_count(needed)
     );
     let answers = vec![
-        format!("# raise `cluster.max_shards_per_node` on {on}, or add nodes"),
+        format!("# nothing: raise `cluster.max_shards_per_node` on {on}, or add nodes"),
         "include: { indices: [\"*\", \"!…\"] }   # fewer at once".to_owned(),
+        format!("decide: {{ \"{key}\": {ACCEPT} }}   # there will be room"),
     ];
     let code = SHARDS_EXCEEDED.to_string();
     Some(common::question(
@@ -100,6 +105,11 @@ pub(super) fn no_room(
         question,
         answers,
     ))
+}
+
+/// What the question about room for shards is answered by.
+fn shards_key(spec: &MetadataSpec) -> String {
+    format!("shards {}", spec.to.value)
 }
 
 /// Shards with their copies, as the object is made: of a data stream its first generation.
@@ -201,7 +211,8 @@ pub(super) fn unknown_answers<'a>(
             .iter()
             .map(|object| &object.key)
             .chain(missing.keys());
-        let known = named.any(|object| *key == format!("{} {}", object.kind.as_str(), object.name));
+        let known = *key == shards_key(spec)
+            || named.any(|object| *key == format!("{} {}", object.kind.as_str(), object.name));
         let valid = [KEEP, REPLACE, ACCEPT].contains(&answer.value.as_str());
         if known && valid {
             return None;

@@ -27,6 +27,6 @@ codes! {
     SHARDS_EXCEEDED = 344 Error "the target has no room for the shards"
         "A cluster takes `cluster.max_shards_per_node` open shards (copies too) for each node with data, 1,000 where nothing is said, and \
          refuses the index that goes beyond: half of the indices would be there and the others not. Raise the setting on the target, add nodes, or move \
-         fewer indices."
+         fewer indices; `accept` goes on where there will be room by then."
         "mappings: { metadata: { from: base, to: os } }" => "mappings: { metadata: { from: base, to: os, include: { indices: [\"*\", \"!logs-2019-*\"] } } }";
 }
