@@ -46,11 +46,15 @@ fn footed(bytes: &mut Vec<u8>) {
 
 /// A `.dat` blob with a JSON body.
 pub(crate) fn dat(codec: &str, body: &Value) -> Vec<u8> {
+    dat_of(codec, &body.to_string())
+}
+
+fn dat_of(codec: &str, body: &str) -> Vec<u8> {
     let mut bytes = 0x3fd7_6c17_u32.to_be_bytes().to_vec();
     bytes.push(u8::try_from(codec.len()).unwrap());
     bytes.extend(codec.bytes());
     bytes.extend(1_u32.to_be_bytes());
-    bytes.extend(body.to_string().bytes());
+    bytes.extend(body.bytes());
     bytes.extend([0; 16]);
     footed(&mut bytes);
     bytes
@@ -137,7 +141,24 @@ impl AlteredShop {
         self.index(&all, mappings, &json!({}));
     }
 
+    /// The metadata of the index with a mapping that is a text, however deep.
+    pub(crate) fn mapping_text(&self, mapping: &str) {
+        let found = self.snapshot.index_metadata(INDEX).unwrap();
+        let mark = json!({"_doc": "MAPPING"});
+        self.index_with(&found.settings, &mark, &json!({}), ("\"MAPPING\"", mapping));
+    }
+
     fn index(&self, settings: &Map<String, Value>, mappings: &Value, aliases: &Value) {
+        self.index_with(settings, mappings, aliases, ("", ""));
+    }
+
+    fn index_with(
+        &self,
+        settings: &Map<String, Value>,
+        mappings: &Value,
+        aliases: &Value,
+        (mark, text): (&str, &str),
+    ) {
         let found = self.snapshot.index_metadata(INDEX).unwrap();
         let body = json!({INDEX: {
             "state": "open", "settings": settings, "mappings": [mappings], "aliases": aliases,
@@ -148,7 +169,13 @@ impl AlteredShop {
             .map(|entry| entry.unwrap().path())
             .find(|path| path.extension().is_some())
             .unwrap();
-        fs::write(blob, dat("index-metadata", &body)).unwrap();
+        let body = body.to_string();
+        let body = if mark.is_empty() {
+            body
+        } else {
+            body.replace(mark, text)
+        };
+        fs::write(blob, dat_of("index-metadata", &body)).unwrap();
     }
 
     /// The metadata of the index with these aliases.

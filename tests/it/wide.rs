@@ -105,3 +105,57 @@ fn fifty_thousand_fields_are_planned_in_time_by_their_number_and_shown_as_groups
     );
     assert!(!full.out.contains('…'));
 }
+
+/// What `mig plan` says of the index with this mapping: its code, and the codes of its questions.
+fn planned(mapping: &Value) -> (i32, Vec<String>, String) {
+    let place = Place::with(META);
+    AlteredShop::at(&place.path("snapshots")).metadata(&json!({}), mapping);
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let store = super::support::fixture("shop").display().to_string();
+    std::fs::write(place.path("plan.yaml"), plan.replace(&store, "snapshots")).unwrap();
+    let ran = place.mig(&["plan", "--format", "json"]);
+    let found: Value = serde_json::from_str(&ran.out).unwrap();
+    let items = found["phase_changes"].as_array().unwrap().iter();
+    let items = items.flat_map(|it| it["decided"]["items"].as_array().into_iter().flatten());
+    let codes = items.filter_map(|item| Some(item["decision"]["code"].as_str()?.to_owned()));
+    assert!(!place.path("out").exists(), "planning writes nothing");
+    (ran.code, codes.collect(), ran.out)
+}
+
+#[test]
+fn mappings_that_go_round_in_circles_are_findings_or_end() {
+    let aliases = json!({"properties": {"a": {"type": "alias", "path": "b"}, "b": {"type": "alias", "path": "a"}}});
+    let (code, codes, _) = planned(&aliases);
+    assert_eq!((code, codes), (4, vec!["MIG145".to_owned()]));
+
+    let template = json!({"t": {"match": "t", "match_mapping_type": "object", "mapping": {"type": "object",
+        "properties": {"t": {"type": "{dynamic_type}", "fields": {"t": {"type": "{name}"}}}}}}});
+    let (code, codes, out) = planned(&json!({"dynamic_templates": [template, template]}));
+    assert_eq!((code, codes), (0, Vec::new()), "{out}");
+
+    // A value that holds fields below its own name, and a limit that what dots make goes beyond.
+    let clash = json!({"properties": {"n": {"type": "long"}, "n.below": {"type": "long"}}});
+    let (code, codes, _) = planned(&clash);
+    assert_eq!((code, codes), (4, vec!["MIG139".to_owned()]));
+    let dotted: Map<String, Value> = (0..999)
+        .map(|number| (format!("o{number}.v"), json!({"type": "long"})))
+        .collect();
+    let (code, _, out) = planned(&json!({ "properties": dotted }));
+    assert_eq!(code, 0);
+    assert!(out.contains("MIG195"), "{out:.2000}");
+
+    // So deep that it is not read, and so deep that no stack would hold it.
+    for levels in [60, 5_000] {
+        let properties = format!(
+            "{}{{\"type\":\"long\"}}{}",
+            "{\"properties\":{\"a\":".repeat(levels),
+            "}}".repeat(levels)
+        );
+        let place = Place::with(META);
+        AlteredShop::at(&place.path("snapshots")).mapping_text(&properties);
+        let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+        let store = super::support::fixture("shop").display().to_string();
+        std::fs::write(place.path("plan.yaml"), plan.replace(&store, "snapshots")).unwrap();
+        place.mig(&["plan"]).ends_with(4).says("MIG343");
+    }
+}
