@@ -75,10 +75,11 @@ fn through(kind: StepKind) -> Result<Transforms, String> {
     };
     Transforms::new(
         &[transform],
-        [(
-            "logs".to_owned(),
-            mig::engines::transform::FieldTypes::default(),
-        )],
+        [mig::engines::transform::Index {
+            name: "logs".to_owned(),
+            transforms: vec![0],
+            types: Vec::new(),
+        }],
     )
 }
 

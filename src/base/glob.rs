@@ -1,4 +1,5 @@
-//! Patterns of names as templates have them: `*` stands for any run of characters.
+//! Patterns of names as templates have them: `*` stands for any run of characters. Where two patterns are held against each
+//! other, `?` stands for one, as selections have it.
 
 /// Whether a name fits a pattern.
 pub fn fits(pattern: &str, name: &str) -> bool {
@@ -39,7 +40,8 @@ pub fn covers(general: &str, special: &str) -> bool {
             }
         } else {
             for at in 0..special.len() {
-                next[at + 1] = reached[at] && special[at] == *byte;
+                let fits = special[at] == *byte || (*byte == b'?' && special[at] != b'*');
+                next[at + 1] = reached[at] && fits;
             }
         }
         reached = next;
@@ -49,8 +51,8 @@ pub fn covers(general: &str, special: &str) -> bool {
 
 /// Whether some name is matched by both.
 pub fn meet(left: &str, right: &str) -> bool {
-    // What stands before the first stars tells most pairs apart: a thousand templates are a million pairs.
-    let (before_left, before_right) = (before_star(left), before_star(right));
+    // What stands before the first wildcards tells most pairs apart: a thousand templates are a million pairs.
+    let (before_left, before_right) = (before_wildcard(left), before_wildcard(right));
     if !before_left.starts_with(before_right) && !before_right.starts_with(before_left) {
         return false;
     }
@@ -65,7 +67,9 @@ pub fn meet(left: &str, right: &str) -> bool {
                 (None, None) => true,
                 (Some(b'*'), _) => below[j] || (j < right.len() && row[j + 1]),
                 (_, Some(b'*')) => row[j + 1] || (i < left.len() && below[j]),
-                (Some(one), Some(other)) => one == other && below[j + 1],
+                (Some(one), Some(other)) => {
+                    (one == other || *one == b'?' || *other == b'?') && below[j + 1]
+                }
                 _ => false,
             };
         }
@@ -74,13 +78,42 @@ pub fn meet(left: &str, right: &str) -> bool {
     below[0]
 }
 
-fn before_star(pattern: &str) -> &str {
-    pattern.split('*').next().unwrap_or_default()
+fn before_wildcard(pattern: &str) -> &str {
+    pattern.split(['*', '?']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{covers, fits, meet};
+
+    #[test]
+    fn patterns_cover_and_meet() {
+        for (general, special, expected) in [
+            ("*", "logs-*", true),
+            ("logs-*", "logs-app-*", true),
+            ("logs-*", "logs-1", true),
+            ("logs-app-*", "logs-*", false),
+            ("*-1", "logs-*", false),
+            ("l*s", "l*s", true),
+            ("log?-*", "logs-*", true),
+            ("log?", "log*", false),
+        ] {
+            assert_eq!(covers(general, special), expected, "{general} {special}");
+        }
+        for (left, right, expected) in [
+            ("logs-*", "*-app", true),
+            ("logs-*", "metrics-*", false),
+            ("a*b", "ab", true),
+            ("a*b", "a", false),
+            ("logs", "logs", true),
+            ("logs", "log", false),
+            ("log?-1", "logs-*", true),
+            ("log?", "log", false),
+        ] {
+            assert_eq!(meet(left, right), expected, "{left} {right}");
+            assert_eq!(meet(right, left), expected, "{right} {left}");
+        }
+    }
 
     #[test]
     fn stars_stand_for_anything() {
@@ -96,31 +129,6 @@ mod tests {
             ("logs", "logs-1", false),
         ] {
             assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn patterns_cover_and_meet() {
-        for (general, special, expected) in [
-            ("*", "logs-*", true),
-            ("logs-*", "logs-app-*", true),
-            ("logs-*", "logs-1", true),
-            ("logs-app-*", "logs-*", false),
-            ("*-1", "logs-*", false),
-            ("l*s", "l*s", true),
-        ] {
-            assert_eq!(covers(general, special), expected, "{general} {special}");
-        }
-        for (left, right, expected) in [
-            ("logs-*", "*-app", true),
-            ("logs-*", "metrics-*", false),
-            ("a*b", "ab", true),
-            ("a*b", "a", false),
-            ("logs", "logs", true),
-            ("logs", "log", false),
-        ] {
-            assert_eq!(meet(left, right), expected, "{left} {right}");
-            assert_eq!(meet(right, left), expected, "{right} {left}");
         }
     }
 }

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use super::connections::Connections;
 use super::kind::PhaseError;
 use super::snapshot::{self, series};
-use super::{backfill, common, metadata, streams, transforms};
+use super::transforms::{self, Names};
+use super::{backfill, common, metadata, streams};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::{Landed, Target};
 use crate::plan::model::{
@@ -155,13 +156,14 @@ fn documents(
     let snapshot = &identity.snapshot_uuid;
     // What was written by another form of the phase went through other transforms than those of now.
     let same = backfill::is_work_of(&identity, spec, plan, &phase.address);
+    let choice = streams::choice(spec.data_streams, target.version());
     // Where the source can't be looked at, documents behind data streams are not found.
-    let landings = match connections.source(&spec.from.value) {
-        Ok(view) => {
-            let choice = streams::choice(spec.data_streams, target.version());
-            streams::landings(choice, view.indices())
-        }
-        Err(_) => BTreeMap::new(),
+    let (landings, source) = match connections.source(&spec.from.value) {
+        Ok(view) => (
+            streams::landings(choice, view.indices()),
+            backfill::way(plan, spec).targets(view.indices()),
+        ),
+        Err(_) => (BTreeMap::new(), BTreeMap::new()),
     };
     let target = Landed::over(target, landings.clone());
     let mut indices = Map::new();
@@ -172,7 +174,9 @@ fn documents(
             .map_err(|error| common::target_error(on, &error))?;
         let Some(facts) = facts else { continue };
         let mut detail = json!({"snapshot-uuid": snapshot, "target-uuid": facts.uuid});
-        if same && let Some(transforms) = transforms::identity(spec, index) {
+        let known = source.get(index).cloned().unwrap_or_default();
+        let names = Names::of(choice, index, &known);
+        if same && let Some(transforms) = transforms::identity(spec, &names) {
             detail[TRANSFORMS] = json!(transforms);
         }
         if let Some(landing) = landings.get(index) {

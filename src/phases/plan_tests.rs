@@ -13,7 +13,7 @@ use crate::diff::observation::{ObjectKey, ObjectKind};
 use crate::diff::structural::edits;
 use crate::engines::bulk::DocumentView;
 use crate::engines::metadata::{Versions, translate};
-use crate::engines::transform::{FieldTypes, Outcome, Transforms, mappings};
+use crate::engines::transform::{FieldTypes, Index, Outcome, Transforms, mappings};
 use crate::plan::model::{DocumentTest, Expected, MappingTest, PlanTest, TestKind};
 
 /// How one test ended.
@@ -54,7 +54,14 @@ fn only(finding: String) -> Found {
 
 fn document(test: &DocumentTest) -> Found {
     let types = FieldTypes::of_pairs(&test.types);
-    let transforms = match Transforms::new(&test.transforms, [(test.index.clone(), types)]) {
+    let all = test.transforms.iter().enumerate();
+    let chosen = all.filter(|(_, transform)| transform.indices.matches(&test.index));
+    let index = Index {
+        name: test.index.clone(),
+        transforms: chosen.map(|(at, _)| at).collect(),
+        types: vec![types],
+    };
+    let transforms = match Transforms::new(&test.transforms, [index]) {
         Ok(transforms) => transforms,
         Err(why) => return only(why),
     };

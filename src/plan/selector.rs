@@ -5,6 +5,8 @@
 use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base::glob::{covers, meet};
+
 /// A list of patterns. A name is chosen when some pattern without `!` matches it and no pattern with `!` does.
 /// A name that begins with `.` (a system index) is only matched by patterns that begin with `.` themselves.
 #[derive(Clone, Debug)]
@@ -46,6 +48,17 @@ pub enum SelectorError {
         /// What the regex engine says, on one line.
         reason: String,
     },
+}
+
+/// How many of the names that a template is for a selection chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// None, as far as patterns tell.
+    None,
+    /// Some.
+    Some,
+    /// All.
+    All,
 }
 
 impl Selector {
@@ -111,6 +124,41 @@ impl Selector {
         self.left_out(name).is_none()
     }
 
+    /// Whether something that goes by several names is chosen: one of them is, and no pattern with `!` matches any.
+    pub fn matches_any(&self, names: &[impl AsRef<str>]) -> bool {
+        let excludes = |name: &str| {
+            let mut patterns = self.patterns.iter();
+            patterns.any(|pattern| pattern.exclude && pattern.regex.is_match(name))
+        };
+        names.iter().any(|name| self.matches(name.as_ref()))
+            && !names.iter().any(|name| excludes(name.as_ref()))
+    }
+
+    /// How many of the names that a pattern of a template (`logs-*`) stands for are chosen. Of a regular expression one such name
+    /// (`logs-x`) decides.
+    pub fn reach(&self, pattern: &str) -> Reach {
+        let system = pattern.starts_with('.');
+        let of = |it: &Pattern| match it.glob() {
+            Some(glob) if covers(glob, pattern) => Reach::All,
+            Some(glob) if meet(glob, pattern) => Reach::Some,
+            None if it.regex.is_match(&pattern.replace('*', "x")) => Reach::All,
+            _ => Reach::None,
+        };
+        let (mut chosen, mut excluded) = (Reach::None, Reach::None);
+        for it in &self.patterns {
+            if it.exclude {
+                excluded = excluded.max(of(it));
+            } else if it.system || !system {
+                chosen = chosen.max(of(it));
+            }
+        }
+        match excluded {
+            Reach::None => chosen,
+            Reach::Some => chosen.min(Reach::Some),
+            Reach::All => Reach::None,
+        }
+    }
+
     /// The including patterns that match none of `names`: a typing error more often than not.
     pub fn unmatched<'a>(&'a self, names: &[impl AsRef<str>]) -> Vec<&'a str> {
         self.patterns
@@ -127,6 +175,13 @@ impl Selector {
 }
 
 impl Pattern {
+    /// Without `!`; `None` for a regular expression.
+    fn glob(&self) -> Option<&str> {
+        let body = self.text.strip_prefix('!').unwrap_or(&self.text);
+        let is_regex = body.len() > 1 && body.starts_with('/') && body.ends_with('/');
+        (!is_regex).then_some(body)
+    }
+
     fn parse(text: &str) -> Result<Self, SelectorError> {
         let (exclude, body) = match text.strip_prefix('!') {
             Some(rest) => (true, rest),
@@ -194,5 +249,53 @@ impl<'de> Deserialize<'de> for Selector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let patterns = Vec::<String>::deserialize(deserializer)?;
         Self::parse(&patterns).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_of_several_names_is_chosen_by_one_and_excluded_by_any() {
+        for (patterns, expected) in [
+            (vec!["logs"], true),
+            (vec!["ds-*"], true),
+            (vec!["web"], false),
+            (vec!["logs", "!ds-*-000001"], false),
+            (vec!["ds-*", "!logs"], false),
+            (vec!["!logs"], false),
+        ] {
+            let selector = Selector::parse(&patterns).expect("patterns");
+            let found = selector.matches_any(&["logs", "ds-logs-000001"]);
+            assert_eq!(found, expected, "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn a_selection_reaches_all_some_or_none_of_the_names_of_a_template() {
+        for (patterns, template, expected) in [
+            (vec!["logs-*"], "logs-*", Reach::All),
+            (vec!["log?-*"], "logs-app-*", Reach::All),
+            (vec!["*", ".*"], ".ds-*", Reach::All),
+            (vec!["*"], ".ds-*", Reach::None),
+            (vec!["logs-app-*"], "logs-*", Reach::Some),
+            (vec!["logs-1"], "logs-*", Reach::Some),
+            (vec!["*-app"], "logs-*", Reach::Some),
+            (vec!["metrics-*"], "logs-*", Reach::None),
+            (vec!["logs-*", "!logs-tmp-*"], "logs-*", Reach::Some),
+            (vec!["logs-*", "!logs-*"], "logs-*", Reach::None),
+            (vec!["*", "!metrics-*"], "logs-*", Reach::All),
+            (vec!["/logs-.+/"], "logs-*", Reach::All),
+            (vec!["/logs-[0-9]+/"], "logs-*", Reach::None),
+            (vec![], "logs-*", Reach::None),
+        ] {
+            let selector = Selector::parse(&patterns).expect("patterns");
+            assert_eq!(
+                selector.reach(template),
+                expected,
+                "{patterns:?} {template}"
+            );
+        }
     }
 }

@@ -45,6 +45,7 @@ mod streams;
 mod support;
 mod target_directory;
 mod transforms;
+mod transforms_reach;
 mod translation;
 mod types;
 mod verify;

@@ -3,9 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
-use serde_json::Value;
+use mig::clients::objects::DirectoryStore;
+use mig::engines::snapshot::Repository;
+use serde_json::{Value, json};
 
+use super::altered_shop::dat;
 use super::support::Place;
 
 /// Monitoring is left out by a script, the message goes, a field gets another place, a constant is added.
@@ -78,6 +83,22 @@ fn bytes(place: &Place) -> BTreeMap<String, Vec<u8>> {
         (name, fs::read(path).unwrap())
     });
     each.collect()
+}
+
+/// Changes the index templates and component templates of the shop's snapshot in a repository.
+pub(crate) fn with_templates(repository: &Path, change: impl FnOnce(&mut Value, &mut Value)) {
+    let opened = Repository::open(Arc::new(DirectoryStore::new(repository))).unwrap();
+    let snapshot = opened.snapshot("nightly-1").unwrap();
+    let global = snapshot.global_metadata().unwrap();
+    let mut templates = json!(global.index_templates);
+    let mut components = json!(global.component_templates);
+    change(&mut templates, &mut components);
+    let body = json!({"meta-data": {
+        "index_template": {"index_template": templates},
+        "component_template": {"component_template": components},
+    }});
+    let blob = repository.join(format!("meta-{}.dat", snapshot.uuid()));
+    fs::write(blob, dat("metadata", &body)).unwrap();
 }
 
 #[test]

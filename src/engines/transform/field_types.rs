@@ -50,6 +50,12 @@ impl FieldTypes {
         Self(known.collect())
     }
 
+    /// These, and those of others where a path has none or another one here.
+    pub(super) fn or(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     pub(super) fn get(&self, path: &str) -> Option<JsonType> {
         self.0.get(path).copied()
     }

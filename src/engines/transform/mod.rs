@@ -24,7 +24,7 @@ mod set;
 
 pub use check::check;
 pub use field_types::FieldTypes;
-pub use pipeline::{Outcome, Transforms};
+pub use pipeline::{Index, Outcome, Transforms};
 
 /// Limits with names.
 pub mod limits {

@@ -1,4 +1,7 @@
-//! Transforms put together: which are for an index, and a document through all of their steps.
+//! Transforms put together: those of an index, and a document through all of their steps.
+//!
+//! Which transforms are for an index is said by the caller, who knows what else the index is called. Of an index that nobody
+//! spoke of, its own name decides.
 
 use std::collections::BTreeMap;
 
@@ -48,19 +51,45 @@ struct One {
     may_drop: bool,
 }
 
+/// An index whose documents go through transforms.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// As documents name it.
+    pub name: String,
+    /// The transforms that are for it, by their places, in order.
+    pub transforms: Vec<usize>,
+    /// Types of its fields for each `coerce` among their steps, in order; the last ones are for all that are left.
+    pub types: Vec<FieldTypes>,
+}
+
 /// What is known of an index.
 #[derive(Default)]
-struct Index {
-    /// Steps by their place, those of the transforms that are for it.
-    steps: Vec<usize>,
-    types: FieldTypes,
+struct Known {
+    transforms: Vec<usize>,
+    steps: Vec<Due>,
+    types: Vec<FieldTypes>,
+}
+
+impl Known {
+    fn types(&self, coerce: usize) -> Option<&FieldTypes> {
+        self.types.get(coerce).or(self.types.last())
+    }
+}
+
+/// A step that documents of an index go through.
+#[derive(Clone, Copy)]
+struct Due {
+    /// By its place.
+    step: usize,
+    /// How many `coerce` stand before it.
+    coerces: usize,
 }
 
 /// Transforms in their order, for documents of any index.
 pub struct Transforms {
     all: Vec<One>,
     steps: Vec<Step>,
-    indices: BTreeMap<String, Index>,
+    indices: BTreeMap<String, Known>,
 }
 
 /// What became of a document; what [`Transforms::apply_to`] gives.
@@ -82,11 +111,11 @@ enum Stop {
 }
 
 impl Transforms {
-    /// Of the transforms of a phase, for indices with the types of their fields. The error: a transform that
-    /// [`check()`](super::check()) finds fault with.
+    /// Of the transforms of a phase, for these indices. The error: a transform that [`check()`](super::check()) finds fault
+    /// with.
     pub fn new(
         transforms: &[Transform],
-        indices: impl IntoIterator<Item = (String, FieldTypes)>,
+        indices: impl IntoIterator<Item = Index>,
     ) -> Result<Self, String> {
         let mut steps = Vec::new();
         let mut all = Vec::new();
@@ -114,37 +143,56 @@ impl Transforms {
             steps,
             indices: BTreeMap::new(),
         };
-        for (name, types) in indices {
-            let steps = made.steps_for(&name);
-            made.indices.insert(name, Index { steps, types });
+        for Index {
+            name,
+            transforms,
+            types,
+        } in indices
+        {
+            let known = made.known(transforms, types);
+            made.indices.insert(name, known);
         }
         Ok(made)
     }
 
-    fn steps_for(&self, index: &str) -> Vec<usize> {
-        let fits: Vec<bool> = self
-            .all
-            .iter()
-            .map(|it| it.indices.matches(index))
-            .collect();
-        let steps = self.steps.iter().enumerate();
-        steps
-            .filter(|(_, step)| fits[step.of])
-            .map(|(at, _)| at)
-            .collect()
+    fn known(&self, transforms: Vec<usize>, types: Vec<FieldTypes>) -> Known {
+        let mut steps = Vec::new();
+        let mut coerces = 0;
+        let all = self.steps.iter().enumerate();
+        for (step, what) in all.filter(|(_, step)| transforms.contains(&step.of)) {
+            steps.push(Due { step, coerces });
+            coerces += usize::from(matches!(what.ready, Ready::Coerce { .. }));
+        }
+        Known {
+            transforms,
+            steps,
+            types,
+        }
+    }
+
+    /// Of an index that nobody spoke of.
+    fn by_name(&self, index: &str) -> Vec<usize> {
+        let all = self.all.iter().enumerate();
+        let fits = all.filter(|(_, it)| it.indices.matches(index));
+        fits.map(|(at, _)| at).collect()
+    }
+
+    fn of(&self, index: &str) -> impl Iterator<Item = &One> {
+        let transforms = match self.indices.get(index) {
+            Some(known) => known.transforms.clone(),
+            None => self.by_name(index),
+        };
+        transforms.into_iter().filter_map(|at| self.all.get(at))
     }
 
     /// The transforms that are for an index, by name and in their order.
     pub fn names_for(&self, index: &str) -> Vec<&str> {
-        let all = self.all.iter().filter(|it| it.indices.matches(index));
-        all.map(|it| it.name.as_str()).collect()
+        self.of(index).map(|it| it.name.as_str()).collect()
     }
 
     /// Whether documents of an index may be left out by a script.
     pub fn may_drop(&self, index: &str) -> bool {
-        self.all
-            .iter()
-            .any(|it| it.may_drop && it.indices.matches(index))
+        self.of(index).any(|it| it.may_drop)
     }
 
     /// One document, for tests and samples.
@@ -164,29 +212,26 @@ impl Transforms {
         let index = if let Some(index) = self.indices.get(document.index) {
             index
         } else {
-            found = Index {
-                steps: self.steps_for(document.index),
-                types: FieldTypes::default(),
-            };
+            found = self.known(self.by_name(document.index), Vec::new());
             &found
         };
-        self.go(&index.steps, document.source, document, &index.types, out)
+        self.go(&index.steps, document.source, document, index, out)
     }
 
     fn go(
         &self,
-        steps: &[usize],
+        steps: &[Due],
         source: &[u8],
         document: DocumentView<'_>,
-        types: &FieldTypes,
+        index: &Known,
         out: &mut Vec<u8>,
     ) -> Result<bool, Stop> {
         let mut json = Json::of(source);
         let mut changed = false;
-        for (done, at) in steps.iter().enumerate() {
-            let step = &self.steps[*at];
+        for (done, due) in steps.iter().enumerate() {
+            let step = &self.steps[due.step];
             let Ready::Jq(script) = &step.ready else {
-                changed |= built_in(&step.ready, &mut json, types)
+                changed |= built_in(&step.ready, &mut json, index.types(due.coerces))
                     .map_err(|fault| self.failed(step, &fault.to_string()))?;
                 continue;
             };
@@ -203,7 +248,7 @@ impl Transforms {
                 Made::Nothing => return Err(Stop::Drop(step.of)),
                 Made::Source(after) => {
                     // As deep as there are scripts.
-                    if !self.go(&steps[done + 1..], &after, document, types, out)? {
+                    if !self.go(&steps[done + 1..], &after, document, index, out)? {
                         out.extend_from_slice(&after);
                     }
                     return Ok(true);
@@ -262,7 +307,11 @@ fn ready(kind: &StepKind) -> Result<(&'static str, Ready), String> {
     })
 }
 
-fn built_in<'a>(ready: &'a Ready, json: &mut Json<'a>, types: &FieldTypes) -> Result<bool, Fault> {
+fn built_in<'a>(
+    ready: &'a Ready,
+    json: &mut Json<'a>,
+    types: Option<&FieldTypes>,
+) -> Result<bool, Fault> {
     let mut changed = false;
     match ready {
         Ready::Rename(renames) => {
@@ -286,7 +335,9 @@ fn built_in<'a>(ready: &'a Ready, json: &mut Json<'a>, types: &FieldTypes) -> Re
             }
         }
         Ready::Coerce { fields, on_failure } => {
-            changed |= coerce::apply(json, fields.as_deref(), types, *on_failure)?;
+            if let Some(types) = types {
+                changed |= coerce::apply(json, fields.as_deref(), types, *on_failure)?;
+            }
         }
         Ready::Jq(_) => {}
     }

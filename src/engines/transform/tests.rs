@@ -90,7 +90,11 @@ fn types() -> FieldTypes {
 
 fn through(steps: Vec<StepKind>, source: &str) -> String {
     let transforms = [transform("tidy", steps)];
-    let indices = [("logs".to_owned(), types())];
+    let indices = [Index {
+        name: "logs".to_owned(),
+        transforms: vec![0],
+        types: vec![types()],
+    }];
     let made = Transforms::new(&transforms, indices).unwrap();
     let outcome = made.apply_to(DocumentView {
         index: "logs",
@@ -392,6 +396,90 @@ fn a_renamed_field_keeps_its_definition() {
         mappings::apply(&mut template, [&tidy])[0].path,
         "template.mappings.properties.gone"
     );
+}
+
+#[test]
+fn names_with_dots_and_what_names_a_field_follow_it() {
+    let tidy = transform(
+        "tidy",
+        vec![
+            rename("http", "web"),
+            drop(&["user.mail"]),
+            rename("client", "source.ip"),
+        ],
+    );
+    let mut body = json!({"template": {
+        "settings": {"index.sort.field": "user.mail"},
+        "mappings": {"properties": {
+            "http.status": {"type": "long"},
+            "http.bytes": {"type": "long"},
+            "user.mail": {"type": "keyword"},
+            "client": {"type": "ip"},
+            "source.port": {"type": "long"},
+            "ip": {"type": "alias", "path": "client"},
+            "status": {"type": "alias", "path": "http.status"},
+            "agent": {"type": "keyword", "copy_to": ["client", "all"]},
+        }},
+    }});
+    let edits = mappings::apply(&mut body, [&tidy]);
+    assert_eq!(
+        body["template"]["mappings"]["properties"],
+        json!({
+            "web": {"properties": {"status": {"type": "long"}, "bytes": {"type": "long"}}},
+            "source.port": {"type": "long"},
+            "source": {"properties": {"ip": {"type": "ip"}}},
+            "ip": {"type": "alias", "path": "source.ip"},
+            "status": {"type": "alias", "path": "web.status"},
+            "agent": {"type": "keyword", "copy_to": ["source.ip", "all"]},
+        })
+    );
+    let followed =
+        |edit: &&crate::diff::change::Edit| edit.before.is_some() && edit.after.is_some();
+    assert_eq!(edits.iter().filter(followed).count(), 3);
+    assert_eq!(
+        mappings::still_named(&body, &tidy),
+        [(
+            "template.settings.index.sort.field".to_owned(),
+            "user.mail".to_owned()
+        )]
+    );
+    // A body of templates alone gets what is added; one of some fields gets nothing.
+    let mut adding = transform("add", vec![drop(&["x"])]);
+    adding.mappings.add = vec![("n".into(), json!({"type": "long"}))];
+    let mut empty = json!({"template": {}});
+    assert!(mappings::apply_to_part(&mut empty, &adding).is_empty());
+    assert_eq!(empty, json!({"template": {}}));
+    mappings::apply(&mut empty, [&adding]);
+    assert_eq!(
+        empty["template"]["mappings"]["properties"]["n"]["type"],
+        "long"
+    );
+}
+
+#[test]
+fn coerce_knows_a_field_by_the_name_that_it_has_at_its_turn() {
+    let all = || coerce(None, OnFailure::Fail);
+    let steps = vec![all(), rename("n", "m"), all(), jq(".late = \"4\""), all()];
+    let mut tidy = transform("tidy", steps);
+    tidy.mappings.add = vec![("late".into(), json!({"type": "long"}))];
+    let body =
+        json!({"mappings": {"properties": {"n": {"type": "long"}, "k": {"type": "keyword"}}}});
+    let index = Index {
+        name: "logs".to_owned(),
+        transforms: vec![0],
+        types: mappings::types_for_coerce(&body, [&tidy]),
+    };
+    assert_eq!(index.types.len(), 3);
+    let made = Transforms::new(&[tidy], [index]).unwrap();
+    let source = br#"{"n":"1","k":2,"m.x":"5"}"#;
+    let outcome = made.apply_to(DocumentView {
+        index: "logs",
+        id: "1",
+        routing: None,
+        source,
+    });
+    let expected = br#"{"m":1,"k":"2","m.x":"5","late":4}"#.to_vec();
+    assert_eq!(outcome, Outcome::Changed(expected));
 }
 
 fn documents() -> impl Strategy<Value = Value> {

@@ -1,9 +1,12 @@
 //! What a backfill would do. Pure.
 
+use std::collections::BTreeSet;
+
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
-use super::super::{streams, transforms, types};
+use super::super::transforms::{self, Candidates, Names};
+use super::super::{streams, types};
 use super::fate::{Fate, fate, snapshot_anew};
 use super::findings;
 use super::{choice, generations, spec};
@@ -74,7 +77,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         return mismatch(cx);
     };
     let to = &spec.to.value;
-    let (chosen, left_out) = selected(spec, observed);
+    let (chosen, mut left_out) = selected(spec, observed);
     let live = observed.live || cx.state.live_targets.contains_key(to);
     let mut all = Gathered {
         docs_known: true,
@@ -104,6 +107,12 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             ..item.clone()
         });
     }
+    let (questions, unused) =
+        candidates(cx, spec, observed, &chosen).unused(&spec.transforms, |_| false);
+    if !live {
+        all.items.extend(questions);
+    }
+    left_out.extend(unused);
     let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
     if live && all.items.iter().any(works) {
         all.items.retain(|item| !works(item));
@@ -172,6 +181,34 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     change
 }
 
+/// The indices that transforms could be for.
+fn candidates(
+    cx: &DecideContext<'_>,
+    spec: &BackfillSpec,
+    observed: &BackfillObservation,
+    chosen: &[(&str, &SnapshotIndexFacts)],
+) -> Candidates {
+    let mut candidates = Candidates::default();
+    if spec.transforms.is_empty() {
+        return candidates;
+    }
+    let choice = choice(spec, observed);
+    let taken: BTreeSet<&str> = chosen.iter().map(|(name, _)| *name).collect();
+    for (name, facts) in &observed.source {
+        let names = Names::of(choice, name, facts);
+        if taken.contains(name.as_str()) {
+            candidates.taken.push(names);
+        } else {
+            candidates.others.push(names);
+        }
+    }
+    let is_there = |name: &str| observed.source.contains_key(name);
+    for item in common::awaited(cx, &spec.from.value, &is_there) {
+        candidates.await_index(choice, &item.name);
+    }
+    candidates
+}
+
 fn gather(
     cx: &DecideContext<'_>,
     spec: &BackfillSpec,
@@ -185,7 +222,8 @@ fn gather(
             Some(note).filter(|note| !note.is_empty()),
             generations::note(spec, observed, facts),
             findings::note(cx.plan, spec, name, facts),
-            transforms::names(spec, name).map(|names| format!("through {names}")),
+            transforms::told(spec, &Names::of(choice(spec, observed), name, facts))
+                .map(|names| format!("through {names}")),
         ];
         let notes: Vec<String> = notes.into_iter().flatten().collect();
         let note = notes.join("; ");

@@ -6,7 +6,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::streams::ordinary_name;
 use super::super::transforms;
-use super::{generations, way};
+use super::{choice, generations, way};
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
@@ -158,9 +158,15 @@ pub(super) fn transforms_of(
 }
 
 /// Whether an index that this phase wrote to went through other transforms than those it would go through now.
-fn transformed_otherwise(cx: &DecideContext<'_>, spec: &BackfillSpec, index: &str) -> bool {
+fn transformed_otherwise(
+    cx: &DecideContext<'_>,
+    spec: &BackfillSpec,
+    observed: &BackfillObservation,
+    (index, facts): (&str, &SnapshotIndexFacts),
+) -> bool {
     let then = transforms_of(cx.state, &cx.phase.address, &spec.to.value, index);
-    let now = transforms::identity(spec, index).and_then(|it| serde_json::to_value(it).ok());
+    let names = transforms::Names::of(choice(spec, observed), index, facts);
+    let now = transforms::identity(spec, &names).and_then(|it| serde_json::to_value(it).ok());
     then != now
 }
 
@@ -230,7 +236,7 @@ pub(super) fn fate(
     if found.docs > 0 && (!ours || anew) && proof.is_none() {
         return Fate::Foreign(found.docs);
     }
-    if ours && !cx.redo && !anew && transformed_otherwise(cx, spec, index) {
+    if ours && !cx.redo && !anew && transformed_otherwise(cx, spec, observed, (index, facts)) {
         return if found.docs > 0 {
             Fate::Again("its transforms are others than those it was written with")
         } else {

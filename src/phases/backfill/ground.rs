@@ -12,9 +12,9 @@ use super::{cluster, failed, generations, work_error};
 use crate::base::{Address, Fingerprint, failpoint};
 use crate::clients::target::{Landing, Target};
 use crate::diff::change::Action;
-use crate::diff::observation::TargetIndexFacts;
+use crate::diff::observation::{SnapshotIndexFacts, TargetIndexFacts};
 use crate::engines::bulk::work_store::WorkStore;
-use crate::plan::model::BackfillSpec;
+use crate::plan::model::{BackfillSpec, DataStreams};
 use crate::state::model::{REMOVE_DOCUMENTS, TRANSFORMS};
 
 /// Where indices are loaded to.
@@ -28,6 +28,10 @@ pub(super) struct Ground<'a> {
     pub(super) landings: &'a BTreeMap<String, Landing>,
     /// How the mapping types of indices are taken, where that makes other documents.
     pub(super) marks: &'a BTreeMap<&'a str, Fingerprint>,
+    /// What is known of the indices.
+    pub(super) source: &'a BTreeMap<String, SnapshotIndexFacts>,
+    /// How data streams are taken.
+    pub(super) choice: Option<DataStreams>,
 }
 
 impl Ground<'_> {
@@ -40,7 +44,11 @@ impl Ground<'_> {
         let first = generations::reach(cx, *target, on, landing)?;
         let found = self.facts(name)?;
         let there = target.name_there(name).map_err(error)?;
-        let now = transforms::identity(self.spec, name).map(|it| json!(it));
+        let known = self.source.get(name);
+        let now = known.and_then(|facts| {
+            let names = transforms::Names::of(self.choice, name, facts);
+            transforms::identity(self.spec, &names).map(|it| json!(it))
+        });
         let then = transforms_of(cx.state, &cx.phase.address, on, name);
         let announce_with = |uuid: &str, transforms: Option<&Value>| {
             let mut detail = json!({

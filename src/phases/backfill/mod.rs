@@ -140,7 +140,7 @@ fn spec(phase: &Phase) -> Result<&BackfillSpec, PhaseError> {
 }
 
 /// Where its documents come from and go.
-fn way<'a>(plan: &'a Plan, spec: &'a BackfillSpec) -> Way<'a> {
+pub(super) fn way<'a>(plan: &'a Plan, spec: &'a BackfillSpec) -> Way<'a> {
     Way {
         plan,
         from: &spec.from.value,

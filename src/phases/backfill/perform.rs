@@ -72,10 +72,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let marks = marks.filter_map(|(name, facts)| Some((*name, way.mark(name, facts)?)));
     let marks = marks.collect();
     let failed_folder = failed_folder(cx, &*target)?;
-    let mappings = transforms::mappings_of(&view, &names);
+    let bodies = transforms::bodies_in(&view, way, wanted.iter().copied());
     let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
     let versions = transforms::versions(made_by, target.version());
-    let transforms = transforms::ready(spec, &mappings, versions)?;
+    let choice = choice(spec, observed);
+    let transforms = transforms::ready(spec, choice, wanted.iter().copied(), &bodies, versions)?;
     let transform: &dyn bulk::Transform = if spec.transforms.is_empty() {
         &Identity
     } else {
@@ -98,6 +99,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         snapshot_uuid,
         landings: &landings,
         marks: &marks,
+        source: &observed.source,
+        choice,
     };
     for turn in generations::turns(&chosen, &landings) {
         let mut indices = BTreeMap::new();

@@ -12,11 +12,12 @@ use super::super::connections::Connections;
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
 use super::super::live::SourceView;
-use super::super::{common, streams, transforms, types};
+use super::super::transforms::{self, Names};
+use super::super::{common, streams, types};
 use super::way;
 use crate::base::Address;
 use crate::diff::change::Edit;
-use crate::diff::observation::{ObjectKind, SnapshotIndexFacts};
+use crate::diff::observation::SnapshotIndexFacts;
 use crate::diff::structural::edits;
 use crate::engines::bulk::DocumentView;
 use crate::engines::bulk::source::{DocumentSource as _, SourceError, StepError, VisitStopped};
@@ -112,7 +113,7 @@ pub fn sample(
                 facts.unreadable.is_empty()
                     && streams::left_out(&spec.indices, choice, (types::of(name, facts), facts))
                         .is_none()
-                    && transforms::identity(spec, name).is_some()
+                    && transforms::identity(spec, &Names::of(choice, name, facts)).is_some()
             })
             .map(|(name, _)| name.clone())
             .collect();
@@ -120,19 +121,13 @@ pub fn sample(
         beyond += names.len().saturating_sub(room);
         names.truncate(room);
         let versions = transforms::versions(view.made_by(), target);
-        let mappings = match &view {
-            SourceView::Snapshot(view) => transforms::mappings_of(view, &names),
-            SourceView::Wider(wider) => transforms::mappings_of(&wider.taken, &names),
-            SourceView::Live(live) => live
-                .objects
-                .iter()
-                .filter(|(key, _)| key.kind == ObjectKind::Index)
-                .filter_map(|(key, body)| Some((key.name.clone(), body.get("mappings")?.clone())))
-                .collect(),
-            SourceView::Nothing => transforms::Mappings::new(),
+        let sampled = || {
+            let all = targets.iter().filter(|(name, _)| names.contains(name));
+            all.map(|(name, facts)| (name.as_str(), facts))
         };
-        let ready = transforms::ready(spec, &mappings, versions)?;
-        for (index, facts) in targets.iter().filter(|(name, _)| names.contains(name)) {
+        let bodies = transforms::bodies(&view, way(plan, spec), sampled());
+        let ready = transforms::ready(spec, choice, sampled(), &bodies, versions)?;
+        for (index, facts) in sampled() {
             let mut taking = Taking::new(&phase.address, index, &ready, count);
             let of = types::of(index, facts);
             match &view {

@@ -8,13 +8,15 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
 use super::super::streams;
+use super::super::transforms::{Candidates, Names};
+use super::desired::reaching;
 use super::questions::{
     BAD_ANSWER, lacking, leave_out, no_room, not_taken, types_question, unknown_answers,
     unused_types,
 };
 use super::summary::{counts, effects, evidence, objects, probed};
 use super::{Desired, desired, references, spec};
-use crate::diff::change::{Action, Edit, Estimate, Item, PhaseChange, Undo};
+use crate::diff::change::{Action, Edit, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::{differences, held_back};
 use crate::plan::model::{DataStreams, MetadataSpec};
@@ -176,7 +178,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let (Observation::Metadata(observed), Ok(spec)) = (cx.observation, spec(cx.phase)) else {
         return mismatch(cx);
     };
-    let (wanted, left_out) = desired(spec, observed);
+    let (wanted, mut left_out) = desired(spec, observed);
     let mut items = Vec::new();
     let mut equal: Vec<&Desired> = Vec::new();
     let seen = seen(observed);
@@ -210,6 +212,9 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let title = format!("{} → {}", counts(&wanted, &awaited), spec.to.value);
     items.extend(awaited);
     items.extend(unused_types(spec, observed));
+    let (questions, unused) = unused_transforms(cx, spec, observed, &wanted);
+    items.extend(questions);
+    left_out.extend(unused);
     let provisional = observed.snapshot_uuid.is_none();
     let recorded = common::done(cx.state, &cx.phase.address).is_some();
     let undecided = items.iter().any(|item| item.decision.is_some());
@@ -333,4 +338,48 @@ fn missing(
         .filter(|object| !matches!(fate(spec, seen, object), Fate::Equal));
     let to_make = to_make.map(|object| (&object.key, &object.body));
     references::missing(to_make, &there)
+}
+
+/// Transforms that are for nothing of what is moved.
+fn unused_transforms(
+    cx: &DecideContext<'_>,
+    spec: &MetadataSpec,
+    observed: &MetadataObservation,
+    wanted: &[Desired],
+) -> (Vec<Item>, Vec<LeftOut>) {
+    if spec.transforms.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let choice = streams::choice(spec.data_streams, observed.target);
+    let mut candidates = Candidates::default();
+    for (key, body) in &observed.source_objects {
+        if key.kind == ObjectKind::Index {
+            let stream = super::streams::stream_of(key, body);
+            let names = Names::new(choice, &key.name, &key.name, stream);
+            candidates.others.push(names);
+        }
+    }
+    for object in wanted.iter().filter(|it| it.key.kind == ObjectKind::Index) {
+        // Those that mapping types are split into.
+        let name = &object.key.name;
+        candidates.taken.push(Names::new(choice, name, name, None));
+    }
+    for item in common::awaited(cx, &spec.from.value, &|_| false) {
+        candidates.await_index(choice, &item.name);
+    }
+    let reaching = reaching(spec, observed);
+    let is_template = |kind| matches!(kind, ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate);
+    let templates: Vec<&Value> = wanted
+        .iter()
+        .filter(|it| is_template(it.key.kind))
+        .map(|it| &it.body)
+        .collect();
+    let met: BTreeSet<&str> = spec
+        .transforms
+        .iter()
+        .filter(|it| templates.iter().any(|body| reaching.meets(it, body)))
+        .map(|it| it.name.as_str())
+        .collect();
+    candidates.taken.extend(reaching.into_names());
+    candidates.unused(&spec.transforms, |it| met.contains(it.name.as_str()))
 }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::super::streams::choice;
+use super::super::transforms::Names;
 use super::findings::{self, Finding};
 use super::global::PERSISTENT;
 use super::streams;
+use super::through::Reaching;
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::diff::change::{Edit, Item, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
@@ -15,8 +18,7 @@ use crate::engines::mapping_types::{Chosen, Problem, choose, rule_for};
 use crate::engines::metadata::{
     Level, Rule, Versions, built_in, system_index, translate, unmovable,
 };
-use crate::engines::transform::mappings;
-use crate::plan::model::{Closed, MetadataSpec, RuleLevel, Transform};
+use crate::plan::model::{Closed, MetadataSpec, RuleLevel};
 
 /// One object that the target is to have.
 pub(super) struct Desired {
@@ -43,11 +45,18 @@ pub(super) struct Wanting<'a> {
     spec: &'a MetadataSpec,
     versions: Versions,
     unknown: &'a BTreeSet<String>,
+    reaching: Reaching<'a>,
 }
 
 impl Wanting<'_> {
     /// An object as the target is to have it.
-    pub(super) fn translated(&self, key: &ObjectKey, mut body: Value) -> Desired {
+    pub(super) fn translated(&self, key: &ObjectKey, body: Value) -> Desired {
+        let names = Names::new(None, &key.name, &key.name, None);
+        self.translated_of(key, body, &names)
+    }
+
+    /// An index as the target is to have it, by the names that transforms mean it by.
+    pub(super) fn translated_of(&self, key: &ObjectKey, mut body: Value, names: &Names) -> Desired {
         let closed = match body.as_object_mut() {
             Some(fields) => fields.remove("closed") == Some(json!(true)),
             None => false,
@@ -61,9 +70,10 @@ impl Wanting<'_> {
             .collect();
         let mut body = translation.body;
         let mut edits = translation.edits;
-        let used = self.spec.transforms.iter();
-        let used: Vec<&Transform> = used.filter(|it| is_for(it, key, &body)).collect();
-        edits.extend(mappings::apply(&mut body, used));
+        edits.extend(match key.kind {
+            ObjectKind::Index => self.reaching.index(&mut body, names),
+            _ => self.reaching.template(key, &mut body),
+        });
         Desired {
             key: key.clone(),
             body,
@@ -165,6 +175,7 @@ pub(super) fn desired(
         spec,
         versions,
         unknown: &observed.unknown_settings,
+        reaching: reaching(spec, observed),
     };
     let mut wanted = Vec::new();
     let mut left_out = Vec::new();
@@ -236,7 +247,8 @@ pub(super) fn desired(
         for route in &chosen.routes {
             let mut body = body.clone();
             body["types"] = json!(route);
-            wanted.push(wanting.translated(&index(&route.to), body));
+            let names = Names::new(None, &route.to, &key.name, None);
+            wanted.push(wanting.translated_of(&index(&route.to), body, &names));
         }
         if split && has_alias(spec, &key.name) {
             let over: Map<String, Value> = chosen
@@ -271,23 +283,21 @@ fn keeps_templates_out(target: ProductVersion) -> bool {
     target.product == Product::OpenSearch || target.version.floor() >= (7, 8, 0)
 }
 
-/// Whether a transform is for an object: an index by its name, a template by the patterns of the indices that it is for.
-fn is_for(transform: &Transform, key: &ObjectKey, body: &Value) -> bool {
-    match key.kind {
-        ObjectKind::Index => transform.indices.matches(&key.name),
-        ObjectKind::IndexTemplate | ObjectKind::LegacyTemplate => {
-            // A name that such a pattern makes stands for all of them.
-            let patterns = body.get("index_patterns").or_else(|| body.get("template"));
-            let patterns = match patterns {
-                Some(Value::Array(patterns)) => patterns.iter().filter_map(Value::as_str).collect(),
-                Some(Value::String(pattern)) => vec![pattern.as_str()],
-                _ => Vec::new(),
-            };
-            let example = |pattern: &&str| transform.indices.matches(&pattern.replace('*', "x"));
-            !patterns.is_empty() && patterns.iter().all(example)
-        }
-        _ => false,
-    }
+/// Which transforms are for which of the objects that are moved.
+pub(super) fn reaching<'a>(
+    spec: &'a MetadataSpec,
+    observed: &'a MetadataObservation,
+) -> Reaching<'a> {
+    let choice = choice(spec.data_streams, observed.target);
+    let moved = observed.source_objects.iter().filter_map(|(key, body)| {
+        let stream = streams::stream_of(key, body);
+        let moved = match stream {
+            Some(stream) => streams::takes(spec, choice, &key.name, stream),
+            None => reason_to_leave_out(spec, key, body).is_none(),
+        };
+        moved.then_some((key, body, stream))
+    });
+    Reaching::new(&spec.transforms, choice, moved)
 }
 
 fn reason_to_leave_out(spec: &MetadataSpec, key: &ObjectKey, body: &Value) -> Option<LeftOut> {

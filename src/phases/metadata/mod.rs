@@ -15,6 +15,7 @@ pub(super) mod source;
 pub(super) mod streams;
 mod summary;
 mod system_index;
+mod through;
 mod undo;
 
 use std::cell::RefCell;

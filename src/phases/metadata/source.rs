@@ -70,10 +70,8 @@ fn objects(view: &SnapshotView, global: &GlobalMetadata) -> Vec<(ObjectKey, Valu
             let aliases = over.get(of).map_or(&[][..], Vec::as_slice);
             body.extend(mark(facts, field, aliases).map(|mark| (MARK.to_owned(), mark)));
         }
-        body.insert("settings".into(), Value::Object(index.settings.clone()));
-        body.insert("mappings".into(), mapping(index));
-        if let Some(shards) = index.routing_num_shards {
-            body.insert("routing_num_shards".into(), json!(shards));
+        if let Value::Object(fields) = index_body(index) {
+            body.extend(fields);
         }
         if index.state == IndexState::Close {
             body.insert("closed".into(), json!(true));
@@ -91,6 +89,17 @@ fn objects(view: &SnapshotView, global: &GlobalMetadata) -> Vec<(ObjectKey, Valu
     }
     objects.sort_by(|left, right| left.0.cmp(&right.0));
     objects
+}
+
+/// What is translated of an index.
+pub(in super::super) fn index_body(index: &IndexMetadata) -> Value {
+    let mut body = Map::new();
+    body.insert("settings".into(), Value::Object(index.settings.clone()));
+    body.insert("mappings".into(), mapping(index));
+    if let Some(shards) = index.routing_num_shards {
+        body.insert("routing_num_shards".into(), json!(shards));
+    }
+    Value::Object(body)
 }
 
 /// The mapping below the name of each type, where that is not `_doc`. The defaults of 1.x to 5.x are a mapping of no

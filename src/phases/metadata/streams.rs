@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::common;
-use super::super::streams::{by_name, choice, has_streams, left_out, ordinary_name};
+use super::super::streams::{choice, has_streams, left_out, ordinary_name};
+use super::super::transforms::Names;
 use super::desired::{Desired, Wanting};
 use crate::base::glob;
 use crate::base::version::Product;
@@ -48,12 +49,25 @@ pub(in super::super) fn mark(
 }
 
 /// The stream of a backing index, by its mark.
-pub(super) fn stream_of(key: &ObjectKey, body: &Value) -> Option<String> {
+pub(super) fn stream_of<'a>(key: &ObjectKey, body: &'a Value) -> Option<&'a str> {
     if key.kind != ObjectKind::Index {
         return None;
     }
-    let name = body.get(MARK)?.get("name")?.as_str();
-    name.map(str::to_owned).or_else(|| by_name(&key.name))
+    body.get(MARK)?.get("name")?.as_str()
+}
+
+/// Whether a backing index comes along.
+pub(super) fn takes(
+    spec: &MetadataSpec,
+    choice: Option<DataStreams>,
+    index: &str,
+    stream: &str,
+) -> bool {
+    let facts = SnapshotIndexFacts {
+        data_stream: Some(stream.to_owned()),
+        ..SnapshotIndexFacts::default()
+    };
+    left_out(&spec.include.indices, choice, (index, &facts)).is_none()
 }
 
 /// One stream of the source: its backing indices, the oldest first.
@@ -70,7 +84,8 @@ fn sources(observed: &MetadataObservation) -> Vec<Source<'_>> {
         if let Some(stream) = stream_of(key, body) {
             let number = body.pointer("/data_stream/generation");
             let number = number.and_then(Value::as_u64).unwrap_or(u64::MAX);
-            found.entry(stream).or_default().push((number, key, body));
+            let indices = found.entry(stream.to_owned()).or_default();
+            indices.push((number, key, body));
         }
     }
     let each = found.into_iter().map(|(name, mut indices)| {
@@ -203,7 +218,13 @@ fn as_indices(
         let mut body = (*body).clone();
         body[MARK] = json!(source.name);
         let renamed = object(ObjectKind::Index, &name);
-        let mut index = wanting.translated(&renamed, body);
+        let names = Names::new(
+            Some(DataStreams::Indices),
+            &name,
+            &key.name,
+            Some(&source.name),
+        );
+        let mut index = wanting.translated_of(&renamed, body, &names);
         if let Some(edit) = index.edits.iter_mut().find(|edit| edit.path == MARK) {
             NAME.clone_into(&mut edit.path);
             edit.before = Some(json!(key.name));
@@ -240,6 +261,7 @@ fn as_stream(
     wanting: &Wanting<'_>,
     wanted: &[Desired],
 ) -> Desired {
+    let choice = choice(spec.data_streams, observed.target);
     let template = template(observed, wanted, &source.name);
     let field = source
         .timestamp_field
@@ -267,7 +289,8 @@ fn as_stream(
         if let Some(fields) = body.as_object_mut() {
             fields.remove(MARK);
         }
-        let index = wanting.translated(key, body);
+        let names = Names::new(choice, &key.name, &key.name, Some(&source.name));
+        let index = wanting.translated_of(key, body, &names);
         for (setting, value) in held_back(&index.body) {
             waiting.insert(stream_setting(number, &setting), value);
         }

@@ -186,7 +186,7 @@ pub(super) fn identity<'a>(
             (name, found.map(|found| (&found.uuid, content(found))))
         })
         .collect();
-    let through = through::identity(plan, spec, observed, chosen.iter().map(|(name, _)| *name));
+    let through = through::identity(plan, spec, observed, chosen);
     let compared = if let Some(cluster) = &observed.source_cluster {
         let source: Vec<_> = chosen.iter().map(|(name, it)| (name, &it.uuid)).collect();
         Fingerprint::of(&(cluster, source, target))

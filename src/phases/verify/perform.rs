@@ -60,7 +60,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         cx,
         spec,
         observed,
-        between: between(cx, spec, observed, &*target, &names)?,
+        between: between(cx, spec, observed, &*target, &chosen)?,
         target,
         names: &names,
         chosen,

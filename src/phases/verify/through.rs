@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
-use super::super::live::SourceView;
-use super::super::transforms::{self, Mappings};
-use super::decide::backfill_of;
+use super::super::transforms::{self, Names};
+use super::super::{backfill, common, types};
+use super::decide::{backfill_of, choice};
 use crate::base::units::plural;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
-use crate::diff::observation::{ObjectKind, VerifyObservation};
+use crate::diff::observation::{SnapshotIndexFacts, VerifyObservation};
 use crate::engines::transform::Transforms;
 use crate::engines::verify::{LeftOut, Through};
 use crate::plan::model::{BackfillSpec, Plan, VerifySpec};
 use crate::state::model::State;
+
+/// Indices that one backfill writes, as the target names them.
+type Chosen<'a> = Vec<(&'a str, &'a SnapshotIndexFacts)>;
 
 /// Transforms by the backfill that they are of, ready for the indices that it writes.
 pub(super) struct Between<'a> {
@@ -25,16 +27,19 @@ pub(super) struct Between<'a> {
 }
 
 /// Identity of the transforms of all indices; `None` where none has any.
-pub(super) fn identity<'n>(
+pub(super) fn identity(
     plan: &Plan,
     spec: &VerifySpec,
     observed: &VerifyObservation,
-    names: impl Iterator<Item = &'n str>,
+    chosen: &[(&str, &SnapshotIndexFacts)],
 ) -> Option<Fingerprint> {
-    let each: BTreeMap<&str, Fingerprint> = names
-        .filter_map(|name| {
-            let (_, backfill) = backfill_of(plan, spec, observed, name)?;
-            Some((name, transforms::identity(backfill, name)?))
+    let choice = choice(plan, spec, observed.target_version);
+    let each: BTreeMap<&str, Fingerprint> = chosen
+        .iter()
+        .filter_map(|(name, facts)| {
+            let (_, backfill) = backfill_of(plan, spec, observed, types::of(name, facts))?;
+            let names = Names::of(choice, name, facts);
+            Some((*name, transforms::identity(backfill, &names)?))
         })
         .collect();
     (!each.is_empty()).then(|| Fingerprint::of(&each))
@@ -44,43 +49,34 @@ pub(super) fn identity<'n>(
 pub(super) fn between<'a>(
     cx: &'a PerformContext<'_>,
     spec: &'a VerifySpec,
-    observed: &VerifyObservation,
+    observed: &'a VerifyObservation,
     target: &dyn Target,
-    names: &'a [String],
+    chosen: &[(&'a str, &'a SnapshotIndexFacts)],
 ) -> Result<Between<'a>, PhaseError> {
-    let mut by: BTreeMap<&Address, (&BackfillSpec, Vec<&str>)> = BTreeMap::new();
-    for name in names {
-        if let Some((phase, backfill)) = backfill_of(cx.plan, spec, observed, name)
-            && transforms::identity(backfill, name).is_some()
+    let mut by: BTreeMap<&Address, (&BackfillSpec, Chosen<'a>)> = BTreeMap::new();
+    let choice = choice(cx.plan, spec, observed.target_version);
+    for (name, facts) in chosen {
+        if let Some((phase, backfill)) =
+            backfill_of(cx.plan, spec, observed, types::of(name, facts))
+            && transforms::identity(backfill, &Names::of(choice, name, facts)).is_some()
         {
             by.entry(phase)
                 .or_insert((backfill, Vec::new()))
                 .1
-                .push(name);
+                .push((name, facts));
         }
     }
     let mut of = Vec::new();
     for (phase, (backfill, indices)) in by {
         // The mappings that the load went by, also where the source of the proof is a live cluster.
         let view = cx.connections.source(&backfill.from.value)?;
-        let wanted: Vec<String> = indices.iter().map(|it| (*it).to_owned()).collect();
-        let mappings = match &view {
-            SourceView::Snapshot(view) => transforms::mappings_of(view, &wanted),
-            SourceView::Wider(wider) => transforms::mappings_of(&wider.taken, &wanted),
-            SourceView::Live(live) => live
-                .objects
-                .iter()
-                .filter(|(key, _)| key.kind == ObjectKind::Index && wanted.contains(&key.name))
-                .filter_map(|(key, body)| Some((key.name.clone(), body.get("mappings")?.clone())))
-                .collect(),
-            SourceView::Nothing => Mappings::new(),
-        };
+        let way = backfill::way(cx.plan, backfill);
+        let bodies = transforms::bodies(&view, way, indices.iter().copied());
         let versions = transforms::versions(view.made_by(), target.version());
-        of.push((
-            phase,
-            indices,
-            transforms::ready(backfill, &mappings, versions)?,
-        ));
+        let ready =
+            transforms::ready(backfill, choice, indices.iter().copied(), &bodies, versions)?;
+        let names = indices.into_iter().map(|(name, _)| name).collect();
+        of.push((phase, names, ready));
     }
     Ok(Between {
         of,

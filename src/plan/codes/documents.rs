@@ -16,6 +16,17 @@ codes! {
         "A test of a document says what goes in (`in` or `in-file`) and one thing that has to become of it: `out`, `out-file`, `dropped: true` \
          or `fails`. A test of a mapping says `out`, `codes` or both, and both of its versions with their products."
         "t: { document: { transforms: [tidy], index: logs, in: {}, out: {}, dropped: true } }" => "t: { document: { transforms: [tidy], index: logs, in: {}, out: {} } }";
+    TRANSFORM_UNUSED = 310 Error "a transform is for none of the indices"
+        "A transform that a phase names selects no index, data stream or template of its source, so that its documents would arrive as \
+         they are: a typing error more often than not. A data stream is meant by its own name; an index that `types` splits by its own name \
+         or by those of its parts."
+        "transforms: { private: { indices: [custmers], steps: [{ drop: [email] }] } }" => "transforms: { private: { indices: [customers], steps: [{ drop: [email] }] } }";
+    FIELD_KEPT = 311 Warning "metadata keeps a field that a transform takes away"
+        "A transform renames or drops a field, and something still has it: a template that is for names beyond those of the transform, or a \
+         component of such a template, so that the next index gets the field by its old name; or a setting, a dynamic template, an alias or a \
+         `copy_to` that names it. A template is changed where the transform is for all of its names. The other ones are changed by hand, on \
+         the source or on the target."
+        "tidy: { indices: [logs-2020-11], steps: [{ rename: { msg: message } }] }" => "tidy: { indices: [\"logs-*\"], steps: [{ rename: { msg: message } }] }";
     IDS_COLLIDE = 320 Error "an `_id` stands in several types"
         "Types had identities of their own: `post#1` and `comment#1` are two documents, and in one index without types one of them would take the \
          place of the other. A union keeps `_id` only where planning read all identities and found none in two types; indices beyond the limits of that \

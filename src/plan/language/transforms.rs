@@ -17,7 +17,8 @@ section! {
     pub(crate) struct Transform {
         /// A sentence for people.
         description: Text = optional, live, example "What the new application calls its fields.";
-        /// The indices that it is for, of those that a phase gives to it.
+        /// The indices that it is for, of those that a phase gives to it. A data stream is meant by its own name, with all of its
+        /// generations; an index that `types` splits by its name or by those of its parts.
         indices: Patterns = default "[\"*\", \".*\"]", redo, example "[\"logs-*\"]";
         /// What is done to each document, in order.
         steps: Vec<Step> = required, redo, example "[{ \"rename\": { \"msg\": \"message\" } }]";
