@@ -28,6 +28,8 @@ pub mod limits {
     pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(3);
     /// How long a lease holds without a checkpoint.
     pub const LEASE: Duration = Duration::from_mins(2);
+    /// Stack of a worker, and of a thread that proves what workers wrote: scripts of transforms ask for much of it.
+    pub const STACK_BYTES: usize = 8 << 20;
     /// Workers of one process.
     pub const WORKERS: u32 = 64;
     /// Batches on their way over all workers where nothing else is asked for.

@@ -32,12 +32,16 @@ pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError
             let handles: Vec<_> = (0..workers)
                 .map(|number| {
                     let shared = &shared;
-                    scope.spawn(move || worker::work(shared, number))
+                    thread::Builder::new()
+                        .stack_size(limits::STACK_BYTES)
+                        .spawn_scoped(scope, move || worker::work(shared, number))
                 })
                 .collect();
             for handle in handles {
-                if handle.join().is_err() {
-                    shared.fail(BulkError::Worker("it panicked".to_owned()));
+                match handle.map(thread::ScopedJoinHandle::join) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => shared.fail(BulkError::Worker("it panicked".to_owned())),
+                    Err(error) => shared.fail(BulkError::Worker(error.to_string())),
                 }
             }
         });

@@ -35,12 +35,17 @@ pub mod limits {
     pub const SCRIPT_STEPS: u64 = 4_000_000;
     /// Bytes of all values that a script may make of one document.
     pub const SCRIPT_BYTES: u64 = 256 << 20;
-    /// Stack that a script may use, of the 2 MiB that a thread has.
+    /// Stack that a script may use, of the 8 MiB that a thread has (`bulk::limits::STACK_BYTES`).
     pub const SCRIPT_STACK_BYTES: usize = 768 << 10;
+    /// Places that a script may go through, one within the other (`.a.b` is two, of a list, an object or nothing at all). The
+    /// interpreter goes down a path to let go of it, place by place, so that a thread needs more stack than a script may use.
+    pub const SCRIPT_PLACES: usize = 10_000;
     /// Bytes of the text of a script.
     pub const SCRIPT_TEXT_BYTES: usize = 32 << 10;
     /// Digits of a whole number that a script can calculate with exactly; longer ones are kept as they are written.
     pub const WHOLE_DIGITS: usize = 1_000;
+    /// Characters of a value in the message of an interpreter's error.
+    pub const SHOWN_CHARS: usize = 1_000;
     /// Characters of a script's own message in the reason of a failed document.
     pub const REASON_CHARS: usize = 300;
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::compare::{Comparison, VerifyError, VerifyProgress, limits};
 use super::side::{DocumentSide, Fault, SideDocument};
 use crate::clients::target::Partition;
-use crate::engines::bulk::Stop;
+use crate::engines::bulk::{self, Stop};
 
 /// Documents between two looks whether to stop.
 const LOOK_EVERY: u32 = 1024;
@@ -139,11 +139,15 @@ pub(super) fn read_all<C: Collect + Send>(
     };
     let panicked = thread::scope(|scope| {
         let handles: Vec<_> = (0..threads.min(tasks.len()))
-            .map(|_| scope.spawn(work))
+            .map(|_| {
+                thread::Builder::new()
+                    .stack_size(bulk::limits::STACK_BYTES)
+                    .spawn_scoped(scope, work)
+            })
             .collect();
         handles
             .into_iter()
-            .map(|handle| handle.join().is_err())
+            .map(|handle| !matches!(handle.map(thread::ScopedJoinHandle::join), Ok(Ok(()))))
             .fold(false, |any, one| any | one)
     });
     match error.into_inner() {

@@ -132,7 +132,7 @@ codes! {
         "`transforms` of a phase or a test names transforms that stand under `transforms:` at the top of the plan, by their names."
         "docs: { backfill: { from: base, to: os, transforms: [tdy] } }" => "docs: { backfill: { from: base, to: os, transforms: [tidy] } }";
     BAD_SCRIPT = 38 Error "a script does not compile"
-        "The place in the script is named. A script is jq without what would make it give another result the next time: `now`, `input`, `env`,          local time, `halt`, `debug` and modules are not there."
+        "The place in the script is named. A script is jq without what would make it give another result the next time: `now`, `input`, `env`,          local time, `halt`, `debug` and modules are not there. A definition can't hand a filter on to itself as its last step, since these would pile up."
         "# in the script\n.seen = now" => "# in the script\n.seen = $seen";
     BAD_TYPES = 39 Error "`types` contradicts itself"
         "`types` says how the mapping types of old indices are taken. `name` and `alias` belong to a split, the name of a split has `{type}` \

@@ -10,7 +10,7 @@ use jaq_core::Compiler;
 use jaq_core::load::{self, Arena, File, Loader};
 
 use super::super::limits;
-use super::{Kind, Script, natives};
+use super::{Kind, Script, natives, piling};
 
 /// Stack of the thread that compiles: more than a script of [`limits::SCRIPT_TEXT_BYTES`] can nest.
 const STACK_BYTES: usize = 512 << 20;
@@ -69,6 +69,15 @@ fn filter(
     let modules = Loader::new(natives::definitions())
         .load(&arena, file)
         .map_err(|errors| load_errors(text, errors))?;
+    let script = load::parse(text, |parser| parser.term());
+    if let Some(name) = script.as_ref().and_then(piling::call) {
+        return Err(vec![CompileError {
+            at: place(text, name),
+            message: format!(
+                "`{name}` hands a filter on to itself as its last step, and these pile up: within it, define what is done again without a filter of its own"
+            ),
+        }]);
+    }
     let known = ["id", "index", "routing"];
     let names = known
         .into_iter()

@@ -17,6 +17,7 @@ pub(crate) enum Exceeded {
     Bytes,
     Stack,
     Depth,
+    Places,
 }
 
 impl Exceeded {
@@ -31,6 +32,10 @@ impl Exceeded {
                 limits::SCRIPT_BYTES >> 20
             ),
             Self::Stack => "the script calls itself too deeply on this document".to_owned(),
+            Self::Places => format!(
+                "the script goes through more than {} places one within the other",
+                limits::SCRIPT_PLACES
+            ),
             Self::Depth => format!(
                 "the script makes a value of more than {} levels",
                 limits::DEPTH
@@ -108,6 +113,33 @@ pub(crate) fn work(units: usize) {
     }
 }
 
+/// Counts what is met within values, a few at a time: parts may be shared, so that a small value may be met without end.
+#[derive(Default)]
+pub(crate) struct Met(usize);
+
+impl Met {
+    /// So many more.
+    pub(crate) fn more(&mut self, count: usize) {
+        const AT_ONCE: usize = 64;
+        let before = self.0 / AT_ONCE;
+        self.0 = self.0.saturating_add(count);
+        let parts = self.0 / AT_ONCE - before;
+        if parts > 0 {
+            work(parts * AT_ONCE);
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn count(&self) -> usize {
+        self.0
+    }
+}
+
+/// Of JSON that goes beyond all values that a script may make.
+pub(crate) fn too_long() -> ! {
+    stop(Exceeded::Bytes)
+}
+
 /// Counts bytes before they are made.
 pub(crate) fn bytes(count: usize) {
     let mut meter = METER.get();
@@ -116,6 +148,14 @@ pub(crate) fn bytes(count: usize) {
     if meter.bytes > limits::SCRIPT_BYTES {
         stop(Exceeded::Bytes);
     }
+}
+
+/// Looks at how many places a value was taken from, one within the other.
+pub(crate) fn places(places: u32) -> u32 {
+    if places as usize > limits::SCRIPT_PLACES {
+        stop(Exceeded::Places);
+    }
+    places
 }
 
 /// Looks at the levels of a value that is made.

@@ -7,6 +7,8 @@
 mod compile;
 mod meter;
 mod natives;
+mod patterns;
+mod piling;
 mod read;
 mod value;
 mod write;

@@ -7,10 +7,10 @@ use jaq_core::native::{Filter, Fun, bome, run, unary, v};
 use jaq_core::{DataT, Error, RunPtr, ValR};
 use jaq_json::{Num, Val};
 
-use super::value::Value;
-use super::{meter, read, write};
+use super::value::{Value, compared};
+use super::{meter, patterns, read, write};
 
-/// Natives that are left out.
+/// Natives that are left out, and those that are made otherwise here.
 const NATIVES_OUT: &[&str] = &[
     "now",
     "env",
@@ -19,6 +19,9 @@ const NATIVES_OUT: &[&str] = &[
     "strflocaltime",
     "debug_empty",
     "stderr_empty",
+    "matches",
+    "split_matches",
+    "split_",
 ];
 /// Definitions that are left out, since they rest on those, or on bytes that are no text.
 const DEFINITIONS_OUT: &[&str] = &["stderr", "debug", "halt", "halt_error"];
@@ -40,6 +43,7 @@ where
         .chain(jaq_std::funs())
         .filter(|(name, _, _)| !NATIVES_OUT.contains(name))
         .chain(own().into_vec().into_iter().map(run))
+        .chain(patterns::natives().into_vec().into_iter().map(run))
 }
 
 fn own<D: for<'a> DataT<V<'a> = Value>>() -> Box<[Filter<RunPtr<D>>]> {
@@ -59,7 +63,10 @@ fn own<D: for<'a> DataT<V<'a> = Value>>() -> Box<[Filter<RunPtr<D>>]> {
         ("bsearch", v(1), |cv| {
             unary(cv, |items, wanted| match &items.val {
                 Val::Arr(list) => {
-                    let place = list.binary_search(&wanted.val);
+                    let place = list.binary_search_by(|item| {
+                        compared(item, &wanted.val);
+                        item.cmp(&wanted.val)
+                    });
                     let signed = |at: usize| isize::try_from(at).unwrap_or(isize::MAX);
                     Ok(Value::from(place.map_or_else(|at| -1 - signed(at), signed)))
                 }
@@ -113,7 +120,10 @@ fn contains(whole: &Val, part: &Val) -> bool {
         (Val::Obj(whole), Val::Obj(part)) => part
             .iter()
             .all(|(key, part)| whole.get(key).is_some_and(|whole| contains(whole, part))),
-        _ => whole == part,
+        _ => {
+            compared(whole, part);
+            whole == part
+        }
     }
 }
 
@@ -148,7 +158,13 @@ fn indices(whole: Value, part: Value) -> ValR<Value> {
             meter::work(whole.len().saturating_mul(part.len()));
             let windows = whole.windows(part.len()).enumerate();
             windows
-                .filter(|(_, window)| *window == part.as_slice())
+                .filter(|(_, window)| {
+                    let mut pairs = window.iter().zip(part.iter());
+                    pairs.all(|(item, part)| {
+                        compared(item, part);
+                        item == part
+                    })
+                })
                 .map(|(at, _)| at)
                 .collect()
         }
@@ -156,7 +172,10 @@ fn indices(whole: Value, part: Value) -> ValR<Value> {
             meter::work(whole.len());
             let items = whole.iter().enumerate();
             items
-                .filter(|(_, item)| *item == part)
+                .filter(|(_, item)| {
+                    compared(item, part);
+                    *item == part
+                })
                 .map(|(at, _)| at)
                 .collect()
         }

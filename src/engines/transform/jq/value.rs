@@ -12,6 +12,7 @@ use jaq_core::val::Range;
 use jaq_core::{Error, Exn, ValR, ValT, ValX, ops, path};
 use jaq_json::{Map, Num, Rc, Val};
 
+use super::super::limits;
 use super::meter;
 
 /// Bytes that an item of a list takes, and one of an object.
@@ -24,6 +25,8 @@ pub(crate) struct Value {
     pub(crate) val: Val,
     /// No fewer levels than it has.
     depth: u32,
+    /// How many places it was taken from, one within the other: as long may its path be.
+    places: u32,
 }
 
 impl Value {
@@ -33,7 +36,18 @@ impl Value {
         Self {
             depth: if nested { depth.max(1) } else { 0 },
             val,
+            places: 0,
         }
+    }
+
+    /// One that was taken from so many places.
+    fn at_place(self, places: u32) -> Self {
+        Self { places, ..self }
+    }
+
+    /// Places of what is taken from it.
+    fn next_place(&self) -> u32 {
+        meter::places(self.places + 1)
     }
 
     fn child(&self, val: Val) -> Self {
@@ -94,6 +108,20 @@ fn cost(left: &Val, right: &Val) -> usize {
     of_left + of_right
 }
 
+/// Counts what is copied where objects within objects are merged, too.
+fn merged(left: &Val, right: &Val) {
+    let (Val::Obj(left), Val::Obj(right)) = (left, right) else {
+        return;
+    };
+    meter::work(right.len());
+    for (key, right) in right.iter() {
+        if let (Some(left @ Val::Obj(inner)), Val::Obj(_)) = (left.get(key), right) {
+            meter::bytes(inner.len() * ENTRY_BYTES);
+            merged(left, right);
+        }
+    }
+}
+
 fn bits(val: &Val) -> usize {
     match val {
         Val::Num(Num::BigInt(number)) => usize::try_from(number.bits()).unwrap_or(usize::MAX),
@@ -132,7 +160,12 @@ impl Sub for Value {
             (Val::Num(_), Val::Num(_)) => {}
             (Val::Arr(left), Val::Arr(taken)) => {
                 meter::bytes(cost(&self.val, &right.val));
-                meter::work(left.len() + taken.len());
+                // Each is looked for among what is taken, which is in order.
+                let mut met = meter::Met::default();
+                let all = left.iter().chain(taken.iter());
+                all.for_each(|item| within(item, &mut met));
+                let each = taken.len().checked_ilog2().unwrap_or(0) as usize + 1;
+                meter::work(met.count().saturating_mul(each));
             }
             _ => return Err(Error::math(self, ops::Math::Sub, right)),
         }
@@ -166,6 +199,7 @@ impl Mul for Value {
             (Val::Obj(_), Val::Obj(_)) => {
                 depth = depth.max(right.depth);
                 meter::bytes(cost(&self.val, &right.val));
+                merged(&self.val, &right.val);
             }
             _ => return Err(Error::math(self, ops::Math::Mul, right)),
         }
@@ -193,9 +227,13 @@ impl Rem for Value {
     type Output = ValR<Self>;
     fn rem(self, right: Self) -> ValR<Self> {
         match (&self.val, &right.val) {
-            (Val::Num(_), Val::Num(_)) => (self.val % right.val)
-                .map(|val| Self::new(val, 0))
-                .map_err(told),
+            (Val::Num(_), Val::Num(_)) => {
+                let size = bits(&self.val).max(bits(&right.val)) / 8;
+                meter::work(size.saturating_mul(size) / 64);
+                (self.val % right.val)
+                    .map(|val| Self::new(val, 0))
+                    .map_err(told)
+            }
             _ => Err(Error::math(self, ops::Math::Rem, right)),
         }
     }
@@ -219,20 +257,67 @@ impl Neg for Value {
     }
 }
 
-/// What a comparison may look at, without going down.
-fn compared(left: &Value, right: &Value) {
-    let size = |value: &Value| match &value.val {
-        Val::TStr(text) | Val::BStr(text) => text.len() / 8,
-        Val::Arr(items) => items.len(),
-        Val::Obj(entries) => entries.len() * 8,
-        _ => 0,
-    };
-    meter::work(size(left).min(size(right)));
+/// What a field of an object counts as, beside its value.
+const FIELD: usize = 8;
+
+/// Counts what a comparison may look at: all of what is alike.
+pub(super) fn compared(left: &Val, right: &Val) {
+    match (left, right) {
+        (Val::TStr(left) | Val::BStr(left), Val::TStr(right) | Val::BStr(right)) => {
+            meter::work(left.len().min(right.len()) / 8);
+        }
+        (Val::Arr(_), Val::Arr(_)) | (Val::Obj(_), Val::Obj(_)) => {
+            alike(left, right, &mut meter::Met::default());
+        }
+        _ => meter::work(0),
+    }
+}
+
+fn alike(left: &Val, right: &Val, met: &mut meter::Met) -> bool {
+    met.more(1);
+    match (left, right) {
+        (Val::Arr(left), Val::Arr(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right.iter())
+                    .all(|(left, right)| alike(left, right, met))
+        }
+        (Val::Obj(left), Val::Obj(right)) => {
+            // Which field decides is known by their order alone, so all are looked at.
+            for (key, left) in left.iter() {
+                met.more(FIELD);
+                if let Some(right) = right.get(key) {
+                    alike(left, right, met);
+                }
+            }
+            left.len() == right.len()
+        }
+        (Val::Arr(_) | Val::Obj(_), _) | (_, Val::Arr(_) | Val::Obj(_)) => false,
+        _ => left == right,
+    }
+}
+
+/// Counts all that is within a value, as far as it goes down.
+fn within(val: &Val, met: &mut meter::Met) {
+    met.more(1);
+    match val {
+        Val::Arr(items) => items.iter().for_each(|item| within(item, met)),
+        Val::Obj(entries) => entries.iter().for_each(|(_, item)| within(item, met)),
+        _ => {}
+    }
+}
+
+/// Counts what a key of an object takes to be found: most are texts.
+fn as_key(val: &Val) {
+    if matches!(val, Val::Arr(_) | Val::Obj(_)) {
+        within(val, &mut meter::Met::default());
+    }
 }
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        compared(self, other);
+        compared(&self.val, &other.val);
         self.val == other.val
     }
 }
@@ -247,14 +332,27 @@ impl PartialOrd for Value {
 
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
-        compared(self, other);
+        compared(&self.val, &other.val);
         self.val.cmp(&other.val)
     }
 }
 
+/// For the messages of errors alone: the beginning.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.val.fmt(f)
+        struct Beginning<'a, 'f>(&'a mut fmt::Formatter<'f>, usize);
+        impl fmt::Write for Beginning<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                let end = text.char_indices().nth(self.1).map(|(end, _)| end);
+                let part = &text[..end.unwrap_or(text.len())];
+                self.1 -= part.chars().count();
+                self.0.write_str(part)?;
+                end.map_or(Ok(()), |_| Err(fmt::Error))
+            }
+        }
+        // What is beyond is no error of the one who writes.
+        let mut beginning = Beginning(f, limits::SHOWN_CHARS);
+        fmt::write(&mut beginning, format_args!("{}", self.val)).or(Ok(()))
     }
 }
 
@@ -320,6 +418,7 @@ impl ValT for Value {
         let mut object = Map::default();
         for (key, value) in entries {
             meter::bytes(ENTRY_BYTES);
+            as_key(&key.val);
             depth = depth.max(value.depth);
             object.insert(key.val, value.val);
         }
@@ -328,9 +427,11 @@ impl ValT for Value {
 
     fn key_values(self) -> jaq_core::box_iter::BoxIter<'static, ValR<(Self, Self), Self>> {
         let depth = self.depth.saturating_sub(1);
+        let places = self.next_place();
         let pair = move |(key, value): (Val, Val)| {
             meter::work(16);
-            Ok((Self::new(key, 0), Self::new(value, depth)))
+            let value = Self::new(value, depth).at_place(places);
+            Ok((Self::new(key, 0), value))
         };
         match self.val {
             Val::Arr(items) => {
@@ -344,9 +445,10 @@ impl ValT for Value {
 
     fn values(self) -> Box<dyn Iterator<Item = ValR<Self>>> {
         let depth = self.depth.saturating_sub(1);
+        let places = self.next_place();
         let child = move |value: Val| {
             meter::work(16);
-            Ok(Self::new(value, depth))
+            Ok(Self::new(value, depth).at_place(places))
         };
         match self.val {
             Val::Arr(items) => Box::new(list(items).into_iter().map(child)),
@@ -359,10 +461,12 @@ impl ValT for Value {
 
     fn index(self, index: &Self) -> ValR<Self> {
         let depth = self.depth.saturating_sub(1);
+        let places = self.next_place();
         match (&self.val, &index.val) {
             (Val::Obj(entries), key) => {
+                as_key(key);
                 let found = entries.get(key).cloned().unwrap_or_default();
-                return Ok(Self::new(found, depth));
+                return Ok(Self::new(found, depth).at_place(places));
             }
             (Val::Null, _)
             | (Val::Arr(_), Val::Num(Num::Int(_) | Num::BigInt(_)) | Val::Arr(_) | Val::Obj(_))
@@ -372,20 +476,22 @@ impl ValT for Value {
         let depth = self.depth;
         self.val
             .index(&index.val)
-            .map(|val| Self::new(val, depth))
+            .map(|val| Self::new(val, depth).at_place(places))
             .map_err(told)
     }
 
     fn range(self, range: Range<&Self>) -> ValR<Self> {
         let depth = self.depth;
-        let bytes = match &self.val {
-            Val::Arr(items) => items.len() * ITEM_BYTES,
-            _ => 0,
-        };
-        meter::bytes(bytes);
+        let places = self.next_place();
+        match &self.val {
+            Val::Arr(items) => meter::bytes(items.len() * ITEM_BYTES),
+            // Characters are counted from both ends.
+            Val::TStr(text) | Val::BStr(text) => meter::work(text.len() / 8),
+            _ => {}
+        }
         self.val
             .range(range.start.map(|it| &it.val)..range.end.map(|it| &it.val))
-            .map(|val| Self::new(val, depth))
+            .map(|val| Self::new(val, depth).at_place(places))
             .map_err(told)
     }
 
@@ -442,6 +548,7 @@ impl ValT for Value {
         }
         match self.val {
             Val::Obj(entries) => {
+                as_key(&index.val);
                 let mut entries = object(entries);
                 let at = entries.get_index_of(&index.val);
                 let old = at
@@ -535,6 +642,7 @@ impl ValT for Value {
             Some(Self {
                 val: Val::Arr(new),
                 depth,
+                ..
             }) => (list(new), depth),
             Some(other) => return Err(Exn::from(Error::typ(other, "array"))),
         };
@@ -605,7 +713,10 @@ impl jaq_std::ValT for Value {
     }
 
     fn as_bytes(&self) -> Option<&[u8]> {
-        self.bytes_of()
+        let text = self.bytes_of()?;
+        // Whoever asks goes over it.
+        meter::work(text.len() / 8);
+        Some(text)
     }
 
     fn as_sub_str(&self, sub: &[u8]) -> Self {

@@ -4,12 +4,16 @@
 
 use jaq_json::{Num, Val};
 
+use super::meter;
+use crate::engines::bulk::limits;
+
 /// Why a value is no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteError {
     NotFinite,
     Key,
     Bytes,
+    Long,
 }
 
 impl WriteError {
@@ -20,19 +24,33 @@ impl WriteError {
             }
             Self::Key => "the script gave an object with a key that is no text",
             Self::Bytes => "the script gave bytes that are no text",
+            Self::Long => "the script gave more than 100 MiB of JSON",
         }
     }
 }
 
 /// Writes a value.
 pub(crate) fn value(val: &Val, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    // Parts of a value may be shared, and a character may take six bytes.
+    if out.len() > limits::DOCUMENT_BYTES {
+        return Err(WriteError::Long);
+    }
     match val {
         Val::Null => out.extend_from_slice(b"null"),
         Val::Bool(true) => out.extend_from_slice(b"true"),
         Val::Bool(false) => out.extend_from_slice(b"false"),
         Val::Num(Num::Float(number)) if !number.is_finite() => return Err(WriteError::NotFinite),
         Val::Num(Num::Dec(digits)) => out.extend_from_slice(digits.as_bytes()),
-        Val::Num(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Val::Num(number) => {
+            if let Num::BigInt(whole) = number {
+                // The time grows with the square of the digits.
+                let limbs = usize::try_from(whole.bits() / 64).unwrap_or(usize::MAX);
+                if limbs > super::super::limits::WHOLE_DIGITS {
+                    meter::work(limbs.saturating_mul(limbs));
+                }
+            }
+            out.extend_from_slice(number.to_string().as_bytes());
+        }
         Val::TStr(text) => string(text, out)?,
         Val::BStr(_) => return Err(WriteError::Bytes),
         Val::Arr(items) => {
@@ -67,10 +85,11 @@ pub(crate) fn value(val: &Val, out: &mut Vec<u8>) -> Result<(), WriteError> {
 /// As a text for a script (`tojson`) or a person: what JSON can't hold is `null`.
 pub(crate) fn text(val: &Val) -> Vec<u8> {
     let mut out = Vec::new();
-    if value(val, &mut out).is_err() {
-        return val.to_string().into_bytes();
+    match value(val, &mut out) {
+        Ok(()) => out,
+        Err(WriteError::Long) => meter::too_long(),
+        Err(_) => val.to_string().into_bytes(),
     }
-    out
 }
 
 fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), WriteError> {
@@ -79,12 +98,12 @@ fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), WriteError> {
     while !rest.is_empty() {
         match std::str::from_utf8(rest) {
             Ok(valid) => {
-                escaped(valid.as_bytes(), out);
+                escaped(valid.as_bytes(), out)?;
                 break;
             }
             Err(error) => {
                 let (valid, broken) = rest.split_at(error.valid_up_to());
-                escaped(valid, out);
+                escaped(valid, out)?;
                 rest = surrogate(broken, out)?;
             }
         }
@@ -105,7 +124,7 @@ fn surrogate<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], WriteEr
     }
 }
 
-fn escaped(text: &[u8], out: &mut Vec<u8>) {
+fn escaped(text: &[u8], out: &mut Vec<u8>) -> Result<(), WriteError> {
     let mut plain = 0;
     for (at, byte) in text.iter().enumerate() {
         let short: &[u8] = match byte {
@@ -117,6 +136,9 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
             0..=0x1f => b"",
             _ => continue,
         };
+        if out.len() > limits::DOCUMENT_BYTES {
+            return Err(WriteError::Long);
+        }
         out.extend_from_slice(&text[plain..at]);
         plain = at + 1;
         if short.is_empty() {
@@ -126,4 +148,5 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&text[plain..]);
+    Ok(())
 }
