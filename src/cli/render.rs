@@ -38,7 +38,7 @@ impl Printer {
     }
 
     /// The width of the terminal, or what `COLUMNS` says where there is none.
-    fn columns() -> usize {
+    pub(crate) fn columns() -> usize {
         if !std::io::stdout().is_terminal() {
             let said = std::env::var("COLUMNS").ok();
             let said = said.and_then(|said| said.trim().parse().ok());
@@ -110,7 +110,8 @@ impl Printer {
         };
         self.data(&match format {
             Format::Text => {
-                plan_text(planned, &options) + &samples_text(samples, *beyond, options.theme)
+                let layout = (options.theme, options.width);
+                plan_text(planned, &options) + &samples_text(samples, *beyond, layout)
             }
             Format::Json => plan_json_with(planned, samples, *beyond),
             Format::Markdown => {

@@ -59,7 +59,7 @@ pub(super) fn run(command: &TestCommand, printer: Printer) -> CliResult {
         printer.warn("the plan has no tests: write them under `tests:`");
     }
     let text = match command.format {
-        Format::Text => tests_text(&results, printer.theme()),
+        Format::Text => tests_text(&results, printer.theme(), Printer::columns()),
         Format::Json => {
             let json = serde_json::to_string_pretty(&results);
             json.map_err(|error| CliError::error(error.to_string()))? + "\n"

@@ -4,28 +4,44 @@
 
 use serde_json::{Value, json};
 
+use super::layout::{cut, width, wrap};
 use super::theme::{Paint, Theme};
 use crate::base::units::plural;
 use crate::diff::PlannedChanges;
+use crate::diff::change::Edit;
 use crate::phases::backfill::sample::{IndexSample, SampledDocument, SampledFate};
 
-/// Characters of a value that are shown.
-const VALUE_CHARS: usize = 60;
+/// Columns of a line for a pull request.
+const MARKDOWN_COLUMNS: usize = 100;
+/// Columns that a value gets at the least, and of two on one line each.
+const VALUE_COLUMNS: usize = 16;
+/// Before what becomes of a field.
+const FIELD: usize = 4;
 
 /// For a terminal.
-pub fn samples_text(samples: &[IndexSample], beyond: usize, theme: Theme) -> String {
-    let mut out = String::from("\n");
+pub fn samples_text(
+    samples: &[IndexSample],
+    beyond: usize,
+    (theme, columns): (Theme, usize),
+) -> String {
+    let mut out = String::new();
     if samples.is_empty() {
-        out.push_str("Samples: no documents go through transforms.\n");
+        out.push_str("\nSamples: no documents go through transforms.\n");
     }
     for sample in samples {
-        out.push_str(&theme.paint(Paint::Strong, &heading(sample)));
         out.push('\n');
+        for line in wrap(&heading(sample), columns) {
+            out.push_str(&theme.paint(Paint::Strong, &line));
+            out.push('\n');
+        }
         for document in &sample.documents {
-            for line in lines(document) {
+            for line in lines(document, columns.saturating_sub(2)) {
                 out.push_str(&format!("  {line}\n"));
             }
         }
+    }
+    if beyond > 0 {
+        out.push('\n');
     }
     out.push_str(&more(beyond));
     out
@@ -39,7 +55,8 @@ pub fn samples_markdown(samples: &[IndexSample], beyond: usize, max_bytes: usize
         let mut section = format!("**{}**\n\n", heading(sample));
         if !sample.documents.is_empty() {
             section.push_str("```\n");
-            for line in sample.documents.iter().flat_map(lines) {
+            let all = sample.documents.iter();
+            for line in all.flat_map(|it| lines(it, MARKDOWN_COLUMNS)) {
                 // A fence in a value would end the block.
                 section.push_str(&line.replace("```", "'''"));
                 section.push('\n');
@@ -74,13 +91,16 @@ pub fn plan_json_with(planned: &PlannedChanges, samples: &[IndexSample], beyond:
 }
 
 fn heading(sample: &IndexSample) -> String {
+    let unchanged = match sample.unchanged {
+        0 => String::new(),
+        count => format!(", {count} unchanged"),
+    };
     format!(
-        "Samples of {} · {} · through {} · {} read, {} unchanged",
+        "Samples of {} · {} · through {} · {} read{unchanged}",
         sample.index,
         sample.phase,
         sample.transforms.join(", "),
         plural(sample.read, "document"),
-        sample.unchanged
     )
 }
 
@@ -92,40 +112,72 @@ fn more(beyond: usize) -> String {
     }
 }
 
-fn lines(document: &SampledDocument) -> Vec<String> {
+fn lines(document: &SampledDocument, columns: usize) -> Vec<String> {
     let id = match &document.routing {
         Some(routing) => format!("{} (routing {routing})", document.id),
         None => document.id.clone(),
     };
+    let hung = |text: String| {
+        let mut head = "";
+        let lines = wrap(&text, columns.saturating_sub(FIELD)).into_iter();
+        let hang = |line| {
+            let line = format!("{head}{line}");
+            head = "    ";
+            line
+        };
+        lines.map(hang).collect()
+    };
     match &document.fate {
-        SampledFate::LeftOut { by } => vec![format!("- {id}: left out by transform {by}")],
-        SampledFate::Fails { reason } => vec![format!("! {id}: fails: {reason}")],
+        SampledFate::LeftOut { by } => hung(format!("- {id}: left out by transform {by}")),
+        SampledFate::Fails { reason } => hung(format!("! {id}: fails: {reason}")),
         SampledFate::Changed { edits, .. } => {
             let mut all = vec![format!("~ {id}")];
             if edits.is_empty() {
                 all.push("    the spelling alone: digits, or the order of keys".to_owned());
             }
-            all.extend(edits.iter().map(|edit| {
-                let path = &edit.path;
-                match (&edit.before, &edit.after) {
-                    (None, Some(after)) => format!("    + {path}: {}", short(after)),
-                    (Some(before), None) => format!("    - {path}: {}", short(before)),
-                    (before, after) => format!(
-                        "    ~ {path}: {} → {}",
-                        before.as_ref().map(short).unwrap_or_default(),
-                        after.as_ref().map(short).unwrap_or_default()
-                    ),
-                }
-            }));
+            all.extend(edits.iter().flat_map(|edit| fields(edit, columns)));
             all
         }
     }
 }
 
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(VALUE_CHARS) {
-        Some((end, _)) => format!("{} …", &text[..end]),
-        None => text,
+/// What becomes of a field, or of each field of an object that comes or goes as a whole.
+fn fields(edit: &Edit, columns: usize) -> Vec<String> {
+    let (symbol, whole) = match (&edit.before, &edit.after) {
+        (None, Some(after)) => ('+', after),
+        (Some(before), None) => ('-', before),
+        (before, after) => {
+            let room = columns.saturating_sub(FIELD + 7 + width(&edit.path)) / 2;
+            let short = |value: &Option<Value>| value.as_ref().map(|it| short(it, room));
+            let (before, after) = (short(before), short(after));
+            return vec![format!(
+                "    ~ {}: {} → {}",
+                edit.path,
+                before.unwrap_or_default(),
+                after.unwrap_or_default()
+            )];
+        }
+    };
+    let mut leaves = Vec::new();
+    leaves_of(whole, edit.path.clone(), &mut leaves);
+    let line = |(path, value): (String, &Value)| {
+        let room = columns.saturating_sub(FIELD + 4 + width(&path));
+        format!("    {symbol} {path}: {}", short(value, room))
+    };
+    leaves.into_iter().map(line).collect()
+}
+
+fn leaves_of<'v>(value: &'v Value, path: String, leaves: &mut Vec<(String, &'v Value)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                leaves_of(value, format!("{path}.{name}"), leaves);
+            }
+        }
+        _ => leaves.push((path, value)),
     }
+}
+
+fn short(value: &Value, room: usize) -> String {
+    cut(&value.to_string(), room.max(VALUE_COLUMNS))
 }

@@ -2,12 +2,13 @@
 //!
 //! Pure. Deliberately absent: the exit code.
 
+use super::layout::hang;
 use super::theme::{Paint, Theme};
 use crate::base::units::plural;
 use crate::phases::plan_tests::TestResult;
 
 /// One line a test, what differs below, and a line in sum.
-pub fn tests_text(results: &[TestResult], theme: Theme) -> String {
+pub fn tests_text(results: &[TestResult], theme: Theme, columns: usize) -> String {
     let mut out = String::new();
     for result in results {
         let word = if result.passed {
@@ -17,7 +18,7 @@ pub fn tests_text(results: &[TestResult], theme: Theme) -> String {
         };
         out.push_str(&format!("{word}  {}\n", result.name));
         for finding in &result.findings {
-            out.push_str(&format!("      {finding}\n"));
+            hang(&mut out, "      ", 8, finding, columns);
         }
         for edit in &result.differences {
             let side = |value: &Option<serde_json::Value>| {
@@ -25,12 +26,13 @@ pub fn tests_text(results: &[TestResult], theme: Theme) -> String {
                     .as_ref()
                     .map_or("nothing".to_owned(), ToString::to_string)
             };
-            out.push_str(&format!(
-                "      {}: expected {}, got {}\n",
+            let text = format!(
+                "{}: expected {}, got {}",
                 edit.path,
                 side(&edit.before),
                 side(&edit.after)
-            ));
+            );
+            hang(&mut out, "      ", 8, &text, columns);
         }
     }
     let failed = results.iter().filter(|result| !result.passed).count();

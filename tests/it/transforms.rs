@@ -284,7 +284,7 @@ fn samples_show_documents_before_and_after_and_are_the_same_every_time() {
     let text = text
         .says("Samples of logs-2020.11.18 · docs · through tidy · 20 documents read")
         .says("- message: ")
-        .says("+ source: ")
+        .says("+ source.ip: ")
         .says("+ dataset: \"access\"")
         .says("left out by transform tidy");
     assert!(!text.out.contains("Samples of customers"), "{}", text.out);
