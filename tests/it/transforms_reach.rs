@@ -148,7 +148,7 @@ fn a_transform_that_selects_nothing_is_asked_about_and_one_for_other_indices_tol
     let ran = of("[kinds]", "").mig(&["plan"]).ends_with(0);
     let text = flat(&ran);
     assert!(
-        text.contains("left out 1 transform, for none of the indices that this phase takes: tidy"),
+        text.contains("left out 1 transform (tidy): for none of the indices that this phase takes"),
         "{text}"
     );
     let ran = of("[stream-web, \"metrics-*\"]", "")
@@ -156,7 +156,7 @@ fn a_transform_that_selects_nothing_is_asked_about_and_one_for_other_indices_tol
         .ends_with(0);
     let text = flat(&ran);
     assert!(
-        text.contains("no index of the source has such a name: metrics-* of transform tidy"),
+        text.contains("(metrics-* of transform tidy): no index of the source has such a name"),
         "{text}"
     );
 }
