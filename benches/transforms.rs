@@ -48,16 +48,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ),
     ];
     // In turn, so that what else the machine does meets all of them.
-    let mut best = vec![f64::MAX; cases.len()];
+    let mut rounds = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
         for (at, (_, transform)) in cases.iter().enumerate() {
             let began = Instant::now();
             pass(transform.as_ref(), docs)?;
-            best[at] = best[at].min(began.elapsed().as_secs_f64());
+            rounds[at].push(began.elapsed().as_secs_f64());
         }
     }
-    for ((name, _), seconds) in cases.iter().zip(&best) {
-        report(name, docs, *seconds, best[0]);
+    for round in &mut rounds {
+        round.sort_by(f64::total_cmp);
+    }
+    for ((name, _), round) in cases.iter().zip(&rounds) {
+        report(name, docs, round, &rounds[0]);
     }
     Ok(())
 }
@@ -115,12 +118,17 @@ fn pass(transform: &dyn InPipeline, docs: u32) -> Result<(), String> {
     Ok(())
 }
 
+/// The least and the median of the rounds, both sorted.
 #[allow(clippy::print_stdout, reason = "what a bench is for")]
-fn report(what: &str, docs: u32, seconds: f64, none: f64) {
+fn report(what: &str, docs: u32, rounds: &[f64], none: &[f64]) {
+    let docs = f64::from(docs);
+    let middle = rounds.len() / 2;
     println!(
-        "{what}: {:.0} k documents/s, {:.2} of none, {:.2} µs a document",
-        f64::from(docs) / seconds / 1e3,
-        none / seconds,
-        seconds * 1e6 / f64::from(docs)
+        "{what}: best {:.0} k documents/s, {:.2} of none, {:.2} µs a document; median {:.0} k, {:.2} of none",
+        docs / rounds[0] / 1e3,
+        none[0] / rounds[0],
+        rounds[0] * 1e6 / docs,
+        docs / rounds[middle] / 1e3,
+        none[middle] / rounds[middle],
     );
 }

@@ -45,10 +45,13 @@ impl Ran {
         self
     }
 
+    /// Wherever lines are broken: what stands before a text moves where that is.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (out, err, wanted) = (words(&self.out), words(&self.err), words(text));
         assert!(
-            self.out.contains(text) || self.err.contains(text),
+            out.contains(&wanted) || err.contains(&wanted),
             "`{text}` is missing\nstdout:\n{}\nstderr:\n{}",
             self.out,
             self.err

@@ -12,6 +12,18 @@ const OPENSEARCH_MASK: u64 = 0x0800_0000;
 /// From 8.11 on Elasticsearch writes "index versions", of which only the order means something.
 const FIRST_OPAQUE_ID: u64 = 8_500_000;
 
+/// The first index version of each release line of Elasticsearch 8, as the list `IndexVersions.csv` in its jars has them (read of
+/// 8.17.0 and 9.0.0, which goes up to 8.17.4).
+const FIRST_OF_MINOR: [(u64, u16); 7] = [
+    (FIRST_OPAQUE_ID, 11),
+    (8_500_008, 12),
+    (8_503_000, 13),
+    (8_505_000, 14),
+    (8_512_000, 15),
+    (8_518_000, 16),
+    (8_521_000, 17),
+];
+
 /// What created something: known where its id can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -26,7 +38,8 @@ pub enum IndexVersion {
 }
 
 impl IndexVersion {
-    /// The version as far as its id tells: of one that names no release, its major version.
+    /// The version as far as its id tells: of one that names no release, the newest line that is not newer than it, and the major
+    /// version alone from 9 on.
     pub fn line(self) -> ProductVersion {
         match self {
             Self::Release(version) => version,
@@ -34,12 +47,19 @@ impl IndexVersion {
                 product: Product::Elasticsearch,
                 version: Version {
                     major: u16::try_from(id / 1_000_000).unwrap_or(u16::MAX),
-                    minor: None,
+                    minor: minor_of(id),
                     patch: None,
                 },
             },
         }
     }
+}
+
+fn minor_of(id: u64) -> Option<u16> {
+    let of_8 = (FIRST_OPAQUE_ID..9_000_000).contains(&id);
+    let lines = FIRST_OF_MINOR.iter().rev().filter(|_| of_8);
+    let mut reached = lines.filter(|(first, _)| *first <= id);
+    reached.next().map(|(_, minor)| *minor)
 }
 
 impl fmt::Display for IndexVersion {
@@ -85,7 +105,10 @@ mod tests {
         assert_eq!(text(135_249_827).unwrap(), "OpenSearch 1.3.20");
         assert_eq!(text(8_500_003).unwrap(), "Elasticsearch (id 8500003)");
         let line = |id| decode_version_id(id).unwrap().line().to_string();
-        assert_eq!(line(8_521_000), "Elasticsearch 8");
+        assert_eq!(line(8_500_003), "Elasticsearch 8.11");
+        assert_eq!(line(8_500_010), "Elasticsearch 8.12");
+        assert_eq!(line(8_521_000), "Elasticsearch 8.17");
+        assert_eq!(line(8_999_999), "Elasticsearch 8.17");
         assert_eq!(line(9_009_000), "Elasticsearch 9");
         assert_eq!(line(7_100_299), "Elasticsearch 7.10.2");
         assert_eq!(text(0), None);

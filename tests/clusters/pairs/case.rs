@@ -2,11 +2,14 @@
 //!
 //! `tests/fixtures/translation` holds them, an array in each file; its README has the format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
+
+/// What a server has beyond its distribution.
+pub(super) type Modules = BTreeSet<String>;
 
 /// A case.
 #[derive(Debug, Deserialize)]
@@ -19,6 +22,9 @@ pub(super) struct Case {
     /// Modules that both servers need beyond their distribution.
     #[serde(default)]
     needs: Vec<String>,
+    /// Modules that only the target needs.
+    #[serde(default)]
+    target_needs: Vec<String>,
     /// What it is.
     pub(super) object: Object,
     /// What is put.
@@ -92,12 +98,17 @@ impl Object {
 }
 
 impl Case {
-    /// Whether it can be held against a pair of servers (`elasticsearch 2.4`) that both have these modules.
-    pub(super) fn is_for(&self, source: &str, target: &str, modules: &[String]) -> bool {
+    /// Whether it can be held against a pair of servers (`elasticsearch 2.4`) with these modules.
+    pub(super) fn is_for(&self, source: (&str, &Modules), target: (&str, &Modules)) -> bool {
         self.proof == Proof::Target
-            && self.made_on.iter().any(|it| it == source)
-            && (self.to.is_empty() || self.to.iter().any(|it| it == target))
-            && self.needs.iter().all(|needed| modules.contains(needed))
+            && self.made_on.iter().any(|it| it == source.0)
+            && (self.to.is_empty() || self.to.iter().any(|it| it == target.0))
+            && self.needs.iter().all(|needed| source.1.contains(needed))
+            && self
+                .needs
+                .iter()
+                .chain(&self.target_needs)
+                .all(|needed| target.1.contains(needed))
     }
 
     /// Whether its mappings are written without a type.

@@ -23,6 +23,8 @@ pub(super) struct Case {
     pub(super) made_on: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     needs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    target_needs: Vec<String>,
     object: String,
     body: Value,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -63,6 +65,11 @@ impl Case {
     /// The first of the servers on which it can be made.
     pub(super) fn oldest(&self) -> Option<ProductVersion> {
         self.made_on.first().map(|text| server(text))
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether the case is one for real servers.
@@ -182,8 +189,8 @@ pub(super) fn files() -> Vec<(PathBuf, Vec<Case>)> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
+            let is_json = path.extension().is_some_and(|it| it == "json");
+            is_json && !path.ends_with("proved.json")
         })
         .collect();
     paths.sort();

@@ -7,5 +7,6 @@ mod cases;
 mod chain;
 mod generated;
 mod hostile;
+mod ledger;
 mod left_out;
 mod pages;
