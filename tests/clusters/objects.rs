@@ -390,8 +390,16 @@ fn an_index_is_changed_in_place_or_made_anew_and_never_loses_documents() {
         assert_eq!(uuid(), old, "it was never removed");
         assert!(server.try_get(path.split('?').next().unwrap()).is_err());
         left["body"]["body"]["settings"]["index.refresh_interval"] = json!("11s");
+        // Another's may be at it just now: it is left alone, whether its index is there or not.
+        left["lineage"] = json!("another");
         server.put(&path, &left);
+        target.prepare(scope.prefix()).unwrap();
         server.delete(&format!("/{name}"));
+        target.prepare(scope.prefix()).unwrap();
+        assert!(target.get(&index(&name)).unwrap().is_none());
+        server.get(path.split('?').next().unwrap());
+        left["lineage"] = json!(scope.prefix());
+        server.put(&path, &left);
         target.prepare(scope.prefix()).unwrap();
         let again = target.get(&index(&name)).unwrap().unwrap();
         assert_eq!(again["settings"]["index.refresh_interval"], "11s");

@@ -13,8 +13,8 @@ const OPENSEARCH_MASK: u64 = 0x0800_0000;
 const FIRST_OPAQUE_ID: u64 = 8_500_000;
 
 /// The first index version of each release line of Elasticsearch 8, as the list `IndexVersions.csv` in its jars has them (read of
-/// 8.17.0 and 9.0.0, which goes up to 8.17.4).
-const FIRST_OF_MINOR: [(u64, u16); 7] = [
+/// 8.17.0 and 9.0.0, which goes up to 8.17.4). Each line has its thousands, so that what is above those of 8.17 is 8.18 or later.
+const FIRST_OF_MINOR: [(u64, u16); 8] = [
     (FIRST_OPAQUE_ID, 11),
     (8_500_008, 12),
     (8_503_000, 13),
@@ -22,6 +22,7 @@ const FIRST_OF_MINOR: [(u64, u16); 7] = [
     (8_512_000, 15),
     (8_518_000, 16),
     (8_521_000, 17),
+    (8_522_000, 18),
 ];
 
 /// What created something: known where its id can be decoded.
@@ -108,7 +109,8 @@ mod tests {
         assert_eq!(line(8_500_003), "Elasticsearch 8.11");
         assert_eq!(line(8_500_010), "Elasticsearch 8.12");
         assert_eq!(line(8_521_000), "Elasticsearch 8.17");
-        assert_eq!(line(8_999_999), "Elasticsearch 8.17");
+        assert_eq!(line(8_521_007), "Elasticsearch 8.17");
+        assert_eq!(line(8_536_000), "Elasticsearch 8.18");
         assert_eq!(line(9_009_000), "Elasticsearch 9");
         assert_eq!(line(7_100_299), "Elasticsearch 7.10.2");
         assert_eq!(text(0), None);

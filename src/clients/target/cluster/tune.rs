@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::working_state::{Condition, Tag};
+use super::working_state::{Condition, Tag, Whose};
 use super::{ClusterTarget, part};
 use crate::base::failpoint;
 use crate::clients::cluster::Request;
@@ -217,7 +217,9 @@ pub fn refresh(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
 
 /// The indices that are tuned, of one plan where given.
 pub fn list(target: &ClusterTarget, plan: Option<&str>) -> Result<Vec<Tuned>, TargetError> {
-    let found = target.state.list::<Tuned>(KIND, plan)?;
+    let found = target
+        .state
+        .list::<Tuned>(KIND, plan.map_or(Whose::All, Whose::Plan))?;
     Ok(found.into_iter().map(|stored| stored.body).collect())
 }
 

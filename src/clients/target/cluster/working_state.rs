@@ -37,6 +37,17 @@ pub struct Stored<T> {
     pub primary_term: u64,
 }
 
+/// Whose documents are listed.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Everybody's.
+    All,
+    /// Those of a plan.
+    Plan(&'a str),
+    /// Those of a state, by its lineage.
+    Lineage(&'a str),
+}
+
 /// Whose a document is and what it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Tag<'a> {
@@ -184,10 +195,14 @@ impl WorkingState {
     pub fn list<T: DeserializeOwned>(
         &self,
         kind: &str,
-        plan: Option<&str>,
+        whose: Whose<'_>,
     ) -> Result<Vec<Stored<T>>, TargetError> {
         let mut filter = vec![json!({"term": {"kind": kind}})];
-        filter.extend(plan.map(|plan| json!({"term": {"plan": plan}})));
+        match whose {
+            Whose::All => {}
+            Whose::Plan(plan) => filter.push(json!({"term": {"plan": plan}})),
+            Whose::Lineage(lineage) => filter.push(json!({"term": {"lineage": lineage}})),
+        }
         let query = json!({
             "size": LISTED_MAX,
             "seq_no_primary_term": true,

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::working_state::{Condition, Tag};
+use super::super::working_state::{Condition, Tag, Whose};
 use super::super::{ClusterTarget, part};
 use super::{alias, index, no_index, read};
 use crate::base::failpoint;
@@ -69,9 +69,13 @@ pub(super) fn again(
     finish(target, &remake)
 }
 
-/// Finishes what a kill left half done.
+/// Finishes what a kill of the same state left half done. What is another's may be under way at this instant: its record is the
+/// one thing from which it could be made again.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
-    for stored in target.state.list::<Remake>(KIND, None)? {
+    for stored in target
+        .state
+        .list::<Remake>(KIND, Whose::Lineage(&target.lineage))?
+    {
         let remake = stored.body;
         let there = index::found(target, &remake.index)?;
         if there.is_some_and(|body| uuid(&body) == remake.uuid) {
