@@ -22,6 +22,11 @@ pub const PRIVATE: &[&str] = &[
 /// Settings that a server gives to an index by itself, and takes in a request too.
 pub const GIVEN_BY_SERVERS: &[&str] = &["index.replication.type", "index.remote_store.*"];
 
+/// A whole number, which servers write as a text more often than not.
+pub fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
 /// The normal form, whether they were nested or flat, with or without the prefix.
 pub fn normal_settings(settings: &Value) -> Map<String, Value> {
     let mut flat = Map::new();

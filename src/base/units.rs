@@ -224,6 +224,15 @@ pub fn human_count(count: u64) -> String {
     text
 }
 
+/// The first names of many: `a, b, c and 4 more`.
+pub fn some_of(names: &[&str], shown: usize) -> String {
+    if names.len() <= shown {
+        return names.join(", ");
+    }
+    let more = human_count((names.len() - shown) as u64);
+    format!("{} and {more} more", names[..shown].join(", "))
+}
+
 /// `1 document`, `2 documents`.
 pub fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };

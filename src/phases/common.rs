@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kind::{DecideContext, Interrupt, PhaseError};
+use crate::base::units::some_of;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::TargetError;
 use crate::diff::change::{Action, ChangeClass, Decision, FieldChange, Item, LeftOut, PhaseChange};
@@ -164,21 +165,10 @@ pub(super) fn stop(interrupt: &Interrupt) -> Stop {
     }
 }
 
-/// The first names of many: `a, b, c and 4 more`.
+/// The first names of many, as the lines of a plan have room for.
 pub(super) fn few(names: &[&str]) -> String {
     const NAMED_MAX: usize = 3;
-    let mut text = names
-        .iter()
-        .take(NAMED_MAX)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > NAMED_MAX {
-        text.push_str(" and ");
-        text.push_str(&(names.len() - NAMED_MAX).to_string());
-        text.push_str(" more");
-    }
-    text
+    some_of(names, NAMED_MAX)
 }
 
 /// `1 index`, `14 indices`.

@@ -12,7 +12,7 @@ use super::layout::{cut, pad, put, width};
 use super::theme::Paint;
 use super::words;
 use crate::base::Address;
-use crate::base::units::human_count;
+use crate::base::units::{human_count, some_of};
 use crate::diff::change::{Action, Edit, Item, PhaseChange};
 use crate::diff::planned::PlannedChanges;
 use crate::plan::model::PhaseKindName;
@@ -209,7 +209,7 @@ fn items(lines: &mut Vec<Line>, phase: &PhaseChange, depth: &Depth) {
                     head: String::new(),
                     text: format!(
                         "the same for {}",
-                        words::some_of(others, depth.names.max(OTHERS_MIN))
+                        some_of(others, depth.names.max(OTHERS_MIN))
                     ),
                     tail: String::new(),
                 });
@@ -259,7 +259,7 @@ fn shared_edits(lines: &mut Vec<Line>, shared: &Shared, depth: &Depth) {
             (true, _) => change,
             (false, Some(Value::Object(keys))) => {
                 let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
-                words::some_of(&keys, KEYS_MAX)
+                some_of(&keys, KEYS_MAX)
             }
             (false, _) => "(another value in each)".to_owned(),
         };
@@ -387,7 +387,7 @@ fn gone(before: &Value, room: usize) -> String {
     match before {
         Value::Object(keys) if width(&whole) > room => {
             let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
-            words::some_of(&keys, KEYS_MAX)
+            some_of(&keys, KEYS_MAX)
         }
         _ => cut(&whole, room),
     }
@@ -419,7 +419,7 @@ fn left_out(lines: &mut Vec<Line>, phase: &PhaseChange, shown: usize) {
         let which = if shown == 0 {
             String::new()
         } else {
-            format!(" ({})", words::some_of(&names, shown))
+            format!(" ({})", some_of(&names, shown))
         };
         lines.push(Line {
             indent: 7,

@@ -74,15 +74,6 @@ pub(super) fn list<S: AsRef<str>>(words: &[S]) -> String {
     }
 }
 
-/// The first `shown` of `names`, and how many more.
-pub(super) fn some_of(names: &[&str], shown: usize) -> String {
-    if names.len() <= shown {
-        return names.join(", ");
-    }
-    let more = human_count((names.len() - shown) as u64);
-    format!("{} and {more} more", names[..shown].join(", "))
-}
-
 /// `1 up to date, 2 to create, 1 approval`.
 pub(super) fn summary(summary: &Summary) -> String {
     let parts = [

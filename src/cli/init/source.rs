@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{IndexText, Stop, Words, quoted};
-use crate::base::units::{human_bytes, plural};
+use crate::base::units::{human_bytes, plural, some_of};
 use crate::base::version::{Product, ProductVersion, Version};
 use crate::cli::error::CliError;
 use crate::clients::cluster::{ClusterClient, indices};
@@ -99,7 +99,7 @@ pub(super) fn look(
         }
     }
     words.indices = proposed(&names, &streams);
-    words.left_out = few(&left_out);
+    words.left_out = some_of(&left_out, LEFT_OUT_MAX);
     if let Some(target) = to {
         let view = LiveView::open(&client, |name| !name.starts_with('.'), true).map_err(told)?;
         words.decisions = decisions(&view.objects, Versions { source, target });
@@ -120,14 +120,6 @@ pub(super) fn version_of(stop: &Stop) -> Option<ProductVersion> {
         _ => Product::Elasticsearch,
     };
     Some(ProductVersion { product, version })
-}
-
-fn few(names: &[&str]) -> String {
-    let mut text = names[..names.len().min(LEFT_OUT_MAX)].join(", ");
-    if names.len() > LEFT_OUT_MAX {
-        text.push_str(&format!(" and {} more", names.len() - LEFT_OUT_MAX));
-    }
-    text
 }
 
 /// Indices by the beginning of their names, with how many and how large they are, and data streams by their names; none where

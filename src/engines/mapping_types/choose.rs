@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::route::{Join, Route};
 use super::union::{Conflict, union};
+use crate::base::units::some_of;
 use crate::diff::observation::{IdsRead, TypesFacts};
 use crate::plan::model::{TakeTypes, TypeIds, TypesRule};
 use crate::plan::selector::Selector;
@@ -173,16 +174,8 @@ fn answer(key: &str, rule: &str, remark: &str) -> String {
 }
 
 fn few(names: &[String]) -> String {
-    let mut text = names
-        .iter()
-        .take(NAMED_MAX)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > NAMED_MAX {
-        text.push_str(&format!(" and {} more", names.len() - NAMED_MAX));
-    }
-    text
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    some_of(&names, NAMED_MAX)
 }
 
 fn with_rule(

@@ -52,8 +52,8 @@ pub fn composable(
         .collect()
 }
 
-/// The patterns of a template, of whatever version.
-fn patterns(body: &Value) -> Vec<&str> {
+/// The patterns of a template's names, of whatever version.
+pub fn patterns(body: &Value) -> Vec<&str> {
     match (body.get("index_patterns"), body.get("template")) {
         (Some(Value::Array(patterns)), _) => patterns.iter().filter_map(Value::as_str).collect(),
         (Some(Value::String(pattern)), _) | (None, Some(Value::String(pattern))) => vec![pattern],

@@ -6,12 +6,10 @@
 use serde_json::{Map, Value};
 
 use crate::base::cut;
+use crate::base::settings::whole;
 use crate::base::version::{Product, ProductVersion};
 use crate::diff::observation::ObjectKind;
 
-/// Levels of JSON within a mapping: OpenSearch 3 reads a thousand, two of which are the request's around it. Older ones and
-/// Elasticsearch take some more, up to what their stack holds.
-const JSON_LEVELS_MAX: usize = 998;
 /// Characters in the name of a field (OpenSearch from 3.0 on).
 const NAME_CHARS_MAX: usize = 50_000;
 /// Primary shards of one index, unless the server was started with another number.
@@ -49,7 +47,7 @@ fn of_section(section: &Value, target: ProductVersion, found: &mut Vec<String>) 
     let shards = section.get("settings").and_then(|settings| {
         let nested = settings.pointer("/index/number_of_shards");
         let value = settings.get("index.number_of_shards").or(nested)?;
-        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+        whole(value)
     });
     if let Some(shards) = shards.filter(|shards| *shards > SHARDS_MAX) {
         found.push(format!(
@@ -60,18 +58,10 @@ fn of_section(section: &Value, target: ProductVersion, found: &mut Vec<String>) 
         return;
     };
     let mut names = Names { target, found };
-    let (levels, is_cut) = walk(mappings, &mut names);
-    if is_cut {
+    if walk(mappings, &mut names) {
         names.found.push(format!(
             "its mapping is nested deeper than mig reads, which is {} levels",
             cut::LEVELS / 2
-        ));
-    }
-    if levels > JSON_LEVELS_MAX {
-        names.found.push(format!(
-            "its mapping is nested {} levels deep, and servers read {}",
-            levels / 2,
-            JSON_LEVELS_MAX / 2
         ));
     }
 }
@@ -107,29 +97,25 @@ impl Names<'_> {
     }
 }
 
-/// Levels of JSON, and whether some were cut off when it was read; the walk has its own stack.
-fn walk(mappings: &Value, names: &mut Names<'_>) -> (usize, bool) {
-    let mut deepest = 0;
+/// Looks at all fields; whether some of them were cut off when the mapping was read, which is long before the depth that servers
+/// take. The walk has its own stack.
+fn walk(mappings: &Value, names: &mut Names<'_>) -> bool {
     let mut is_cut = false;
-    let mut waiting = vec![(mappings, 1)];
-    while let Some((value, level)) = waiting.pop() {
+    let mut waiting = vec![mappings];
+    while let Some(value) = waiting.pop() {
         match value {
             Value::Object(fields) => {
-                deepest = deepest.max(level);
                 if let Some(Value::Object(properties)) = fields.get("properties") {
                     names.look(properties);
                 }
-                waiting.extend(fields.values().map(|value| (value, level + 1)));
+                waiting.extend(fields.values());
             }
-            Value::Array(items) => {
-                deepest = deepest.max(level);
-                waiting.extend(items.iter().map(|value| (value, level + 1)));
-            }
+            Value::Array(items) => waiting.extend(items),
             Value::String(text) => is_cut |= text == cut::CUT,
             _ => {}
         }
     }
-    (deepest, is_cut)
+    is_cut
 }
 
 /// Why servers of this version take no index, alias or data stream of this name; `None` where they do.
@@ -174,28 +160,21 @@ mod tests {
 
     const OS: ProductVersion = server(Product::OpenSearch, 3, 3);
 
-    /// A mapping with a field below so many objects.
-    fn deep(objects: usize) -> Value {
-        let mut below = json!({"v": {"type": "long"}});
-        for _ in 0..objects {
-            let object = Map::from_iter([("properties".to_owned(), below)]);
-            below = Value::Object(Map::from_iter([("a".to_owned(), Value::Object(object))]));
-        }
-        let root = Map::from_iter([("properties".to_owned(), below)]);
-        Value::Object(Map::from_iter([(
-            "mappings".to_owned(),
-            Value::Object(root),
-        )]))
-    }
-
-    /// What OpenSearch 3.3 takes in a simulated template: 497 objects, not 498.
     #[test]
-    fn depth_is_that_of_the_json() {
-        assert!(beyond(ObjectKind::Index, &deep(497), OS).is_empty());
-        assert_eq!(
-            beyond(ObjectKind::Index, &deep(498), OS),
-            ["its mapping is nested 499 levels deep, and servers read 499"]
+    fn what_was_cut_is_told() {
+        let below = "{\"properties\":{\"a\":".repeat(500);
+        let text = format!(
+            "{{\"mappings\":{below}{{\"type\":\"long\"}}{}}}",
+            "}}".repeat(500)
         );
+        let body = cut::parse(text.as_bytes()).expect("JSON");
+        assert_eq!(
+            beyond(ObjectKind::Index, &body, OS),
+            ["its mapping is nested deeper than mig reads, which is 55 levels"]
+        );
+        let shallow =
+            json!({"mappings": {"properties": {"a": {"properties": {"b": {"type": "long"}}}}}});
+        assert!(beyond(ObjectKind::Index, &shallow, OS).is_empty());
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod translate;
 pub use crate::base::settings::normal_settings;
 pub use built_in::built_in;
 pub use compare::{core_fingerprint, differences};
-pub use composable::composable;
+pub use composable::{composable, patterns};
 pub use held_back::{held_back, release, stream_setting, withhold};
 pub use limits::{beyond, name_problem};
 pub use not_moved::{not_moved, system_index, unmovable};

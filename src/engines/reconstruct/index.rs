@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::recipe::{Origin, Place, Recipe};
+use crate::base::settings::whole;
 use crate::base::version::Product;
 use crate::engines::snapshot::decode_version_id;
 
@@ -111,10 +112,9 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 fn origin(settings: &Map<String, Value>) -> Origin {
     let text = |key: &str| settings.get(key).and_then(Value::as_str);
-    let created = settings.get("index.version.created").and_then(|id| {
-        let id = id.as_u64().or_else(|| id.as_str()?.parse().ok())?;
-        Some(decode_version_id(id)?.line())
-    });
+    let created = settings
+        .get("index.version.created")
+        .and_then(|id| Some(decode_version_id(whole(id)?)?.line()));
     let elasticsearch = created.is_none_or(|created| created.product == Product::Elasticsearch);
     let synthetic = text("index.mapping.source.mode") == Some("synthetic")
         || matches!(text("index.mode"), Some("logsdb" | "time_series"))

@@ -9,6 +9,7 @@ use super::error::SnapshotError;
 use super::global_metadata::flatten;
 use super::limits::MAX_SHARDS;
 use super::version_id::{IndexVersion, decode_version_id};
+use crate::base::settings::whole as whole_number;
 
 /// Whether an index was open when the snapshot was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -103,12 +104,7 @@ impl IndexMetadata {
             .get("settings")
             .map(|settings| with_prefix(flatten(settings.to_json())))
             .ok_or_else(|| field_error("settings", "is missing"))?;
-        let whole = |key: &str| {
-            let value = settings.get(key)?;
-            value
-                .as_u64()
-                .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
-        };
+        let whole = |key: &str| settings.get(key).and_then(whole_number);
         let number_of_shards = whole("index.number_of_shards")
             .and_then(|shards| u32::try_from(shards).ok())
             .filter(|shards| (1..=MAX_SHARDS).contains(shards))

@@ -12,6 +12,9 @@ const OPENSEARCH_MASK: u64 = 0x0800_0000;
 /// From 8.11 on Elasticsearch writes "index versions", of which only the order means something.
 const FIRST_OPAQUE_ID: u64 = 8_500_000;
 
+/// Ids of 9 begin here, and its lines are not told apart.
+const FIRST_OF_9: u64 = 9_000_000;
+
 /// The first index version of each release line of Elasticsearch 8, as the list `IndexVersions.csv` in its jars has them (read of
 /// 8.17.0 and 9.0.0, which goes up to 8.17.4). Each line has its thousands, so that what is above those of 8.17 is 8.18 or later.
 const FIRST_OF_MINOR: [(u64, u16); 8] = [
@@ -57,10 +60,8 @@ impl IndexVersion {
 }
 
 fn minor_of(id: u64) -> Option<u16> {
-    let of_8 = (FIRST_OPAQUE_ID..9_000_000).contains(&id);
-    let lines = FIRST_OF_MINOR.iter().rev().filter(|_| of_8);
-    let mut reached = lines.filter(|(first, _)| *first <= id);
-    reached.next().map(|(_, minor)| *minor)
+    let reached = FIRST_OF_MINOR.iter().rev().find(|(first, _)| *first <= id);
+    reached.filter(|_| id < FIRST_OF_9).map(|(_, minor)| *minor)
 }
 
 impl fmt::Display for IndexVersion {

@@ -19,14 +19,11 @@ pub fn apply<'t>(
 ) -> Vec<Edit> {
     let mut edits = Vec::new();
     for transform in transforms {
+        edits.extend(apply_to_part(body, transform));
         let mut editor = Editor {
             transform,
             edits: &mut edits,
         };
-        for step in &transform.steps {
-            editor.step(body, &step.kind);
-        }
-        editor.beside(body);
         editor.add(body);
     }
     edits

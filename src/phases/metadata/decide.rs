@@ -181,9 +181,14 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     let (wanted, mut left_out) = desired(spec, observed);
     let mut items = Vec::new();
     let mut equal: Vec<&Desired> = Vec::new();
+    let mut to_make: Vec<&Desired> = Vec::new();
     let seen = seen(observed);
     for object in &wanted {
-        match fate(spec, &seen, object) {
+        let fate = fate(spec, &seen, object);
+        if !matches!(fate, Fate::Equal) {
+            to_make.push(object);
+        }
+        match fate {
             Fate::Equal => equal.push(object),
             Fate::Create => items.push(created(object)),
             Fate::Replace(edits) => {
@@ -200,7 +205,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             Fate::Ask(item) => items.push(item),
         }
     }
-    let missing = missing(spec, observed, &seen, &wanted);
+    let missing = missing(observed, &wanted, &to_make);
     items.extend(unknown_answers(spec, &wanted, &missing));
     items.extend(
         missing
@@ -325,18 +330,14 @@ fn created(object: &Desired) -> Item {
 
 /// Objects that those to be made name and that will not be there, with those that name them.
 fn missing(
-    spec: &MetadataSpec,
     observed: &MetadataObservation,
-    seen: &Seen<'_>,
     wanted: &[Desired],
+    to_make: &[&Desired],
 ) -> BTreeMap<ObjectKey, Vec<String>> {
     let moved = wanted.iter().map(|object| &object.key);
     let on_target = observed.target_objects.iter().map(|(key, _)| key);
     let there: BTreeSet<&ObjectKey> = moved.chain(on_target).chain(&observed.target_has).collect();
-    let to_make = wanted
-        .iter()
-        .filter(|object| !matches!(fate(spec, seen, object), Fate::Equal));
-    let to_make = to_make.map(|object| (&object.key, &object.body));
+    let to_make = to_make.iter().map(|object| (&object.key, &object.body));
     references::missing(to_make, &there)
 }
 

@@ -13,9 +13,10 @@ use super::desired::Desired;
 use super::questions::leave_out;
 use super::streams;
 use crate::base::glob;
+use crate::base::settings::whole;
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
 use crate::engines::mapping_types::{Problem, ProblemKind};
-use crate::engines::metadata::{beyond, name_problem};
+use crate::engines::metadata::{beyond, name_problem, patterns};
 use crate::plan::codes::Code;
 use crate::plan::codes::objects::{
     BEYOND_LIMITS, NAME_OF_ANOTHER, NAME_REFUSED, TEMPLATES_OVERLAP,
@@ -259,24 +260,16 @@ fn overlapping(
 }
 
 fn template<'a>(name: &'a str, body: &'a Value, at: Option<usize>) -> Template<'a> {
-    let patterns = body.get("index_patterns").and_then(Value::as_array);
     Template {
         name,
-        patterns: patterns
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect(),
+        patterns: patterns(body),
         at,
     }
 }
 
 /// Nothing said counts as 0.
 fn priority(body: &Value) -> u64 {
-    let value = body.get("priority");
-    value
-        .and_then(|it| it.as_u64().or_else(|| it.as_str()?.parse().ok()))
-        .unwrap_or(0)
+    body.get("priority").and_then(whole).unwrap_or(0)
 }
 
 fn meeting<'a>(one: &Template<'a>, other: &Template<'a>) -> Option<(&'a str, &'a str)> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::{common, types};
 use super::Desired;
 use super::decide::{ACCEPT, KEEP, REPLACE};
+use crate::base::settings::whole;
 use crate::base::units::human_count;
 use crate::diff::change::{Action, Edit, Item};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind};
@@ -122,10 +123,7 @@ fn shards(kind: ObjectKind, body: &Value) -> u64 {
         },
         _ => return 0,
     };
-    let setting = |name: &str| {
-        let value = section.get("settings")?.get(name)?;
-        value.as_u64().or_else(|| value.as_str()?.parse().ok())
-    };
+    let setting = |name: &str| whole(section.get("settings")?.get(name)?);
     let primary: u64 = setting("index.number_of_shards").unwrap_or(1);
     let copies: u64 = setting("index.number_of_replicas").unwrap_or(1);
     primary.saturating_mul(copies.saturating_add(1))

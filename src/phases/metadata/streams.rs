@@ -17,7 +17,7 @@ use crate::base::version::Product;
 use crate::clients::target::stream::TIMESTAMP;
 use crate::diff::change::{Edit, Item, LeftOut};
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, SnapshotIndexFacts};
-use crate::engines::metadata::{held_back, stream_setting};
+use crate::engines::metadata::{held_back, patterns, stream_setting};
 use crate::plan::codes::documents::STREAM_ROUTING;
 use crate::plan::codes::planning::DATA_STREAM;
 use crate::plan::model::{Closed, DataStreams, MetadataSpec};
@@ -336,8 +336,7 @@ fn template<'a>(
     let there = there.filter(|(name, _)| !names.contains(name.as_str()));
     let all = moved.map(|it| &it.body).chain(there.map(|(_, body)| body));
     all.filter(|body| {
-        let patterns = body.get("index_patterns").and_then(Value::as_array);
-        let mut patterns = patterns.into_iter().flatten().filter_map(Value::as_str);
+        let mut patterns = patterns(body).into_iter();
         patterns.any(|pattern| glob::fits(pattern, name))
     })
     .max_by_key(|body| body.get("priority").and_then(Value::as_u64).unwrap_or(0))
@@ -351,8 +350,7 @@ fn routed(source: &Source<'_>, observed: &MetadataObservation, generations: &[Va
     };
     let templates = observed.source_objects.iter();
     let mut templates = templates.filter(|(key, body)| {
-        let patterns = body.get("index_patterns").and_then(Value::as_array);
-        let mut patterns = patterns.into_iter().flatten().filter_map(Value::as_str);
+        let mut patterns = patterns(body).into_iter();
         key.kind == ObjectKind::IndexTemplate
             && patterns.any(|pattern| glob::fits(pattern, &source.name))
     });

@@ -14,6 +14,7 @@ use super::super::transforms::Names;
 use crate::base::glob;
 use crate::diff::change::Edit;
 use crate::diff::observation::{ObjectKey, ObjectKind};
+use crate::engines::metadata::patterns;
 use crate::engines::transform::mappings;
 use crate::plan::codes::documents::FIELD_KEPT;
 use crate::plan::model::{DataStreams, Transform};
@@ -173,16 +174,6 @@ fn told(patterns: &[&str]) -> String {
     let quoted: Vec<String> = patterns.iter().map(|it| format!("`{it}`")).collect();
     let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
     common::few(&quoted)
-}
-
-/// The patterns of the names that a template is for.
-fn patterns(body: &Value) -> Vec<&str> {
-    let patterns = body.get("index_patterns").or_else(|| body.get("template"));
-    match patterns {
-        Some(Value::Array(patterns)) => patterns.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(pattern)) => vec![pattern.as_str()],
-        _ => Vec::new(),
-    }
 }
 
 /// The fields that a template keeps, since a transform is not for all of its names.
