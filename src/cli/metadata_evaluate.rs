@@ -1,5 +1,7 @@
 //! `mig metadata evaluate`
 
+use std::path::PathBuf;
+
 use super::args::{ParallelArgs, PlanArgs};
 use super::error::CliResult;
 use super::load::{choose, load_plan, options};
@@ -19,6 +21,9 @@ use crate::ui::metadata_report::Mode;
 /// what it would refuse. Ends with 4 where a decision is missing.
 #[derive(clap::Args, Debug)]
 pub(super) struct MetadataEvaluateCommand {
+    /// The plan file [default: plan.yaml]
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     args: PlanArgs,
     /// This metadata phase alone (can be repeated)
@@ -32,7 +37,7 @@ pub(super) struct MetadataEvaluateCommand {
 }
 
 pub(super) fn run(command: &MetadataEvaluateCommand, printer: Printer) -> CliResult {
-    let file = plan_file(None, &command.args)?;
+    let file = plan_file(command.plan.as_deref(), &command.args)?;
     let loaded = load_plan(&file, &options(&command.args), printer)?;
     let only = phases(&loaded, &command.only)?;
     let selection = Selection {

@@ -1,5 +1,7 @@
 //! `mig metadata migrate`
 
+use std::path::PathBuf;
+
 use super::apply::{self, ApplyCommand, Shown};
 use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::CliResult;
@@ -14,6 +16,9 @@ use super::settings::plan_file;
 /// approvals and exit codes, and the report of the migration console.
 #[derive(clap::Args, Debug)]
 pub(super) struct MetadataMigrateCommand {
+    /// The plan file [default: plan.yaml]
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     args: PlanArgs,
     /// This metadata phase alone (can be repeated)
@@ -32,13 +37,16 @@ pub(super) struct MetadataMigrateCommand {
 }
 
 pub(super) fn run(command: &MetadataMigrateCommand, printer: Printer) -> CliResult {
-    let file = plan_file(None, &command.args)?;
+    let file = plan_file(command.plan.as_deref(), &command.args)?;
     let loaded = load_plan(&file, &options(&command.args), printer)?;
     let mut only = phases(&loaded, &command.only)?;
     only.extend(existing_snapshots(&loaded, &only));
     let apply = ApplyCommand {
         plan: None,
-        args: command.args.clone(),
+        args: PlanArgs {
+            file: Some(file),
+            ..command.args.clone()
+        },
         selection: SelectionArgs {
             only,
             ..SelectionArgs::default()

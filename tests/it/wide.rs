@@ -1,12 +1,10 @@
-//! An index of fifty thousand fields, through the whole program: time by the number of fields, and a plan that a person can
-//! read.
-
-use std::time::{Duration, Instant};
+//! An index of fifty thousand fields, through the whole program: a plan that a person can read; and mappings that go round in
+//! circles or are nested without end.
 
 use serde_json::{Map, Value, json};
 
 use super::altered_shop::AlteredShop;
-use super::support::{Place, Ran};
+use super::support::Place;
 
 const META: &str = "  base: { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
   meta: { metadata: { from: base, to: os, include: { indices: [catalog-attachments], aliases: none, templates: none, component-templates: none } } }
@@ -36,50 +34,20 @@ fn wide(fields: usize) -> Place {
     place
 }
 
-fn timed(place: &Place, arguments: &[&str], code: i32) -> (Duration, Ran) {
-    let begin = Instant::now();
-    let ran = place.mig(arguments).ends_with(code);
-    (begin.elapsed(), ran)
-}
-
-/// The least and the middle of some runs.
-fn best_of(
-    count: usize,
-    place: &Place,
-    arguments: &[&str],
-    code: i32,
-) -> (Duration, Duration, Ran) {
-    let mut runs: Vec<_> = (0..count).map(|_| timed(place, arguments, code)).collect();
-    runs.sort_by_key(|(took, _)| *took);
-    let middle = runs[count / 2].0;
-    let (least, ran) = runs.swap_remove(0);
-    (least, middle, ran)
-}
-
-/// Ten times the fields may take so many times as long: a square would be a hundred.
-const TIMES_MAX: u32 = 40;
 /// Lines of a plan over one index of however many fields that a person reads.
 const LINES_MAX: usize = 80;
 
 #[test]
-fn fifty_thousand_fields_are_planned_in_time_by_their_number_and_shown_as_groups() {
-    let (few, many) = (wide(5_000), wide(50_000));
-    for (arguments, in_groups, runs) in [
-        (&["plan"][..], true, 3),
-        (&["plan", "--format", "json"], false, 1),
-        (&["plan", "--format", "markdown"], true, 1),
-        (&["metadata", "evaluate"], true, 1),
+fn fifty_thousand_fields_are_shown_as_groups() {
+    let many = wide(50_000);
+    for (arguments, in_groups) in [
+        (&["plan", "--format", "json"][..], false),
+        (&["plan", "--format", "markdown"], true),
+        (&["plan"], true),
+        (&["metadata", "evaluate", "plan.yaml"], true),
     ] {
-        let (short, short_middle, _) = best_of(3, &few, arguments, 4);
-        let (long, long_middle, ran) = best_of(runs, &many, arguments, 4);
+        let ran = many.mig(arguments).ends_with(4);
         let lines = ran.out.lines().count();
-        println!(
-            "{arguments:?}: 5 000 fields {short:?} (median {short_middle:?}), 50 000 fields {long:?} (median {long_middle:?}); {lines} lines"
-        );
-        assert!(
-            long < short * TIMES_MAX,
-            "{arguments:?}: {short:?}, {long:?}"
-        );
         assert!(
             !in_groups || lines < LINES_MAX,
             "{arguments:?}: {lines} lines\n{}",
