@@ -41,6 +41,16 @@ fn fill(server: &Server, index: &str) {
     server.post(&format!("/{index}/_refresh"), &json!({}));
 }
 
+/// The verification alone, whatever it found before.
+const PROVE_AGAIN: [&str; 6] = [
+    "apply",
+    "--auto-approve",
+    "--redo",
+    "same",
+    "--only",
+    "same",
+];
+
 #[test]
 fn documents_arrive_changed_are_proved_and_a_tampered_one_is_found() {
     let (source, target) = (elasticsearch(), opensearch2());
@@ -110,14 +120,6 @@ phases:
     place.is_finished();
 
     // One that the script left out is extra when somebody puts it there, and a changed one differs.
-    let redo = [
-        "apply",
-        "--auto-approve",
-        "--redo",
-        "same",
-        "--only",
-        "same",
-    ];
     let mut changed = found["_source"].clone();
     changed["took"] = json!(8);
     target.put(&format!("/{index}/_doc/7?refresh=true"), &changed);
@@ -126,7 +128,7 @@ phases:
         &json!({"message": "number 10", "level": "debug"}),
     );
     place
-        .mig(&redo)
+        .mig(&PROVE_AGAIN)
         .ends_with(8)
         .says("1 different")
         .says("1 extra");
@@ -264,15 +266,7 @@ phases:
             &path,
             &json!({"@timestamp": "2024-05-01T00:00:00Z", "msg": "1/3", "n": "3", "secret": "s"}),
         );
-        let redo = [
-            "apply",
-            "--auto-approve",
-            "--redo",
-            "same",
-            "--only",
-            "same",
-        ];
-        place.mig(&redo).ends_with(8).says("1 different");
+        place.mig(&PROVE_AGAIN).ends_with(8).says("1 different");
         place.mig(&["rollback", "--auto-approve"]).ends_with(0);
     }
     remove();
