@@ -135,13 +135,13 @@ impl Selector {
     }
 
     /// How many of the names that a pattern of a template (`logs-*`) stands for are chosen. Of a regular expression one such name
-    /// (`logs-x`) decides.
+    /// (`logs-x`) tells whether it chooses some; that it chooses all of them nothing tells.
     pub fn reach(&self, pattern: &str) -> Reach {
         let system = pattern.starts_with('.');
         let of = |it: &Pattern| match it.glob() {
             Some(glob) if covers(glob, pattern) => Reach::All,
             Some(glob) if meet(glob, pattern) => Reach::Some,
-            None if it.regex.is_match(&pattern.replace('*', "x")) => Reach::All,
+            None if it.regex.is_match(&pattern.replace('*', "x")) => Reach::Some,
             _ => Reach::None,
         };
         let (mut chosen, mut excluded) = (Reach::None, Reach::None);
@@ -286,7 +286,8 @@ mod tests {
             (vec!["logs-*", "!logs-tmp-*"], "logs-*", Reach::Some),
             (vec!["logs-*", "!logs-*"], "logs-*", Reach::None),
             (vec!["*", "!metrics-*"], "logs-*", Reach::All),
-            (vec!["/logs-.+/"], "logs-*", Reach::All),
+            (vec!["/logs-.+/"], "logs-*", Reach::Some),
+            (vec!["/logs-[a-z]/"], "logs-*", Reach::Some),
             (vec!["/logs-[0-9]+/"], "logs-*", Reach::None),
             (vec![], "logs-*", Reach::None),
         ] {
