@@ -10,6 +10,7 @@
 
 mod budget;
 pub mod failed;
+pub mod fleet;
 mod item;
 mod job;
 mod open_segments;

@@ -60,7 +60,7 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> WorkError {
 }
 
 /// `<plan>-<work>-<hash>`: readable, and one file for each pair of names.
-fn stem(plan: &str, work: &str) -> String {
+pub(in crate::engines::bulk) fn stem(plan: &str, work: &str) -> String {
     let readable: String = format!("{plan}-{work}")
         .chars()
         .map(|it| {

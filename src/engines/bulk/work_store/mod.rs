@@ -29,6 +29,7 @@ pub use error::WorkError;
 pub use index::IndexWorkStore;
 pub use items::{ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus};
 pub use local::LocalWorkStore;
+pub(super) use local::stem;
 
 /// The schema of what a store keeps; another one is refused.
 pub const SCHEMA_VERSION: u32 = 1;

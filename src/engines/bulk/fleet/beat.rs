@@ -1,0 +1,81 @@
+//! What a process of a fleet says of itself. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::control::Limits;
+
+/// Said every [`super::limits::BEAT_EVERY`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Beat {
+    /// Names the process among all that ever worked on the load; its leases' holders begin with it.
+    pub id: String,
+    /// What it is.
+    pub role: Role,
+    /// The machine's name.
+    pub host: String,
+    /// The process there.
+    pub pid: u32,
+    /// The version of `mig`.
+    pub mig: String,
+    /// When it joined, by the clock of the board's place.
+    pub started: Timestamp,
+    /// When it said this, by the same clock.
+    pub at: Timestamp,
+    /// What it does.
+    pub doing: Doing,
+    /// Workers that it may run.
+    pub capacity: u32,
+    /// Workers that are at work.
+    pub working: u32,
+    /// What it did since it joined.
+    pub counts: Counts,
+    /// Documents a second over the last beats.
+    pub docs_per_second: f64,
+    /// Bytes of the store a second over the last beats.
+    pub bytes_per_second: f64,
+    /// The limits that it works by.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It has the plan's state, makes the indices ready and gives out the turns; it may work too.
+    Coordinator,
+    /// It works.
+    Worker,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doing {
+    /// It waits for work: there is none to take just now.
+    Waiting,
+    /// It works.
+    Working,
+    /// It rests, as the control says.
+    Paused,
+    /// The fleet is as large as was asked for without it.
+    Spare,
+    /// It gives back what it holds, and ends.
+    Leaving,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Counts {
+    /// Items that it finished.
+    pub items: u64,
+    /// Documents read.
+    pub docs: u64,
+    /// Bytes of the store read.
+    pub bytes: u64,
+    /// Documents that failed.
+    pub failed: u64,
+}

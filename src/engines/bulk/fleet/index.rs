@@ -1,0 +1,175 @@
+//! A board as documents of the target's working state.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::beat::Beat;
+use super::board::{Board, BoardError, Brief, Change, Turn};
+use super::control::Control;
+use super::limits;
+use crate::base::Fingerprint;
+use crate::clients::target::cluster::WorkingState;
+use crate::clients::target::cluster::working_state::{Condition, Stored, Tag, Whose, Written};
+
+const CONTROL: &str = "work-control";
+const BRIEF: &str = "work-brief";
+const BEAT: &str = "work-beat";
+
+/// See the module.
+pub struct IndexBoard {
+    state: WorkingState,
+    plan: String,
+    lineage: String,
+    /// Begins the ids of its documents: one board for each pair of names.
+    prefix: String,
+}
+
+impl IndexBoard {
+    /// The board of a plan's work; asks nothing and makes nothing yet.
+    pub fn new(state: &WorkingState, plan: &str, work: &str, lineage: &str) -> Self {
+        let hash = Fingerprint::of(&(plan, work));
+        Self {
+            state: state.clone(),
+            plan: plan.to_owned(),
+            lineage: lineage.to_owned(),
+            prefix: format!("work:{}", hash.as_str().get(..16).unwrap_or_default()),
+        }
+    }
+
+    fn id(&self, what: &str) -> String {
+        format!("{}:{what}", self.prefix)
+    }
+
+    fn tag<'t>(&'t self, kind: &'t str) -> Tag<'t> {
+        Tag {
+            kind,
+            plan: &self.plan,
+            lineage: &self.lineage,
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, what: &str) -> Result<Option<Stored<T>>, BoardError> {
+        Ok(self.state.get(&self.id(what))?)
+    }
+}
+
+fn condition<T>(found: Option<&Stored<T>>) -> Condition {
+    found.map_or(Condition::Absent, |found| Condition::Unchanged {
+        seq_no: found.seq_no,
+        primary_term: found.primary_term,
+    })
+}
+
+impl Board for IndexBoard {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn control(&self) -> Result<Control, BoardError> {
+        Ok(self
+            .get::<Control>("control")?
+            .map(|found| found.body)
+            .unwrap_or_default())
+    }
+
+    fn change(&self, by: &str, change: &mut Change<'_>) -> Result<Control, BoardError> {
+        self.state.ensure()?;
+        for _ in 0..limits::CHANGE_TRIES {
+            let found = self.get::<Control>("control")?;
+            let mut control = found
+                .as_ref()
+                .map(|found| found.body.clone())
+                .unwrap_or_default();
+            change(&mut control);
+            control.by = by.to_owned();
+            control.at = Some(self.now());
+            control.serial += 1;
+            let written = self.state.put(
+                &self.id("control"),
+                self.tag(CONTROL),
+                &control,
+                condition(found.as_ref()),
+                true,
+            )?;
+            if written != Written::Conflict {
+                return Ok(control);
+            }
+        }
+        Err(BoardError::Contended {
+            tries: limits::CHANGE_TRIES,
+        })
+    }
+
+    fn brief(&self) -> Result<Option<Brief>, BoardError> {
+        Ok(self.get::<Brief>("brief")?.map(|found| found.body))
+    }
+
+    fn give_out(
+        &self,
+        by: &str,
+        turn: Turn,
+        indices: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), BoardError> {
+        self.state.ensure()?;
+        let serial = self.brief()?.map_or(0, |brief| brief.serial);
+        let brief = Brief {
+            by: by.to_owned(),
+            serial: serial + 1,
+            turn,
+            indices: indices.clone(),
+        };
+        self.state.put(
+            &self.id("brief"),
+            self.tag(BRIEF),
+            &brief,
+            Condition::Always,
+            true,
+        )?;
+        Ok(())
+    }
+
+    fn say(&self, beat: &Beat) -> Result<(), BoardError> {
+        let id = self.id(&format!("beat:{}", beat.id));
+        self.state
+            .put(&id, self.tag(BEAT), beat, Condition::Always, false)?;
+        Ok(())
+    }
+
+    fn leave(&self, id: &str) -> Result<(), BoardError> {
+        self.state.delete(&self.id(&format!("beat:{id}")))?;
+        Ok(())
+    }
+
+    fn beats(&self) -> Result<Vec<Beat>, BoardError> {
+        let prefix = self.id("beat:");
+        let found = self.state.list::<Beat>(BEAT, Whose::Plan(&self.plan))?;
+        Ok(found
+            .into_iter()
+            .filter(|found| found.id.starts_with(&prefix))
+            .map(|found| found.body)
+            .collect())
+    }
+
+    fn remove(&self) -> Result<(), BoardError> {
+        if !self.state.exists()? {
+            return Ok(());
+        }
+        let mut ids: Vec<String> = self
+            .beats()?
+            .iter()
+            .map(|beat| self.id(&format!("beat:{}", beat.id)))
+            .collect();
+        ids.extend([self.id("brief"), self.id("control")]);
+        Ok(self.state.delete_many(&ids)?)
+    }
+}
+
+impl IndexBoard {
+    /// Where it is, for messages.
+    pub fn place(&self) -> PathBuf {
+        PathBuf::from(self.state.location())
+    }
+}

@@ -1,0 +1,250 @@
+//! A board as small files beside the work store of a directory target: one for the control, one for the brief, one a process.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::beat::Beat;
+use super::board::{Board, BoardError, Brief, Change, Turn};
+use super::control::Control;
+use crate::base::fs::write_atomic;
+use crate::engines::bulk::work_store::stem;
+
+/// The largest file that is read.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// See the module.
+pub struct LocalBoard {
+    folder: PathBuf,
+}
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> BoardError {
+    let path = path.to_owned();
+    move |source| BoardError::Io {
+        path: path.clone(),
+        source,
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, BoardError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(path)(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(io_error(path))?;
+    let found = serde_json::from_slice(&bytes).map_err(|error| BoardError::Corrupt {
+        path: path.to_owned(),
+        what: error.to_string(),
+    })?;
+    Ok(Some(found))
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), BoardError> {
+    let text = serde_json::to_vec(value).map_err(|error| io_error(path)(error.into()))?;
+    write_atomic(path, &text).map_err(io_error(path))
+}
+
+fn remove(path: &Path) -> Result<(), BoardError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+impl LocalBoard {
+    /// The board of a plan's work, beside its store in `directory`; makes nothing yet.
+    pub fn new(directory: &Path, plan: &str, work: &str) -> Self {
+        Self {
+            folder: directory.join(format!("{}.fleet", stem(plan, work))),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn beat_file(&self, id: &str) -> PathBuf {
+        let name: String = id
+            .chars()
+            .map(|it| {
+                if it.is_ascii_alphanumeric() || it == '-' {
+                    it
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        self.file(&format!("{name}.beat.json"))
+    }
+
+    fn made(&self) -> Result<(), BoardError> {
+        fs::create_dir_all(&self.folder).map_err(io_error(&self.folder))
+    }
+}
+
+impl Board for LocalBoard {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn control(&self) -> Result<Control, BoardError> {
+        Ok(read(&self.file("control.json"))?.unwrap_or_default())
+    }
+
+    fn change(&self, by: &str, change: &mut Change<'_>) -> Result<Control, BoardError> {
+        self.made()?;
+        let lock_path = self.file("control.lock");
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(io_error(&lock_path))?;
+        // Held for the time of a small write.
+        lock.lock().map_err(io_error(&lock_path))?;
+        let mut control = self.control()?;
+        change(&mut control);
+        control.by = by.to_owned();
+        control.at = Some(self.now());
+        control.serial += 1;
+        write(&self.file("control.json"), &control)?;
+        Ok(control)
+    }
+
+    fn brief(&self) -> Result<Option<Brief>, BoardError> {
+        read(&self.file("brief.json"))
+    }
+
+    fn give_out(
+        &self,
+        by: &str,
+        turn: Turn,
+        indices: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), BoardError> {
+        self.made()?;
+        let serial = self.brief()?.map_or(0, |brief| brief.serial);
+        let brief = Brief {
+            by: by.to_owned(),
+            serial: serial + 1,
+            turn,
+            indices: indices.clone(),
+        };
+        write(&self.file("brief.json"), &brief)
+    }
+
+    fn say(&self, beat: &Beat) -> Result<(), BoardError> {
+        self.made()?;
+        write(&self.beat_file(&beat.id), beat)
+    }
+
+    fn leave(&self, id: &str) -> Result<(), BoardError> {
+        remove(&self.beat_file(id))
+    }
+
+    fn beats(&self) -> Result<Vec<Beat>, BoardError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error(&self.folder)(error)),
+        };
+        let mut beats = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io_error(&self.folder))?.path();
+            if path.to_string_lossy().ends_with(".beat.json") {
+                beats.extend(read(&path)?);
+            }
+        }
+        Ok(beats)
+    }
+
+    fn remove(&self) -> Result<(), BoardError> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_error(&self.folder)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::bulk::fleet::{Counts, Doing, Limits, Role};
+
+    #[test]
+    fn what_was_left_is_found_and_vanishes_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = LocalBoard::new(folder.path(), "p", "docs");
+        assert_eq!(board.control().unwrap(), Control::default());
+        assert!(board.beats().unwrap().is_empty());
+        board
+            .change("ann", &mut |control| control.scale(4))
+            .unwrap();
+        let control = board.change("bob", &mut Control::pause).unwrap();
+        assert_eq!(
+            (control.desired, control.paused, control.serial),
+            (Some(4), true, 2)
+        );
+        assert_eq!(board.control().unwrap().by, "bob");
+        board
+            .give_out("apply-1", Turn::Loading, &[("a".to_owned(), None)].into())
+            .unwrap();
+        board
+            .give_out("apply-1", Turn::Done, &BTreeMap::new())
+            .unwrap();
+        assert_eq!(board.brief().unwrap().unwrap().serial, 2);
+        let beat = Beat {
+            id: "worker/1".into(),
+            role: Role::Worker,
+            host: "h".into(),
+            pid: 1,
+            mig: "1".into(),
+            started: board.now(),
+            at: board.now(),
+            doing: Doing::Working,
+            capacity: 1,
+            working: 1,
+            counts: Counts::default(),
+            docs_per_second: 0.0,
+            bytes_per_second: 0.0,
+            limits: Limits::default(),
+        };
+        board.say(&beat).unwrap();
+        assert_eq!(board.beats().unwrap(), [beat]);
+        board.leave("worker/1").unwrap();
+        assert!(board.beats().unwrap().is_empty());
+        board.remove().unwrap();
+        assert_eq!(board.control().unwrap(), Control::default());
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn changes_of_many_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let board = LocalBoard::new(folder.path(), "p", "docs");
+                    for _ in 0..20 {
+                        let more = &mut |control: &mut Control| {
+                            control.desired = Some(control.desired.unwrap_or(0) + 1);
+                        };
+                        board.change("x", more).unwrap();
+                    }
+                });
+            }
+        });
+        let board = LocalBoard::new(folder.path(), "p", "docs");
+        assert_eq!(board.control().unwrap().desired, Some(160));
+    }
+}

@@ -1,0 +1,40 @@
+//! The fleet of a load: all processes that work from one work store, what an operator asks of them, and what they say of
+//! themselves.
+//!
+//! A [`Board`] stands beside the work store and is read and written without its lock: [`Control`] is what an operator
+//! wants (how many workers, a pause, a stop, other limits), [`Brief`] is what the coordinator of the load gives out now,
+//! and a [`Beat`] is what each process says of itself every few seconds. [`muster`] sums up the beats; [`share`] says how
+//! many workers each process runs. Who holds an item is decided by the leases of the work store alone: a board that is late
+//! or lost costs time and never a document.
+//!
+//! Deliberately absent: leases, documents, plans.
+
+mod beat;
+mod board;
+mod control;
+mod index;
+mod local;
+mod muster;
+
+pub use beat::{Beat, Counts, Doing, Role};
+pub use board::{Board, BoardError, Brief, Change, Turn};
+pub use control::{Control, Limits};
+pub use index::IndexBoard;
+pub use local::LocalBoard;
+pub use muster::{Muster, muster, share};
+
+/// Limits with names.
+pub mod limits {
+    use std::time::Duration;
+
+    /// Time between two beats of a process.
+    pub const BEAT_EVERY: Duration = Duration::from_secs(3);
+    /// Time between two looks at the board.
+    pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+    /// A process that was silent for so long is taken for lost: its leases end by themselves.
+    pub const LOST_AFTER: Duration = Duration::from_secs(30);
+    /// Beats of lost processes are kept for so long, so that an operator sees them.
+    pub const FORGET_AFTER: Duration = Duration::from_mins(15);
+    /// Times that a refused change of the control is tried again with what was read since.
+    pub const CHANGE_TRIES: usize = 20;
+}

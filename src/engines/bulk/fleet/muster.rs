@@ -1,0 +1,192 @@
+//! The fleet as it is, from its beats. Pure: time is a value.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::beat::{Beat, Doing, Role};
+use super::control::Control;
+use super::limits;
+
+/// A fleet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Muster {
+    /// Workers at work.
+    pub running: u32,
+    /// Workers that are wanted and not at work.
+    pub pending: u32,
+    /// Workers that are wanted.
+    pub desired: u32,
+    /// Documents a second of all.
+    pub docs_per_second: f64,
+    /// Bytes of the store a second of all.
+    pub bytes_per_second: f64,
+    /// The processes that are there, the oldest first.
+    pub there: Vec<Beat>,
+    /// Those that fell silent.
+    pub lost: Vec<Beat>,
+}
+
+impl Muster {
+    /// Whether a process with the plan's state is there.
+    pub fn coordinated(&self) -> bool {
+        self.there.iter().any(|beat| beat.role == Role::Coordinator)
+    }
+}
+
+fn silent_for(beat: &Beat, now: Timestamp) -> i64 {
+    now.duration_since(beat.at).as_secs()
+}
+
+/// Sums up what the processes say.
+pub fn muster(control: &Control, mut beats: Vec<Beat>, now: Timestamp) -> Muster {
+    let lost_after = i64::try_from(limits::LOST_AFTER.as_secs()).unwrap_or(i64::MAX);
+    beats.sort_by(|left, right| (left.started, &left.id).cmp(&(right.started, &right.id)));
+    let (lost, there): (Vec<Beat>, Vec<Beat>) = beats
+        .into_iter()
+        .partition(|beat| silent_for(beat, now) > lost_after);
+    let running = there.iter().map(|beat| beat.working).sum();
+    let able = there
+        .iter()
+        .filter(|beat| beat.doing != Doing::Leaving)
+        .map(|beat| beat.capacity)
+        .sum();
+    let desired = match control {
+        Control { stopped: true, .. } | Control { paused: true, .. } => 0,
+        Control { desired, .. } => desired.unwrap_or(able),
+    };
+    Muster {
+        running,
+        pending: desired.saturating_sub(running),
+        desired,
+        docs_per_second: there.iter().map(|beat| beat.docs_per_second).sum(),
+        bytes_per_second: there.iter().map(|beat| beat.bytes_per_second).sum(),
+        there,
+        lost,
+    }
+}
+
+/// How many workers the process `id` runs: the workers that joined first, up to what is wanted; what is left is the
+/// coordinator's, which may run up to `most`. A process that no beat tells of yet counts as the last.
+pub fn share(control: &Control, there: &[Beat], id: &str, role: Role, able: u32, most: u32) -> u32 {
+    if control.paused || control.stopped {
+        return 0;
+    }
+    let Some(desired) = control.desired else {
+        return able;
+    };
+    let mut left = desired;
+    for beat in there {
+        if beat.role != Role::Worker || beat.doing == Doing::Leaving {
+            continue;
+        }
+        let taken = beat.capacity.min(left);
+        if role == Role::Worker && beat.id == id {
+            return taken.min(able);
+        }
+        left -= taken;
+    }
+    match role {
+        Role::Coordinator => left.min(most),
+        Role::Worker => left.min(able),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::bulk::fleet::Counts;
+
+    fn beat(id: &str, role: Role, started: i64, at: i64, capacity: u32, working: u32) -> Beat {
+        Beat {
+            id: id.into(),
+            role,
+            host: "h".into(),
+            pid: 1,
+            mig: "1".into(),
+            started: Timestamp::from_second(started).unwrap(),
+            at: Timestamp::from_second(at).unwrap(),
+            doing: Doing::Working,
+            capacity,
+            working,
+            counts: Counts::default(),
+            docs_per_second: 10.0,
+            bytes_per_second: 0.0,
+            limits: super::super::Limits::default(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_silent_are_lost_and_the_others_counted() {
+        let beats = vec![
+            beat("w2", Role::Worker, 5, 100, 1, 1),
+            beat("apply", Role::Coordinator, 1, 99, 2, 2),
+            beat("w1", Role::Worker, 4, 10, 1, 1),
+        ];
+        let found = muster(&Control::default(), beats, at(101));
+        assert_eq!((found.running, found.pending, found.desired), (3, 0, 3));
+        assert_eq!(found.lost[0].id, "w1");
+        assert_eq!(
+            found
+                .there
+                .iter()
+                .map(|it| it.id.as_str())
+                .collect::<Vec<_>>(),
+            ["apply", "w2"]
+        );
+        assert!(found.coordinated());
+    }
+
+    #[test]
+    fn what_is_wanted_and_not_there_is_pending() {
+        let mut control = Control::default();
+        control.scale(5);
+        let found = muster(
+            &control,
+            vec![beat("a", Role::Coordinator, 1, 1, 2, 2)],
+            at(1),
+        );
+        assert_eq!((found.running, found.pending, found.desired), (2, 3, 5));
+        control.pause();
+        let found = muster(
+            &control,
+            vec![beat("a", Role::Coordinator, 1, 1, 2, 2)],
+            at(1),
+        );
+        assert_eq!((found.running, found.pending, found.desired), (2, 0, 0));
+    }
+
+    #[test]
+    fn those_that_joined_first_work_and_the_coordinator_makes_up_the_rest() {
+        let there = [
+            beat("a", Role::Coordinator, 1, 1, 2, 2),
+            beat("w1", Role::Worker, 2, 1, 1, 1),
+            beat("w2", Role::Worker, 3, 1, 2, 2),
+        ];
+        let mut control = Control::default();
+        let of = |control: &Control, id, role, able| share(control, &there, id, role, able, 64);
+        assert_eq!(of(&control, "a", Role::Coordinator, 2), 2);
+        assert_eq!(of(&control, "w2", Role::Worker, 2), 2);
+        for (wanted, shares) in [
+            (0, [0, 0, 0]),
+            (1, [0, 1, 0]),
+            (2, [0, 1, 1]),
+            (5, [2, 1, 2]),
+            (100, [64, 1, 2]),
+        ] {
+            control.scale(wanted);
+            let found = [
+                of(&control, "a", Role::Coordinator, 2),
+                of(&control, "w1", Role::Worker, 1),
+                of(&control, "w2", Role::Worker, 2),
+            ];
+            assert_eq!(found, shares, "{wanted}");
+            // One that has not said anything yet takes what nobody else does.
+            assert!(of(&control, "new", Role::Worker, 1) <= 1);
+        }
+    }
+}
