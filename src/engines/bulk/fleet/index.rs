@@ -84,7 +84,7 @@ impl Board for IndexBoard {
                 .map(|found| found.body.clone())
                 .unwrap_or_default();
             change(&mut control);
-            control.by = by.to_owned();
+            by.clone_into(&mut control.by);
             control.at = Some(self.now());
             control.serial += 1;
             let written = self.state.put(

@@ -113,7 +113,7 @@ impl Board for LocalBoard {
         lock.lock().map_err(io_error(&lock_path))?;
         let mut control = self.control()?;
         change(&mut control);
-        control.by = by.to_owned();
+        by.clone_into(&mut control.by);
         control.at = Some(self.now());
         control.serial += 1;
         write(&self.file("control.json"), &control)?;
