@@ -13,7 +13,7 @@ use mig::engines::bulk::source::{
     ItemReader, SegmentKey, SourceDocument, SourceError, Step, StepError, Visit,
 };
 use mig::engines::bulk::work_store::{ItemKey, ItemSpec, LocalWorkStore, WorkIdentity};
-use mig::engines::bulk::{DocumentSource, Identity, Job, Options, Stop, run};
+use mig::engines::bulk::{Alone, DocumentSource, Identity, Job, Options, Part, Stop, run};
 use mig::engines::verify::{
     Comparison, Content, SourceSide, TargetSide, Verdict, VerifyOptions, run as verify,
 };
@@ -161,6 +161,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         target: &target,
         store: &store,
         transform: &Identity,
+        crew: &Alone(2),
+        part: Part::Whole,
         indices: BTreeMap::from([("bench".to_owned(), None)]),
         options: Options::new("bench", folder.join("failed")),
         check: &|_| Ok(()),

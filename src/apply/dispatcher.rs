@@ -243,6 +243,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                         bytes: progress.bytes,
                         failed: progress.failed,
                         workers: progress.workers,
+                        paused_by: progress.paused_by,
                     });
                 }
             }

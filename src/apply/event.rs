@@ -64,6 +64,9 @@ pub enum Event {
         failed: u64,
         /// Workers at work.
         workers: u32,
+        /// Who had it rest, while it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        paused_by: Option<String>,
     },
     /// A phase stopped at a checkpoint, because it was asked to.
     Checkpoint {

@@ -10,6 +10,7 @@ pub mod failpoint;
 pub mod fingerprint;
 pub mod fs;
 pub mod glob;
+pub mod host;
 pub mod json;
 pub mod read_at;
 pub mod s3_uri;

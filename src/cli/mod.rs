@@ -38,5 +38,6 @@ mod status;
 mod test;
 mod validate;
 pub(crate) mod who;
+mod worker;
 
 pub use root::main;

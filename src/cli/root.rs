@@ -8,7 +8,7 @@ use super::printer::{ColorChoice, Printer};
 use super::{
     apply, approve, completions, explain, export, graph, help, init, logging, metadata_evaluate,
     metadata_migrate, plan, restore_settings, rollback, rules, sandbox, schema, show,
-    snapshot_inspect, state, status, test, validate,
+    snapshot_inspect, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -39,6 +39,7 @@ enum Command {
     Status(status::StatusCommand),
     State(state::StateCommand),
     Rollback(rollback::RollbackCommand),
+    Worker(worker::WorkerCommand),
     RestoreSettings(restore_settings::RestoreSettingsCommand),
     /// Work with snapshots
     #[command(subcommand)]
@@ -113,6 +114,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Status(args) => status::run(args, printer),
         Command::State(args) => state::run(args, printer),
         Command::Rollback(args) => rollback::run(args, printer),
+        Command::Worker(args) => worker::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
         Command::Metadata(MetadataCommand::Evaluate(args)) => metadata_evaluate::run(args, printer),

@@ -613,6 +613,9 @@ pub struct WorkFacts {
     pub items: u64,
     /// Work items that are done.
     pub items_done: u64,
+    /// Work items that could not be done, so that the rest went on without them.
+    #[serde(default)]
+    pub items_set_aside: u64,
     /// Documents written.
     pub docs_done: u64,
     /// Documents that failed.

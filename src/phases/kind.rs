@@ -145,6 +145,9 @@ pub struct Progress {
     pub failed: u64,
     /// Workers at work.
     pub workers: u32,
+    /// Who had it rest, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<String>,
 }
 
 /// What an undo removes, and what it can't.

@@ -91,6 +91,7 @@ fn progress_line(event: &Event) -> String {
         eta_s,
         failed,
         workers,
+        paused_by,
         ..
     } = event
     else {
@@ -106,6 +107,9 @@ fn progress_line(event: &Event) -> String {
         human_count(*total),
         human_count(*failed),
     );
+    if let Some(by) = paused_by {
+        text.push_str(&format!(", paused by {by} until `mig backfill start`"));
+    }
     if *workers > 0 {
         text.push_str(&format!(", {}", plural(u64::from(*workers), "worker")));
     }

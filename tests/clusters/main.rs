@@ -13,6 +13,7 @@ mod backfill;
 mod backfill_faults;
 mod corpus;
 mod errors;
+mod fleet;
 mod hop_corpus;
 mod hops;
 mod kills;

@@ -9,7 +9,9 @@ use mig::engines::bulk::{BulkError, Options, Stop, failed};
 use mig::engines::verify::{Content, Verdict};
 use proptest::prelude::*;
 
-use crate::bulk_support::{Doc, Memory, Mutation, StopAt, identity, load, options, target, verify};
+use crate::bulk_support::{
+    Doc, Memory, Mutation, StopAt, identity, load, load_by, options, target, verify,
+};
 
 fn no_stop() -> Stop {
     Stop::No
@@ -140,10 +142,9 @@ fn more_failures_than_tolerated_end_it() {
     target(&root, &["shop"]);
     let options = Options {
         max_failed: Some(2),
-        workers: 1,
         ..options(&root)
     };
-    let outcome = load(&memory, &root, options, &no_stop).unwrap();
+    let outcome = load_by(1, &memory, &root, options, &no_stop).unwrap();
     assert!(outcome.too_many_failed && !outcome.finished);
 }
 
@@ -155,13 +156,12 @@ fn a_tail_cut_at_any_byte_is_made_whole_again() {
     memory.step_docs = 2;
     target(&root, &["shop"]);
     let one = || Options {
-        workers: 1,
         checkpoint_every: std::time::Duration::ZERO,
         ..options(&root)
     };
     // Stopped with some steps noted.
     let stop = StopAt::new(6, Stop::Now);
-    load(&memory, &root, one(), &|| stop.ask()).unwrap();
+    load_by(1, &memory, &root, one(), &|| stop.ask()).unwrap();
     let part = root.join("indices/shop/docs/0-_0-0.ndjson");
     let state = root.join(".migrations_working_state");
     let store = LocalWorkStore::open(&state, &identity()).unwrap();
@@ -174,23 +174,31 @@ fn a_tail_cut_at_any_byte_is_made_whole_again() {
         .find(|path| path.extension().is_some_and(|it| it == "log"))
         .unwrap();
     let noted = fs::read(&log).unwrap();
-    assert!(load(&memory, &root, one(), &no_stop).unwrap().finished);
+    assert!(
+        load_by(1, &memory, &root, one(), &no_stop)
+            .unwrap()
+            .finished
+    );
     let whole = fs::read(&part).unwrap();
     let start = usize::try_from(marked.bytes).unwrap();
     for end in (start..whole.len()).take(160) {
         fs::write(&log, &noted).unwrap();
         fs::write(&part, &whole[..end]).unwrap();
-        assert!(load(&memory, &root, one(), &no_stop).unwrap().finished);
+        assert!(
+            load_by(1, &memory, &root, one(), &no_stop)
+                .unwrap()
+                .finished
+        );
         assert_eq!(fs::read(&part).unwrap(), whole, "cut at {end}");
     }
     // Shorter than what was durable, or another content: said, and nothing is built on it.
     fs::write(&log, &noted).unwrap();
     fs::write(&part, &whole[..start - 1]).unwrap();
-    load(&memory, &root, one(), &no_stop).unwrap_err();
+    load_by(1, &memory, &root, one(), &no_stop).unwrap_err();
     let mut other = whole.clone();
     other[10] ^= 1;
     fs::write(&part, &other).unwrap();
-    load(&memory, &root, one(), &no_stop).unwrap_err();
+    load_by(1, &memory, &root, one(), &no_stop).unwrap_err();
 }
 
 fn document() -> impl Strategy<Value = Doc> {

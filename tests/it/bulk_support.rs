@@ -13,7 +13,7 @@ use mig::engines::bulk::source::{
 };
 use mig::engines::bulk::work_store::{ItemKey, ItemSpec, LocalWorkStore, WorkIdentity};
 use mig::engines::bulk::{
-    BulkError, BulkOutcome, DocumentSource, Identity, Job, Options, Stop, run,
+    Alone, BulkError, BulkOutcome, DocumentSource, Identity, Job, Options, Part, Stop, run,
 };
 use mig::engines::verify::{
     Comparison, Content, Report, SourceSide, TargetSide, VerifyOptions, run as verify_run,
@@ -288,8 +288,19 @@ impl StopAt {
     }
 }
 
-/// Loads all indices that the target has.
+/// Loads all indices that the target has, by two workers.
 pub(crate) fn load(
+    source: &dyn DocumentSource,
+    root: &Path,
+    options: Options,
+    stop: &(dyn Fn() -> Stop + Sync),
+) -> Result<BulkOutcome, BulkError> {
+    load_by(2, source, root, options, stop)
+}
+
+/// As [`load`], by so many workers.
+pub(crate) fn load_by(
+    workers: u32,
     source: &dyn DocumentSource,
     root: &Path,
     options: Options,
@@ -310,6 +321,8 @@ pub(crate) fn load(
         target: &target,
         store: &store,
         transform: &Identity,
+        crew: &Alone(workers),
+        part: Part::Whole,
         indices,
         options,
         check: &|_| Ok(()),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use mig::base::Fingerprint;
 use mig::engines::bulk::work_store::{
-    Acquired, ItemKey, ItemProgress, ItemSpec, Lease, LocalWorkStore, WorkError, WorkIdentity,
-    WorkStore,
+    Acquired, ItemKey, ItemProgress, ItemSpec, ItemStatus, Lease, LocalWorkStore,
+    TRIES_WITHOUT_PROGRESS, WorkError, WorkIdentity, WorkStore,
 };
 
 use crate::bulk_support::identity;
@@ -229,4 +229,102 @@ fn a_long_log_is_rewritten_and_says_the_same() {
     assert_eq!(again.len(), items.len());
     assert_eq!(again[0].progress, items[0].progress);
     assert_eq!(take(&store, "b", now()).progress.cursor, 7);
+}
+
+#[test]
+fn an_item_that_can_not_be_done_is_set_aside_until_the_store_is_opened_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalWorkStore::open(folder.path(), &identity()).unwrap();
+    store.register(&items(2)).unwrap();
+    let first = take(&store, "a", now());
+    store.checkpoint(&first, &progress(4), later(60)).unwrap();
+    store.set_aside(&first, "its chunk is damaged").unwrap();
+    for refused in [
+        store.checkpoint(&first, &progress(9), later(200)),
+        store.set_aside(&first, "once more"),
+    ] {
+        assert!(matches!(refused, Err(WorkError::Fenced { .. })));
+    }
+    let second = take(&store, "a", now());
+    assert_ne!(second.item, first.item);
+    store.complete(&second, &progress(10)).unwrap();
+    assert_eq!(
+        store.acquire("a", later(9_000), later(9_060)).unwrap(),
+        Acquired::Finished
+    );
+    let facts = store.facts().unwrap();
+    assert_eq!((facts.items_done, facts.items_set_aside), (1, 1));
+    assert!(!facts.complete["shop"]);
+    drop(store);
+    let (_, peeked) = &LocalWorkStore::peek(folder.path()).unwrap()[0];
+    assert_eq!(*peeked, facts);
+    let store = LocalWorkStore::open(folder.path(), &identity()).unwrap();
+    let again = take(&store, "b", now());
+    assert_eq!((&again.item, again.progress.cursor), (&first.item, 4));
+    assert!(again.attempt > first.attempt);
+}
+
+#[test]
+fn an_item_that_nobody_comes_further_with_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalWorkStore::open(folder.path(), &identity()).unwrap();
+    store.register(&items(1)).unwrap();
+    let mut at = 0;
+    let mut take_next = || {
+        at += 61;
+        let found = store.acquire("a", later(at), later(at + 60)).unwrap();
+        match found {
+            Acquired::Lease(lease) => Some(*lease),
+            Acquired::Finished => None,
+            Acquired::Wait(_) => panic!("nobody holds it"),
+        }
+    };
+    // Given back in good order, or with its cursor moved: neither is a try in vain.
+    for cursor in [0, 3, 3, 4] {
+        let lease = take_next().unwrap();
+        store.release(&lease, &progress(cursor)).unwrap();
+    }
+    let mut last = None;
+    for _ in 0..TRIES_WITHOUT_PROGRESS {
+        last = take_next();
+        assert!(last.is_some());
+    }
+    assert_eq!(take_next(), None);
+    let refused = store.complete(&last.unwrap(), &progress(10));
+    assert!(matches!(refused, Err(WorkError::Fenced { .. })));
+    let found = &store.items().unwrap()[0];
+    assert!(
+        matches!(&found.status, ItemStatus::SetAside { reason } if reason.contains("taken 5 times")),
+        "{found:?}"
+    );
+    assert_eq!(found.progress.cursor, 4);
+}
+
+#[test]
+fn a_log_of_the_schema_before_is_taken_over_and_one_of_a_later_schema_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    worked(folder.path());
+    let log = log_of(folder.path());
+    let now = fs::read_to_string(&log).unwrap();
+    let with_schema = |schema: u32| {
+        now.lines().fold(String::new(), |text, line| {
+            let rest = line[9..].replace("\"schema\":2", &format!("\"schema\":{schema}"));
+            text + &format!("{:08x} {rest}\n", crc32fast::hash(rest.as_bytes()))
+        })
+    };
+    fs::write(&log, with_schema(3)).unwrap();
+    let refused = LocalWorkStore::open(folder.path(), &identity()).err();
+    let refused = refused.unwrap();
+    assert!(matches!(refused, WorkError::Schema { found: 3, .. }));
+    assert!(
+        refused.help().contains("mig rollback"),
+        "{}",
+        refused.help()
+    );
+    fs::write(&log, with_schema(1)).unwrap();
+    let store = LocalWorkStore::open(folder.path(), &identity()).unwrap();
+    assert_eq!(store.facts().unwrap().items_done, 3);
+    drop(store);
+    let header = fs::read_to_string(&log).unwrap();
+    assert!(header.lines().next().unwrap().contains("\"schema\":2"));
 }

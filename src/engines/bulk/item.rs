@@ -8,7 +8,7 @@ use super::source::{SourceDocument, Step, StepError, VisitStopped};
 use super::stop::Stop;
 use super::transform::{DocumentView, Scratch, Transformed};
 use super::work_store::{ItemProgress, Lease, WorkError};
-use super::worker::{Shared, lease, lease_end};
+use super::worker::{Shared, lease};
 use crate::base::failpoint;
 use crate::clients::target::batch::{Action, write_action};
 use crate::clients::target::{Batch, PartKey, PartWriter, Settled};
@@ -34,6 +34,8 @@ enum Halt {
 pub(super) struct ItemRun<'a> {
     shared: &'a Shared<'a>,
     lease: &'a Lease,
+    /// Of the worker.
+    number: u32,
     writer: Box<dyn PartWriter>,
     names_index: bool,
     failed: FailedStream,
@@ -49,7 +51,11 @@ pub(super) struct ItemRun<'a> {
 }
 
 impl<'a> ItemRun<'a> {
-    pub(super) fn new(shared: &'a Shared<'a>, lease: &'a Lease) -> Result<Self, BulkError> {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        lease: &'a Lease,
+        number: u32,
+    ) -> Result<Self, BulkError> {
         let key = &lease.item.key;
         let part = PartKey {
             index: key.index.clone(),
@@ -71,6 +77,7 @@ impl<'a> ItemRun<'a> {
         Ok(Self {
             shared,
             lease,
+            number,
             names_index: writer.names_index(),
             writer,
             failed,
@@ -88,7 +95,7 @@ impl<'a> ItemRun<'a> {
         let from = self.noted.cursor.max(key.from);
         let mut reader = self.shared.job.source.open(key, from)?;
         loop {
-            match self.shared.stop() {
+            match self.shared.stop_of(self.number) {
                 Stop::No => {}
                 Stop::Drain => {
                     self.checkpoint()?;
@@ -281,7 +288,7 @@ impl<'a> ItemRun<'a> {
     fn renew(&mut self) -> Result<(), BulkError> {
         if self.renewed.elapsed() >= lease() / 4 {
             let store = self.shared.job.store;
-            store.checkpoint(self.lease, &self.noted, lease_end())?;
+            store.checkpoint(self.lease, &self.noted, self.shared.lease_end())?;
             self.renewed = Instant::now();
         }
         Ok(())
@@ -337,7 +344,7 @@ impl<'a> ItemRun<'a> {
         self.ahead.mark = Some(mark);
         failpoint::hit("bulk-before-checkpoint");
         let store = self.shared.job.store;
-        store.checkpoint(self.lease, &self.ahead, lease_end())?;
+        store.checkpoint(self.lease, &self.ahead, self.shared.lease_end())?;
         failpoint::hit("bulk-after-checkpoint");
         self.noted = self.ahead.clone();
         self.checkpointed = Instant::now();

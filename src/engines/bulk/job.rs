@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::budget::Rates;
+use super::crew::Crew;
 use super::source::{DocumentSource, SegmentKey, SourceError};
 use super::stop::StopFn;
 use super::transform::Transform;
@@ -30,6 +31,10 @@ pub mod limits {
     pub const LEASE: Duration = Duration::from_mins(2);
     /// Stack of a worker, and of a thread that proves what workers wrote: scripts of transforms ask for much of it.
     pub const STACK_BYTES: usize = 8 << 20;
+    /// Items set aside that are told by name.
+    pub const SET_ASIDE_TOLD: usize = 20;
+    /// Items in a row that one process can't read before it stops: then it is hardly the items' fault.
+    pub const UNREADABLE_IN_A_ROW: u32 = 100;
     /// Workers of one process.
     pub const WORKERS: u32 = 64;
     /// Batches on their way over all workers where nothing else is asked for.
@@ -50,6 +55,10 @@ pub struct Job<'a> {
     pub indices: BTreeMap<String, Option<String>>,
     /// How.
     pub options: Options,
+    /// How many workers there are, and who else works on it.
+    pub crew: &'a dyn Crew,
+    /// What this process does of it.
+    pub part: Part,
     /// Asked before each item is begun: whether the index on the target is still what the load was planned for.
     pub check: &'a (dyn Fn(&str) -> Result<(), BulkError> + Sync),
     /// Asked at every step.
@@ -58,11 +67,18 @@ pub struct Job<'a> {
     pub progress: &'a (dyn Fn(BulkProgress) + Sync),
 }
 
+/// What a process does of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it: it registers the items, and is through when every one of them is done, by whomever.
+    Whole,
+    /// It takes items that another process registered, and is through when there are none to take.
+    Helping,
+}
+
 /// How a load runs.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Workers of this process, 1 to [`limits::WORKERS`].
-    pub workers: u32,
     /// Who takes the leases: has to tell processes apart.
     pub holder: String,
     /// Whether `_version` is written as `external_gte`.
@@ -88,7 +104,6 @@ impl Options {
     /// With the default limits.
     pub fn new(holder: impl Into<String>, failed: impl Into<PathBuf>) -> Self {
         Self {
-            workers: 2,
             holder: holder.into(),
             keep_versions: true,
             failed_may_be_gone: false,
@@ -123,7 +138,7 @@ pub struct BulkProgress {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BulkOutcome {
-    /// Whether every item is done. `false`: stopped as asked; a later run goes on.
+    /// Whether every item is done. `false`: stopped as asked, or items were set aside; a later run goes on.
     pub finished: bool,
     /// Whether more documents failed than were tolerated, which ended it.
     pub too_many_failed: bool,
@@ -131,6 +146,19 @@ pub struct BulkOutcome {
     pub indices: BTreeMap<String, IndexOutcome>,
     /// Failed documents by class, over this run and earlier ones.
     pub failed_by_class: BTreeMap<String, u64>,
+    /// Items that could not be done, [`limits::SET_ASIDE_TOLD`] at most; each index counts all of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<ItemSetAside>,
+}
+
+/// An item that could not be done, so that the rest went on without it. A later run tries it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ItemSetAside {
+    /// Index, shard, segment, documents.
+    pub item: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl BulkOutcome {
@@ -139,6 +167,8 @@ impl BulkOutcome {
         self.finished &= other.finished;
         self.too_many_failed |= other.too_many_failed;
         self.indices.extend(other.indices);
+        self.set_aside.extend(other.set_aside);
+        self.set_aside.truncate(limits::SET_ASIDE_TOLD);
         // Each counts the whole folder, which only grows.
         for (class, count) in other.failed_by_class {
             let known = self.failed_by_class.entry(class).or_default();
@@ -149,6 +179,12 @@ impl BulkOutcome {
     /// Documents that failed in all indices.
     pub fn failed(&self) -> u64 {
         self.indices.values().map(|index| index.failed).sum()
+    }
+
+    /// Items of all indices that could not be done.
+    pub fn items_set_aside(&self) -> u64 {
+        let aside = |index: &IndexOutcome| index.items_set_aside;
+        self.indices.values().map(aside).sum()
     }
 }
 
@@ -181,6 +217,9 @@ pub struct IndexOutcome {
     pub items: u64,
     /// Items that are done.
     pub items_done: u64,
+    /// Items that could not be done.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub items_set_aside: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
@@ -239,27 +278,55 @@ pub enum BulkError {
         /// Written, newer present, dropped, left out, elsewhere or failed.
         accounted: u64,
     },
+    /// Items that could not be done; everything else is.
+    #[error("{}", set_aside_text(*count, items))]
+    SetAside {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        items: Vec<ItemSetAside>,
+    },
     /// A worker thread ended without a result.
     #[error("a worker ended unexpectedly: {0}")]
     Worker(String),
+}
+
+/// `2 work items could not be done: shop/0/_0/0-10: …; shop/1/_3/0-20: …`
+fn set_aside_text(count: u64, items: &[ItemSetAside]) -> String {
+    let told: Vec<String> = items
+        .iter()
+        .take(3)
+        .map(|aside| format!("{}: {}", aside.item, aside.reason))
+        .collect();
+    let more = count.saturating_sub(told.len() as u64);
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!("; and {more} more")
+    };
+    format!(
+        "{} could not be done: {}{more}",
+        crate::base::units::plural(count, "work item"),
+        told.join("; ")
+    )
 }
 
 impl BulkError {
     /// How to mend it.
     pub fn help(&self) -> String {
         match self {
-            Self::Target(error) | Self::Work(WorkError::Target(error)) => return error.help(),
+            Self::Target(error) => return error.help(),
             Self::Moved { .. } => {
                 "undo that change, or let the metadata phase decide on it, then run the same command again: it goes on where it was"
             }
             Self::Source(_) => {
                 "check the snapshot (`mig snapshot status --deep-check`), then run the same command again"
             }
-            Self::Work(WorkError::Other { .. }) => {
-                "give the plan another name, or reset the work store of the other plan"
+            Self::Work(error) => return error.help(),
+            Self::SetAside { .. } => {
+                "everything else is done and stays; check the snapshot (`mig snapshot status --deep-check`), then run the same command \
+                 again: it tries these again"
             }
-            Self::Work(WorkError::Locked { .. }) => "wait for the other process, or stop it",
-            Self::Work(_) => "run the same command again; if it comes back, reset the backfill",
             Self::Failed { .. } => "check the file system, then run the same command again",
             Self::Count { .. } | Self::Lost { .. } | Self::Worker(_) => {
                 "nothing was marked as done; please report it with the segment's name"

@@ -9,6 +9,7 @@
 //! Relies on `clients::target` and `base`. Deliberately absent: plans, state, and the decision whether to write at all.
 
 mod budget;
+mod crew;
 pub mod failed;
 pub mod fleet;
 mod item;
@@ -25,8 +26,11 @@ pub mod work_store;
 mod worker;
 
 pub use budget::{Budget, Rates};
-pub use job::{BulkError, BulkOutcome, BulkProgress, IndexOutcome, Job, Options, limits};
-pub use pipeline::{run, run_with};
+pub use crew::{Alone, Crew};
+pub use job::{
+    BulkError, BulkOutcome, BulkProgress, IndexOutcome, ItemSetAside, Job, Options, Part, limits,
+};
+pub use pipeline::{register, run, run_with};
 pub use rendering::{Beside, SourceRule};
 pub use source::DocumentSource;
 pub use stop::{Stop, StopFn};

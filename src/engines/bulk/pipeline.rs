@@ -1,14 +1,14 @@
 //! The course of a load: registers items, lets workers take them, and adds up what became of them.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use super::budget::Budget;
+use super::crew;
 use super::failed;
-use super::job::{BulkError, BulkOutcome, IndexOutcome, Job, limits};
-use super::source::SegmentKey;
-use super::work_store::{ItemState, ItemStatus};
-use super::worker::{self, Shared};
+use super::job::{BulkError, BulkOutcome, IndexOutcome, ItemSetAside, Job, Part, limits};
+use super::source::{DocumentSource, SegmentKey};
+use super::work_store::{ItemState, ItemStatus, WorkStore};
+use super::worker::Shared;
 
 /// Loads what is not loaded yet. Returns when all is done, when too much failed, or when asked to stop.
 pub fn run(job: &Job<'_>) -> Result<BulkOutcome, BulkError> {
@@ -17,34 +17,17 @@ pub fn run(job: &Job<'_>) -> Result<BulkOutcome, BulkError> {
 
 /// As [`run`], with a budget that the caller may change meanwhile.
 pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError> {
-    let mut items = job.source.items()?;
-    items.retain(|item| job.indices.contains_key(&item.key.index));
     let mut expected = job.source.expected()?;
     expected.retain(|segment, _| job.indices.contains_key(&segment.index));
-    job.store.register(&items)?;
+    if job.part == Part::Whole {
+        register(job.source, job.store, &job.indices)?;
+    }
     job.store.limit_to(job.indices.keys().cloned().collect())?;
     let states = states(job)?;
     let shared = Shared::new(job, budget, &expected, &states);
     shared.tell(true);
     if shared.open_items() > 0 {
-        let workers = job.options.workers.clamp(1, limits::WORKERS);
-        thread::scope(|scope| {
-            let handles: Vec<_> = (0..workers)
-                .map(|number| {
-                    let shared = &shared;
-                    thread::Builder::new()
-                        .stack_size(limits::STACK_BYTES)
-                        .spawn_scoped(scope, move || worker::work(shared, number))
-                })
-                .collect();
-            for handle in handles {
-                match handle.map(thread::ScopedJoinHandle::join) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => shared.fail(BulkError::Worker("it panicked".to_owned())),
-                    Err(error) => shared.fail(BulkError::Worker(error.to_string())),
-                }
-            }
-        });
+        crew::work(&shared);
     }
     shared.tell(true);
     let too_many_failed = shared.too_many_failed();
@@ -52,6 +35,18 @@ pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError
         return Err(error);
     }
     outcome(job, &expected, too_many_failed)
+}
+
+/// Notes the work items of these indices, as far as they are not noted yet.
+pub fn register(
+    source: &dyn DocumentSource,
+    store: &dyn WorkStore,
+    indices: &BTreeMap<String, Option<String>>,
+) -> Result<(), BulkError> {
+    let mut items = source.items()?;
+    items.retain(|item| indices.contains_key(&item.key.index));
+    store.register(&items)?;
+    Ok(())
 }
 
 fn states(job: &Job<'_>) -> Result<Vec<ItemState>, BulkError> {
@@ -81,12 +76,22 @@ fn outcome(
             index.expected = index.expected.zip(*count).map(|(sum, count)| sum + count);
         }
     }
+    let mut set_aside = Vec::new();
     for state in states(job)? {
         let Some(index) = indices.get_mut(&state.item.key.index) else {
             continue;
         };
         index.items += 1;
         index.items_done += u64::from(state.status == ItemStatus::Done);
+        if let ItemStatus::SetAside { reason } = &state.status {
+            index.items_set_aside += 1;
+            if set_aside.len() < limits::SET_ASIDE_TOLD {
+                set_aside.push(ItemSetAside {
+                    item: state.item.key.to_string(),
+                    reason: reason.clone(),
+                });
+            }
+        }
         index.delivered += state.progress.delivered;
         index.written += state.progress.written;
         index.newer_present += state.progress.newer_present;
@@ -110,5 +115,6 @@ fn outcome(
         too_many_failed,
         indices,
         failed_by_class,
+        set_aside,
     })
 }

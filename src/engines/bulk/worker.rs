@@ -1,6 +1,6 @@
 //! One worker: takes items and moves their documents. What all workers share is in [`Shared`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -10,11 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::budget::Budget;
+use super::crew::Crew;
+use super::fleet::Counts;
 use super::item::{End, ItemRun};
 use super::job::{BulkError, BulkProgress, Job, limits};
-use super::source::SegmentKey;
+use super::source::{SegmentKey, SourceError};
 use super::stop::Stop;
-use super::work_store::{Acquired, ItemKey, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
+use super::work_store::{Acquired, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
 use crate::base::failpoint;
 use crate::clients::target::TargetError;
 
@@ -29,22 +31,38 @@ pub(super) struct Shared<'a> {
     pub(super) budget: &'a Budget,
     counters: Counters,
     open: AtomicU64,
+    /// Whether a look at the store found nothing to take any more.
+    through: AtomicBool,
     told: Mutex<Option<Instant>>,
     segments: Mutex<BTreeMap<SegmentKey, SegmentTally>>,
-    /// Items whose source can't be read; they stay held, so that the rest goes on.
-    unreadable: Mutex<BTreeSet<ItemKey>>,
+    /// Items in a row whose source can't be read.
+    unreadable: AtomicU32,
     error: Mutex<Option<BulkError>>,
     abort: AtomicBool,
 }
 
 #[derive(Default)]
 struct Counters {
+    /// What was done before this load began here.
+    before: Counts,
+    items: AtomicU64,
     docs: AtomicU64,
     docs_total: u64,
     bytes: AtomicU64,
     bytes_total: u64,
     failed: AtomicU64,
     workers: AtomicU32,
+}
+
+impl Counters {
+    fn counts(&self) -> Counts {
+        Counts {
+            items: self.items.load(Ordering::Relaxed),
+            docs: self.docs.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// What is known of a segment's items that are done.
@@ -92,14 +110,16 @@ impl<'a> Shared<'a> {
             *counters.failed.get_mut() += progress.failed;
             counters.bytes_total += state.item.bytes;
         }
+        counters.before = counters.counts();
         Self {
             job,
             budget,
             counters,
             open: AtomicU64::new(open),
+            through: AtomicBool::new(false),
             told: Mutex::new(None),
             segments: Mutex::new(segments),
-            unreadable: Mutex::default(),
+            unreadable: AtomicU32::new(0),
             error: Mutex::default(),
             abort: AtomicBool::new(false),
         }
@@ -154,14 +174,48 @@ impl<'a> Shared<'a> {
         *told = Some(Instant::now());
         drop(told);
         let counters = &self.counters;
+        let here = counters.counts();
+        let others = self.crew().others();
         (self.job.progress)(BulkProgress {
-            docs_done: counters.docs.load(Ordering::Relaxed),
+            docs_done: (here.docs + others.docs).min(counters.docs_total.max(here.docs)),
             docs_total: counters.docs_total,
-            bytes_read: counters.bytes.load(Ordering::Relaxed),
+            bytes_read: here.bytes + others.bytes,
             bytes_total: counters.bytes_total,
-            failed: counters.failed.load(Ordering::Relaxed),
+            failed: here.failed + others.failed,
             workers: counters.workers.load(Ordering::Relaxed),
         });
+    }
+
+    /// Who wants workers.
+    pub(super) fn crew(&self) -> &dyn Crew {
+        self.job.crew
+    }
+
+    /// Tells the fleet what was done here.
+    pub(super) fn tell_crew(&self) {
+        let (now, before) = (self.counters.counts(), self.counters.before);
+        let done = Counts {
+            items: now.items,
+            docs: now.docs - before.docs,
+            bytes: now.bytes - before.bytes,
+            failed: now.failed - before.failed,
+        };
+        self.crew()
+            .tell(done, self.counters.workers.load(Ordering::Relaxed));
+    }
+
+    /// Whether nothing is left to take.
+    pub(super) fn is_through(&self) -> bool {
+        self.through.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the store, for a process that has no worker that would.
+    pub(super) fn look(&self) {
+        match self.job.store.finished() {
+            Ok(true) => self.through.store(true, Ordering::Relaxed),
+            Ok(false) => {}
+            Err(error) => self.fail(error.into()),
+        }
     }
 
     /// Marks an item as done, if its counts hold. The last item of a segment is done only if the whole segment's hold.
@@ -204,12 +258,15 @@ impl<'a> Shared<'a> {
         tally.delivered += progress.delivered;
         tally.proofs.extend(progress.proofs.iter().cloned());
         self.open.fetch_sub(1, Ordering::SeqCst);
+        self.counters.items.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    fn only_unreadable_left(&self) -> bool {
-        let unreadable = lock(&self.unreadable).len() as u64;
-        unreadable > 0 && unreadable >= self.open_items()
+    /// When a lease taken or lengthened now ends.
+    pub(super) fn lease_end(&self) -> Timestamp {
+        let length = SignedDuration::try_from(lease()).unwrap_or(SignedDuration::from_secs(60));
+        let now = self.job.store.now();
+        now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -228,36 +285,20 @@ pub(super) fn lease() -> Duration {
     failpoint::shortened("LEASE", limits::LEASE)
 }
 
-/// When a lease taken now ends.
-pub(super) fn lease_end() -> Timestamp {
-    let length = SignedDuration::try_from(lease()).unwrap_or(SignedDuration::from_secs(60));
-    Timestamp::now()
-        .checked_add(length)
-        .unwrap_or(Timestamp::MAX)
-}
-
 /// Takes items until nothing is left or a stop is asked for.
 pub(super) fn work(shared: &Shared<'_>, number: u32) {
     let holder = format!("{}/{number}", shared.job.options.holder);
     shared.counters.workers.fetch_add(1, Ordering::Relaxed);
-    while shared.stop() == Stop::No {
-        match shared
-            .job
-            .store
-            .acquire(&holder, Timestamp::now(), lease_end())
-        {
-            Ok(Acquired::Finished) => break,
-            Ok(Acquired::Wait(_)) => {
-                if shared.only_unreadable_left() {
-                    break;
-                }
-                thread::sleep(IDLE);
+    while shared.stop_of(number) == Stop::No {
+        let store = shared.job.store;
+        match store.acquire(&holder, store.now(), shared.lease_end()) {
+            Ok(Acquired::Finished) => {
+                shared.through.store(true, Ordering::Relaxed);
+                break;
             }
+            Ok(Acquired::Wait(_)) => thread::sleep(IDLE),
             Ok(Acquired::Lease(lease)) => {
-                if lock(&shared.unreadable).contains(&lease.item.key) {
-                    continue;
-                }
-                if !take(shared, &lease) {
+                if !take(shared, &lease, number) {
                     break;
                 }
             }
@@ -271,10 +312,14 @@ pub(super) fn work(shared: &Shared<'_>, number: u32) {
 }
 
 /// Works on one item; says whether to go on with others.
-fn take(shared: &Shared<'_>, lease: &Lease) -> bool {
-    match ItemRun::new(shared, lease).and_then(ItemRun::run) {
-        // Fenced: another one has it, and its progress counts.
-        Ok(End::Done) | Err(BulkError::Work(WorkError::Fenced { .. })) => true,
+fn take(shared: &Shared<'_>, lease: &Lease, number: u32) -> bool {
+    match ItemRun::new(shared, lease, number).and_then(ItemRun::run) {
+        Ok(End::Done) => {
+            shared.unreadable.store(0, Ordering::Relaxed);
+            true
+        }
+        // Another one has it, and its progress counts.
+        Err(BulkError::Work(WorkError::Fenced { .. })) => true,
         Ok(End::Stopped) => false,
         Err(BulkError::Target(TargetError::Busy { .. })) => {
             if let Err(error) = shared.job.store.release(lease, &lease.progress) {
@@ -284,14 +329,27 @@ fn take(shared: &Shared<'_>, lease: &Lease) -> bool {
             thread::sleep(IDLE);
             true
         }
-        Err(BulkError::Source(error)) => {
-            lock(&shared.unreadable).insert(lease.item.key.clone());
-            lock(&shared.error).get_or_insert(error.into());
-            true
-        }
+        Err(BulkError::Source(error)) => set_aside(shared, lease, error),
         Err(error) => {
             shared.fail(error);
             false
         }
     }
+}
+
+/// Lets the rest go on without an item whose source can't be read; says whether to go on.
+fn set_aside(shared: &Shared<'_>, lease: &Lease, error: SourceError) -> bool {
+    match shared.job.store.set_aside(lease, &error.to_string()) {
+        Ok(()) | Err(WorkError::Fenced { .. }) => {}
+        Err(error) => {
+            shared.fail(error.into());
+            return false;
+        }
+    }
+    let in_a_row = shared.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
+    if in_a_row >= limits::UNREADABLE_IN_A_ROW {
+        shared.fail(error.into());
+        return false;
+    }
+    true
 }

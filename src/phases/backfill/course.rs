@@ -36,7 +36,7 @@ impl<'a> Course<'a> {
         self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tell(&self, now: &BulkProgress) {
+    pub(super) fn tell(&self, now: &BulkProgress, paused_by: Option<String>) {
         let mut before = self.counted();
         let (first, last) = before.turn.unwrap_or((now.bytes_read, now.bytes_read));
         before.turn = Some((first.min(now.bytes_read), last.max(now.bytes_read)));
@@ -48,6 +48,7 @@ impl<'a> Course<'a> {
             bytes: before.read + now.bytes_read,
             failed: before.failed + now.failed,
             workers: now.workers,
+            paused_by,
         });
     }
 

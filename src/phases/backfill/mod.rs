@@ -9,8 +9,11 @@ mod course;
 mod decide;
 mod fate;
 mod findings;
+pub mod fleet;
 mod generations;
 mod ground;
+pub mod join;
+mod materials;
 mod perform;
 pub mod sample;
 mod store;
@@ -31,6 +34,7 @@ use crate::base::{Address, Fingerprint};
 use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts, WorkFacts};
+use crate::engines::bulk::BulkError;
 use crate::engines::bulk::work_store::WorkIdentity;
 use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, WithoutSource};
 use crate::state::model::PhaseRecord;
@@ -129,6 +133,10 @@ fn failed(message: String, help: &str) -> PhaseError {
     }
 }
 
+fn bulk_error(error: &BulkError) -> PhaseError {
+    failed(error.to_string(), &error.help())
+}
+
 fn spec(phase: &Phase) -> Result<&BackfillSpec, PhaseError> {
     match &phase.spec {
         PhaseSpec::Backfill(spec) => Ok(spec),
@@ -160,10 +168,7 @@ pub(super) fn peek(
 fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError {
     PhaseError::Failed {
         message: error.to_string(),
-        help: Some(match error {
-            crate::engines::bulk::work_store::WorkError::Target(error) => error.help(),
-            _ => "nothing was touched; look at what is named".into(),
-        }),
+        help: Some(error.help()),
     }
 }
 

@@ -1,26 +1,28 @@
 //! Moves the documents, resumable at any instant.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, Performed, PhaseError};
-use super::super::{streams, transforms};
+use super::super::streams;
 use super::course::Course;
+use super::fleet::{Fleet, stopped};
 use super::ground::Ground;
-use super::{choice, cluster, failed, generations, landed, spec, store, way};
+use super::materials::{self, Materials};
+use super::{bulk_error, choice, cluster, failed, generations, landed, spec, store, way};
 use crate::base::failpoint;
 use crate::base::units::plural;
-use crate::clients::target::{Target, WorkPlace};
+use crate::clients::target::Target;
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
-use crate::engines::bulk::{
-    self, BulkError, BulkOutcome, BulkProgress, Identity, Job, Options, Rates,
-};
-use crate::plan::model::{BackfillSpec, Versions};
+use crate::diff::observation::{BackfillObservation, Observation};
+use crate::engines::bulk::fleet::Turn;
+use crate::engines::bulk::work_store::COORDINATOR;
+use crate::engines::bulk::{self, BulkError, BulkOutcome, BulkProgress, Job, Part};
+use crate::plan::model::BackfillSpec;
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Backfill(observed) = cx.observation else {
@@ -62,26 +64,30 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     let stop = || common::stop(cx.interrupt);
     let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
     let names: Vec<String> = chosen.keys().cloned().collect();
-    let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
-        .iter()
-        .filter_map(|name| Some((name.as_str(), observed.source.get(name)?)))
-        .collect();
+    let materials = Materials::gather(
+        cx.plan,
+        spec,
+        &view,
+        &*target,
+        &observed.source,
+        names.iter(),
+    )?;
     let way = way(cx.plan, spec);
-    let source = way.source(&view, &wanted, &|_| spec.without_source)?;
-    let marks = wanted.iter();
-    let marks = marks.filter_map(|(name, facts)| Some((*name, way.mark(name, facts)?)));
+    let marks = names.iter();
+    let marks = marks.filter_map(|name| {
+        let facts = observed.source.get(name)?;
+        Some((name.as_str(), way.mark(name, facts)?))
+    });
     let marks = marks.collect();
-    let failed_folder = failed_folder(cx, &*target)?;
-    let bodies = transforms::bodies_in(&view, way, wanted.iter().copied());
-    let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
-    let versions = transforms::versions(made_by, target.version());
+    let failed_folder = materials::failed_folder(&cx.phase.address, cx.artifacts, &*target)?;
     let choice = choice(spec, observed);
-    let transforms = transforms::ready(spec, choice, wanted.iter().copied(), &bodies, versions)?;
-    let transform: &dyn bulk::Transform = if spec.transforms.is_empty() {
-        &Identity
-    } else {
-        &transforms
-    };
+    // Tells processes of several machines apart, too.
+    let id = format!(
+        "{COORDINATOR}{}-{}",
+        std::process::id(),
+        uuid::Uuid::new_v4().simple()
+    );
+    let fleet = Fleet::join(cx, spec, &*target, &id)?;
     let began = Instant::now();
     let docs = names.iter().map(|name| observed.source.get(name)?.docs);
     let course = Course::new(cx, docs.sum());
@@ -112,16 +118,22 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             indices.insert(name.clone(), Some(uuid));
         }
         cluster::tune(cx, spec, &*target, &indices)?;
+        // Before workers hear of them.
+        bulk::register(&materials.source, &*store, &indices).map_err(|error| bulk_error(&error))?;
+        fleet.give_out(Turn::Loading, &indices)?;
         let watch = cluster::Watch::new(&*target, &indices);
         let check = |index: &str| watch.check(index);
-        let progress = |now: BulkProgress| course.tell(&now);
-        let mut options = options(spec, &*target, &failed_folder);
+        let progress = |now: BulkProgress| course.tell(&now, fleet.paused_by());
+        let stop = || fleet.stop(common::stop(cx.interrupt));
+        let mut options = materials::options(spec, &*target, failed_folder.clone(), id.clone());
         options.max_failed = Some(spec.max_failed.saturating_sub(outcome.failed()));
         let loaded = bulk::run(&Job {
-            source: &source,
+            source: &materials.source,
             target: &*target,
             store: &*store,
-            transform,
+            transform: materials.transform(),
+            crew: fleet.crew(),
+            part: Part::Whole,
             indices: indices.clone(),
             options,
             check: &check,
@@ -129,15 +141,27 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             progress: &progress,
         });
         failpoint::hit("backfill.loaded");
+        fleet.turned()?;
         let restored = cluster::restore(on, &*target, indices.keys());
         let loaded = loaded.map_err(|error| view.or_vanished(bulk_error(&error)))?;
         restored?;
+        let count = loaded.items_set_aside();
+        if count > 0 {
+            let items = loaded.set_aside;
+            return Err(view.or_vanished(bulk_error(&BulkError::SetAside { count, items })));
+        }
         course.turned(&loaded);
         uuids.extend(indices);
         outcome.add(loaded);
         if !outcome.finished || outcome.too_many_failed {
             break;
         }
+    }
+    if let Some(by) = fleet.stopped_by() {
+        return Err(stopped(&cx.phase.address, &by));
+    }
+    if outcome.finished {
+        fleet.give_out(Turn::Done, &BTreeMap::new())?;
     }
     let indices = uuids;
     let read = course.read();
@@ -326,42 +350,6 @@ fn outputs(
     Ok(outputs)
 }
 
-/// Where the failed documents are: beside the documents of a directory; of a cluster, beside the state.
-fn failed_folder(cx: &PerformContext<'_>, target: &dyn Target) -> Result<PathBuf, PhaseError> {
-    let place = match target.work_place() {
-        WorkPlace::Directory(place) => place,
-        WorkPlace::Index(_) => cx
-            .artifacts
-            .scratch()
-            .map_err(|error| failed(error.to_string(), &error.help()))?,
-    };
-    let folder = place.join("failed");
-    Ok(folder.join(file_name(cx.phase.address.as_str())))
-}
-
-fn options(spec: &BackfillSpec, target: &dyn Target, failed: &Path) -> Options {
-    // Tells processes of several machines apart, too.
-    let holder = format!(
-        "apply-{}-{}",
-        std::process::id(),
-        uuid::Uuid::new_v4().simple()
-    );
-    let mut options = Options::new(holder, failed);
-    options.failed_may_be_gone = target.cluster().is_some();
-    options.workers = spec.workers;
-    options.keep_versions = spec.versions == Versions::Keep;
-    options.max_failed = Some(spec.max_failed);
-    if let Some(batch) = spec.limits.batch {
-        options.batch_bytes = usize::try_from(batch.0).unwrap_or(usize::MAX);
-    }
-    options.rates = Rates {
-        docs: spec.limits.docs.map(|rate| rate.0),
-        bytes: spec.limits.bytes.map(|rate| rate.0),
-        in_flight: spec.limits.in_flight.unwrap_or(Rates::default().in_flight),
-    };
-    options
-}
-
 fn refuse_live(
     cx: &PerformContext<'_>,
     target: &dyn Target,
@@ -377,13 +365,4 @@ fn refuse_live(
         ));
     }
     Ok(())
-}
-
-fn bulk_error(error: &BulkError) -> PhaseError {
-    failed(error.to_string(), &error.help())
-}
-
-/// An address as the name of a file.
-fn file_name(address: &str) -> String {
-    address.replace(['/', '>'], "_")
 }

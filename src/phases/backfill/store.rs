@@ -2,13 +2,13 @@
 
 use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
-use super::{work_error, work_identity};
+use super::{fleet, work_error, work_identity};
 use crate::base::Address;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::observation::WorkFacts;
 use crate::engines::bulk::StopFn;
 use crate::engines::bulk::work_store::{
-    IndexWorkStore, LocalWorkStore, WorkError, WorkIdentity, WorkStore,
+    IndexWorkStore, LocalWorkStore, Role, WorkError, WorkIdentity, WorkStore,
 };
 use crate::plan::model::{BackfillSpec, Plan};
 
@@ -29,7 +29,7 @@ pub(super) fn peek(
     }
 }
 
-/// Removes the work store of a phase, where there is one.
+/// Removes the work store of a phase, where there is one, and the board beside it.
 pub(super) fn remove(target: &dyn Target, plan: &Plan, phase: &Address) -> Result<(), WorkError> {
     match (target.cluster(), target.work_place()) {
         (Some(cluster), _) => {
@@ -40,7 +40,26 @@ pub(super) fn remove(target: &dyn Target, plan: &Plan, phase: &Address) -> Resul
         }
         (None, WorkPlace::Index(_)) => {}
     }
+    if let Some(board) = fleet::board(target, plan, phase, "") {
+        board.remove()?;
+    }
     Ok(())
+}
+
+/// Opens the store of a load that another process leads.
+pub(super) fn join<'a>(
+    target: &dyn Target,
+    identity: &WorkIdentity,
+    stop: StopFn<'a>,
+) -> Result<Box<dyn WorkStore + 'a>, WorkError> {
+    let not_begun = || WorkError::NotBegun {
+        path: target.location().into(),
+        plan: identity.plan.clone(),
+        work: identity.work.clone(),
+    };
+    let cluster = target.cluster().ok_or_else(not_begun)?;
+    let store = IndexWorkStore::open(cluster.state(), identity, Role::Worker, stop)?;
+    Ok(Box::new(store))
 }
 
 /// Opens the work store; one of this phase for another snapshot, or of an older form of the phase, is made anew.
@@ -73,8 +92,10 @@ pub(super) fn open<'a>(
         remove(target, cx.plan, &cx.phase.address).map_err(|error| work_error(&error))?;
     }
     let opened = match (target.cluster(), target.work_place()) {
-        (Some(cluster), _) => IndexWorkStore::open(cluster.state(), &identity, stop)
-            .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>),
+        (Some(cluster), _) => {
+            IndexWorkStore::open(cluster.state(), &identity, Role::Coordinator, stop)
+                .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>)
+        }
         (None, WorkPlace::Directory(directory)) => LocalWorkStore::open(&directory, &identity)
             .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>),
         (None, WorkPlace::Index(index)) => {

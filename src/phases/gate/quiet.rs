@@ -140,6 +140,7 @@ fn tell(cx: &PerformContext<'_>, quiet: Duration, wanted: Duration) {
         bytes: 0,
         failed: 0,
         workers: 1,
+        paused_by: None,
     });
 }
 

@@ -198,6 +198,7 @@ impl Work<'_> {
             bytes: 0,
             failed: 0,
             workers: 1,
+            paused_by: None,
         });
         let label = label(&object.key);
         let replace = match fate(self.spec, self.seen, object) {

@@ -235,6 +235,7 @@ fn tell_progress(cx: &PerformContext<'_>, client: &ClusterClient, repository: &s
         bytes: done,
         failed: number("/snapshots/0/shards_stats/failed").unwrap_or(0),
         workers: 1,
+        paused_by: None,
     });
 }
 

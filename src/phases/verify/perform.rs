@@ -242,6 +242,7 @@ impl Work<'_> {
                 bytes: now.bytes_done,
                 failed: 0,
                 workers: 1,
+                paused_by: None,
             });
         };
         let choice = choice(cx.plan, self.spec, self.observed.target_version);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::control::Limits;
+use crate::engines::bulk::work_store::Role;
 
 /// Said every [`super::limits::BEAT_EVERY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,16 +39,6 @@ pub struct Beat {
     /// The limits that it works by.
     #[serde(default)]
     pub limits: Limits,
-}
-
-/// What a process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It has the plan's state, makes the indices ready and gives out the turns; it may work too.
-    Coordinator,
-    /// It works.
-    Worker,
 }
 
 /// What a process does.

@@ -14,13 +14,16 @@ mod board;
 mod control;
 mod index;
 mod local;
+mod member;
 mod muster;
 
-pub use beat::{Beat, Counts, Doing, Role};
+pub use super::work_store::Role;
+pub use beat::{Beat, Counts, Doing};
 pub use board::{Board, BoardError, Brief, Change, Turn};
 pub use control::{Control, Limits};
 pub use index::IndexBoard;
 pub use local::LocalBoard;
+pub use member::{Heard, Joining, Member};
 pub use muster::{Muster, muster, share};
 
 /// Limits with names.
@@ -32,7 +35,7 @@ pub mod limits {
     /// Time between two looks at the board.
     pub const LOOK_EVERY: Duration = Duration::from_secs(2);
     /// A process that was silent for so long is taken for lost: its leases end by themselves.
-    pub const LOST_AFTER: Duration = Duration::from_secs(30);
+    pub const LOST_AFTER: Duration = Duration::from_secs(15);
     /// Beats of lost processes are kept for so long, so that an operator sees them.
     pub const FORGET_AFTER: Duration = Duration::from_mins(15);
     /// Times that a refused change of the control is tried again with what was read since.

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::beat::{Beat, Doing, Role};
+use super::beat::{Beat, Doing};
 use super::control::Control;
 use super::limits;
+use crate::engines::bulk::work_store::Role;
 
 /// A fleet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -19,6 +19,9 @@ pub enum WorkError {
     /// The target that it is kept on.
     #[error("work store: {0}")]
     Target(#[from] crate::clients::target::TargetError),
+    /// The board beside it.
+    #[error(transparent)]
+    Board(#[from] crate::engines::bulk::fleet::BoardError),
     /// Another process has it.
     #[error("work store {}: in use by another process", path.display())]
     Locked {
@@ -36,7 +39,7 @@ pub enum WorkError {
         what: String,
     },
     /// A store of another schema.
-    #[error("work store {}: schema {found}, this mig reads {}", path.display(), super::SCHEMA_VERSION)]
+    #[error("work store {}: it has schema {found}, this mig reads {}", path.display(), super::SCHEMA_VERSION)]
     Schema {
         /// The log.
         path: PathBuf,
@@ -53,6 +56,39 @@ pub enum WorkError {
         path: PathBuf,
         /// Whose it is.
         found: Box<WorkIdentity>,
+    },
+    /// A worker came before the coordinator.
+    #[error("work store {}: `{work}` of plan `{plan}` was not begun", path.display())]
+    NotBegun {
+        /// Where it would be.
+        path: PathBuf,
+        /// The plan.
+        plan: String,
+        /// The phase.
+        work: String,
+    },
+    /// A worker has other work in mind than the coordinator.
+    #[error("work store {}: the coordinator works with {what} {there}, this worker has {here}", path.display())]
+    Differs {
+        /// The store.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// As it stands in the store.
+        there: String,
+        /// As this process has it.
+        here: String,
+    },
+    /// The store is worked on by another version of mig.
+    #[error(
+        "work store {}: its coordinator is mig {found}, this is mig {}",
+        path.display(), env!("CARGO_PKG_VERSION")
+    )]
+    Version {
+        /// The store.
+        path: PathBuf,
+        /// The coordinator's.
+        found: String,
     },
     /// The lease was taken by another in between.
     #[error("work item {item}: attempt {held} was overtaken by attempt {current}")]
@@ -86,4 +122,34 @@ pub enum WorkError {
         /// The limit.
         limit: usize,
     },
+}
+
+impl WorkError {
+    /// How to mend it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Target(error) => return error.help(),
+            Self::Board(error) => return error.help(),
+            Self::Schema { .. } => {
+                "go on with the mig that wrote it, or give its progress up: `mig rollback` with that mig takes back what was loaded, then \
+                 this one begins anew"
+            }
+            Self::Other { .. } => {
+                "give the plan another name, or take back the other plan's work (`mig rollback` with its state)"
+            }
+            Self::NotBegun { .. } => {
+                "start `mig apply` first; a worker helps once documents are being loaded"
+            }
+            Self::Differs { .. } => {
+                "give the worker the plan that `mig apply` runs, with the same variables, scripts and snapshot"
+            }
+            Self::Version { .. } => {
+                "run one version of mig everywhere: stop this process and start it with the coordinator's"
+            }
+            Self::Locked { .. } => "wait for the other process, or stop it",
+            Self::TooMany { .. } => "make the work items larger, or load the indices in several plans",
+            _ => "run the same command again; if it comes back, reset the backfill",
+        }
+        .to_owned()
+    }
 }

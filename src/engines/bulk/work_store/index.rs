@@ -5,8 +5,10 @@
 //! raises its attempt number: so several processes may work from one store, and one that wakes late is told so. What a
 //! process knows of the items is kept in memory; a refused write or a lack of free items has it read again.
 //!
-//! Whoever opens the store has the lock of the plan's state. What was held then is therefore held by processes that are
-//! gone (or sleep, and will be fenced), and is free at once. Deliberately absent: waiting for other processes.
+//! A coordinator has the lock of the plan's state: what coordinators before it held is held by processes that are gone (or
+//! sleep, and will be fenced), and is free at once. What workers hold is theirs until it expires. A worker changes nothing
+//! when it joins; it is told when the store is not the one that it was started for. Deliberately absent: waiting for other
+//! processes.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Next, Record, Table};
 use super::{
-    Acquired, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease, SCHEMA_VERSION, WorkError,
-    WorkIdentity, WorkStore,
+    Acquired, COORDINATOR, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease, Role,
+    SCHEMA_BEFORE, SCHEMA_VERSION, WorkError, WorkIdentity, WorkStore,
 };
 use crate::base::Fingerprint;
 use crate::base::failpoint;
@@ -34,8 +36,12 @@ use crate::engines::bulk::stop::{Stop, StopFn};
 const HEADER: &str = "work";
 /// What an item is.
 const ITEM: &str = "work-item";
+/// This version of mig, as it stands in the header.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Time between two readings of what others hold.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Items that one look reads.
+const LOOK_ITEMS: usize = 500;
 /// Times that a refused write is tried again with what was read since.
 const TRIES: usize = 5;
 
@@ -44,6 +50,9 @@ const TRIES: usize = 5;
 #[serde(rename_all = "kebab-case")]
 struct Header {
     schema: u32,
+    /// The coordinator's version.
+    #[serde(default)]
+    mig: String,
     work: WorkIdentity,
     /// Tells the items of this store from those of one that was there before.
     epoch: String,
@@ -78,6 +87,7 @@ pub struct IndexWorkStore<'a> {
     state: WorkingState,
     identity: WorkIdentity,
     stop: StopFn<'a>,
+    began: (Timestamp, Instant),
     inner: Mutex<Inner>,
 }
 
@@ -128,7 +138,8 @@ fn read_header(
         return Ok(None);
     };
     let schema = found.body.get("schema").and_then(serde_json::Value::as_u64);
-    if schema != Some(u64::from(SCHEMA_VERSION)) {
+    let read = [SCHEMA_VERSION, SCHEMA_BEFORE].map(|it| Some(u64::from(it)));
+    if !read.contains(&schema) {
         return Err(WorkError::Schema {
             path: place(state),
             found: schema.and_then(|it| u32::try_from(it).ok()).unwrap_or(0),
@@ -184,45 +195,55 @@ fn table(
     Ok((table, writes))
 }
 
+/// What a worker is refused for.
+fn fits(state: &WorkingState, header: &Header, identity: &WorkIdentity) -> Result<(), WorkError> {
+    // First: another version may compute the rest otherwise.
+    if header.mig != VERSION || header.schema != SCHEMA_VERSION {
+        return Err(WorkError::Version {
+            path: place(state),
+            found: header.mig.clone(),
+        });
+    }
+    let work = &header.work;
+    let digests = (work.digest.as_str(), identity.digest.as_str());
+    for (what, there, here) in [
+        ("lineage", work.lineage.as_str(), identity.lineage.as_str()),
+        ("snapshot", &work.snapshot_uuid, &identity.snapshot_uuid),
+        ("a plan of digest", digests.0, digests.1),
+    ] {
+        if there != here {
+            return Err(WorkError::Differs {
+                path: place(state),
+                what,
+                there: there.to_owned(),
+                here: here.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 impl<'a> IndexWorkStore<'a> {
-    /// Opens (or makes) the store of `identity`. A store of the same plan and work with another lineage, snapshot or digest
-    /// is refused and stays as it is. `stop` ends the waiting for a target that is down.
+    /// Opens the store of `identity`; a coordinator makes it where there is none, and takes it over from other versions of
+    /// mig. A store of the same plan and work with another lineage, snapshot or digest is refused and stays as it is. `stop`
+    /// ends the waiting for a target that is down.
     pub fn open(
         state: &WorkingState,
         identity: &WorkIdentity,
+        role: Role,
         stop: StopFn<'a>,
     ) -> Result<Self, WorkError> {
-        state.ensure()?;
-        let id = header_id(&identity.plan, &identity.work);
-        let found = loop {
-            if let Some(found) = read_header(state, &identity.plan, &identity.work)? {
-                break found;
-            }
-            let header = Header {
-                schema: SCHEMA_VERSION,
-                work: identity.clone(),
-                epoch: uuid::Uuid::new_v4().simple().to_string(),
-                items: 0,
-            };
-            failpoint::hit("work-before-header");
-            // Whether this one or another's was first, it is read then.
-            state.put(&id, tag(identity, HEADER), &header, Condition::Absent, true)?;
-            failpoint::hit("work-after-header");
+        let found = match role {
+            Role::Coordinator => Self::begin(state, identity)?,
+            Role::Worker => Self::join(state, identity)?,
         };
-        if found.body.work != *identity {
-            return Err(WorkError::Other {
-                path: place(state),
-                found: Box::new(found.body.work),
-            });
-        }
         let items = read_items(state, &found.body, 0..found.body.items)?;
-        let (mut table, writes) = table(state, items)?;
-        table.free_all();
-        failpoint::hit("work-after-open");
-        Ok(Self {
+        let (table, writes) = table(state, items)?;
+        let store = Self {
             state: state.clone(),
             identity: identity.clone(),
             stop,
+            began: (Timestamp::now(), Instant::now()),
             inner: Mutex::new(Inner {
                 header_write: LastWrite::of(&found),
                 header: found.body,
@@ -230,7 +251,102 @@ impl<'a> IndexWorkStore<'a> {
                 writes,
                 looked: None,
             }),
-        })
+        };
+        if role == Role::Coordinator {
+            store.free()?;
+        }
+        failpoint::hit("work-after-open");
+        Ok(store)
+    }
+
+    /// The header for a worker.
+    fn join(state: &WorkingState, identity: &WorkIdentity) -> Result<Stored<Header>, WorkError> {
+        let found = read_header(state, &identity.plan, &identity.work)?;
+        let found = found.ok_or_else(|| WorkError::NotBegun {
+            path: place(state),
+            plan: identity.plan.clone(),
+            work: identity.work.clone(),
+        })?;
+        fits(state, &found.body, identity)?;
+        Ok(found)
+    }
+
+    /// The header for a coordinator.
+    fn begin(state: &WorkingState, identity: &WorkIdentity) -> Result<Stored<Header>, WorkError> {
+        state.ensure()?;
+        let id = header_id(&identity.plan, &identity.work);
+        for _ in 0..TRIES {
+            let Some(found) = read_header(state, &identity.plan, &identity.work)? else {
+                let header = Header {
+                    schema: SCHEMA_VERSION,
+                    mig: VERSION.to_owned(),
+                    work: identity.clone(),
+                    epoch: uuid::Uuid::new_v4().simple().to_string(),
+                    items: 0,
+                };
+                failpoint::hit("work-before-header");
+                // Whether this one or another's was first, it is read then.
+                state.put(&id, tag(identity, HEADER), &header, Condition::Absent, true)?;
+                failpoint::hit("work-after-header");
+                continue;
+            };
+            if found.body.work != *identity {
+                return Err(WorkError::Other {
+                    path: place(state),
+                    found: Box::new(found.body.work),
+                });
+            }
+            if found.body.mig == VERSION && found.body.schema == SCHEMA_VERSION {
+                return Ok(found);
+            }
+            let header = Header {
+                schema: SCHEMA_VERSION,
+                mig: VERSION.to_owned(),
+                ..found.body.clone()
+            };
+            let condition = LastWrite::of(&found).unchanged();
+            state.put(&id, tag(identity, HEADER), &header, condition, true)?;
+        }
+        Err(corrupt(
+            state,
+            format!("header {id} is written by somebody else all the time"),
+        ))
+    }
+
+    /// Frees what coordinators of before held, and what was set aside.
+    fn free(&self) -> Result<(), WorkError> {
+        let mut inner = self.inner();
+        let to_free = |state: &ItemState| match &state.status {
+            ItemStatus::Held { holder, .. } => holder.starts_with(COORDINATOR),
+            ItemStatus::SetAside { .. } => true,
+            ItemStatus::Free | ItemStatus::Done => false,
+        };
+        for _ in 0..TRIES {
+            let numbers: Vec<usize> = inner
+                .table
+                .items()
+                .iter()
+                .enumerate()
+                .filter(|(_, state)| to_free(state))
+                .map(|(number, _)| number)
+                .collect();
+            if numbers.is_empty() {
+                return Ok(());
+            }
+            let freed: Vec<(String, ItemState, Condition)> = numbers
+                .iter()
+                .map(|number| {
+                    let state = inner.table.items()[*number].freed();
+                    let condition = inner.writes[*number].unchanged();
+                    (item_id(&inner.header, *number), state, condition)
+                })
+                .collect();
+            let item_tag = tag(&self.identity, ITEM);
+            self.patiently(|| self.state.put_many(item_tag, &freed))?;
+            self.learn(&mut inner, &numbers)?;
+        }
+        // A coordinator that did not notice yet that it was replaced: its leases end by time.
+        Ok(())
     }
 
     /// What the store of (plan, work) says, whatever its lineage and snapshot: reads only.
@@ -326,22 +442,11 @@ impl<'a> IndexWorkStore<'a> {
     }
 
     /// Writes what a holder says of its item, if the lease still holds.
-    fn say(
-        &self,
-        lease: &Lease,
-        status: impl Fn(&ItemStatus) -> ItemStatus,
-        progress: &ItemProgress,
-    ) -> Result<(), WorkError> {
+    fn say(&self, lease: &Lease, said: impl Fn(&ItemState) -> ItemState) -> Result<(), WorkError> {
         let mut inner = self.inner();
         for _ in 0..TRIES {
             let number = inner.table.check(lease)?;
-            let found = &inner.table.items()[number];
-            let state = ItemState {
-                item: found.item.clone(),
-                attempt: found.attempt,
-                status: status(&found.status),
-                progress: progress.clone(),
-            };
+            let state = said(&inner.table.items()[number]);
             if self.write(&mut inner, number, &state)? {
                 return Ok(());
             }
@@ -386,12 +491,7 @@ impl<'a> IndexWorkStore<'a> {
             .iter()
             .enumerate()
             .map(|(at, item)| {
-                let state = ItemState {
-                    item: item.clone(),
-                    attempt: 0,
-                    status: ItemStatus::Free,
-                    progress: ItemProgress::default(),
-                };
+                let state = ItemState::fresh(item.clone());
                 (item_id(&inner.header, first + at), state, Condition::Absent)
             })
             .collect();
@@ -464,6 +564,10 @@ impl WorkStore for IndexWorkStore<'_> {
         &self.identity
     }
 
+    fn now(&self) -> Timestamp {
+        self.began.0 + self.began.1.elapsed()
+    }
+
     fn register(&self, items: &[ItemSpec]) -> Result<u64, WorkError> {
         let mut inner = self.inner();
         let mut added = 0;
@@ -495,8 +599,16 @@ impl WorkStore for IndexWorkStore<'_> {
     ) -> Result<Acquired, WorkError> {
         let mut inner = self.inner();
         loop {
-            let number = match inner.table.next(now) {
-                Next::Item(number) => number,
+            let (number, taken) = match inner.table.next(now) {
+                Next::Item(number) => {
+                    let found = &inner.table.items()[number];
+                    (number, found.taken(holder, Some(expires)))
+                }
+                Next::GiveUp(number) => {
+                    let given_up = inner.table.items()[number].given_up();
+                    self.write(&mut inner, number, &given_up)?;
+                    continue;
+                }
                 Next::Finished => return Ok(Acquired::Finished),
                 Next::Wait(until) => {
                     self.look(&mut inner)?;
@@ -505,16 +617,6 @@ impl WorkStore for IndexWorkStore<'_> {
                         _ => Ok(Acquired::Wait(until)),
                     };
                 }
-            };
-            let found = &inner.table.items()[number];
-            let taken = ItemState {
-                item: found.item.clone(),
-                attempt: found.attempt + 1,
-                status: ItemStatus::Held {
-                    holder: holder.to_owned(),
-                    expires,
-                },
-                progress: found.progress.clone(),
             };
             if self.write(&mut inner, number, &taken)? {
                 failpoint::hit("work-after-acquire");
@@ -529,22 +631,19 @@ impl WorkStore for IndexWorkStore<'_> {
         progress: &ItemProgress,
         expires: Timestamp,
     ) -> Result<(), WorkError> {
-        let longer = |status: &ItemStatus| match status {
-            ItemStatus::Held { holder, .. } => ItemStatus::Held {
-                holder: holder.clone(),
-                expires,
-            },
-            other => other.clone(),
-        };
-        self.say(lease, longer, progress)
+        self.say(lease, |found| found.moved(progress, Some(expires)))
     }
 
     fn complete(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), WorkError> {
-        self.say(lease, |_| ItemStatus::Done, progress)
+        self.say(lease, |found| found.done(progress))
     }
 
     fn release(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), WorkError> {
-        self.say(lease, |_| ItemStatus::Free, progress)
+        self.say(lease, |found| found.given_back(progress))
+    }
+
+    fn set_aside(&self, lease: &Lease, reason: &str) -> Result<(), WorkError> {
+        self.say(lease, |found| found.set_aside(reason))
     }
 
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError> {
@@ -566,13 +665,7 @@ impl WorkStore for IndexWorkStore<'_> {
                 .iter()
                 .map(|number| {
                     let found = &inner.table.items()[*number];
-                    let state = ItemState {
-                        item: found.item.clone(),
-                        // The fence grows, so that a worker of before can't say anything more.
-                        attempt: found.attempt + 1,
-                        status: ItemStatus::Free,
-                        progress: ItemProgress::default(),
-                    };
+                    let state = found.anew();
                     let condition = inner.writes[*number].unchanged();
                     (item_id(&inner.header, *number), state, condition)
                 })
@@ -589,6 +682,20 @@ impl WorkStore for IndexWorkStore<'_> {
         match open.first() {
             None => Ok(affected),
             Some(number) => Err(self.contended(&inner.table.items()[*number].item)),
+        }
+    }
+
+    fn finished(&self) -> Result<bool, WorkError> {
+        let mut inner = self.inner();
+        loop {
+            let open = inner.table.open(LOOK_ITEMS);
+            if open.is_empty() {
+                return Ok(true);
+            }
+            self.learn(&mut inner, &open)?;
+            if inner.table.open(1).first() == open.first() {
+                return Ok(false);
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::PartMark;
 
+/// Bytes of the reason that an item was set aside for.
+const REASON_BYTES: usize = 2000;
+
 /// Names an item: a run of documents of a segment, `<index>/<shard>/<segment>/<from>-<to>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,11 +94,16 @@ pub struct ItemProgress {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_none(tries: &u32) -> bool {
+    *tries == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Whether an item is free, held or done.
+/// Whether an item is free, held, done or set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemStatus {
@@ -105,11 +113,24 @@ pub enum ItemStatus {
     Held {
         /// Who.
         holder: String,
-        /// Until when.
-        expires: Timestamp,
+        /// Until when by the store's clock; `None`: the holder could not read that clock, so the lease ends when the item was
+        /// not written for a whole lease.
+        expires: Option<Timestamp>,
     },
     /// Done.
     Done,
+    /// It can't be done now: nobody takes it until a coordinator opens the store anew.
+    SetAside {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ItemStatus {
+    /// Whether nobody will take the item in this run any more.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Done | Self::SetAside { .. })
+    }
 }
 
 /// An item with all that is known of it.
@@ -118,10 +139,140 @@ pub enum ItemStatus {
 pub struct ItemState {
     /// What it covers.
     pub item: ItemSpec,
-    /// Times it was taken.
+    /// Times it was taken: the fence.
     pub attempt: u64,
+    /// Takings since its cursor last moved. One that was given back in good order is none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub tries: u32,
     /// Whether it is free.
     pub status: ItemStatus,
     /// How far it is.
     pub progress: ItemProgress,
+}
+
+/// What becomes of an item. Pure: each is the state to write, and the caller knows that the lease holds.
+impl ItemState {
+    /// An item that nobody has begun.
+    pub(super) fn fresh(item: ItemSpec) -> Self {
+        Self {
+            item,
+            attempt: 0,
+            tries: 0,
+            status: ItemStatus::Free,
+            progress: ItemProgress::default(),
+        }
+    }
+
+    /// Taken by `holder`.
+    pub(super) fn taken(&self, holder: &str, expires: Option<Timestamp>) -> Self {
+        Self {
+            attempt: self.attempt + 1,
+            tries: self.tries.saturating_add(1),
+            status: ItemStatus::Held {
+                holder: holder.to_owned(),
+                expires,
+            },
+            ..self.clone()
+        }
+    }
+
+    /// Its holder came so far and keeps it.
+    pub(super) fn moved(&self, progress: &ItemProgress, expires: Option<Timestamp>) -> Self {
+        let status = match &self.status {
+            ItemStatus::Held { holder, .. } => ItemStatus::Held {
+                holder: holder.clone(),
+                expires,
+            },
+            other => other.clone(),
+        };
+        Self {
+            tries: self.tries_with(progress),
+            status,
+            progress: progress.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Its holder did all of it.
+    pub(super) fn done(&self, progress: &ItemProgress) -> Self {
+        Self {
+            tries: 0,
+            status: ItemStatus::Done,
+            progress: progress.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Its holder gives it back.
+    pub(super) fn given_back(&self, progress: &ItemProgress) -> Self {
+        Self {
+            tries: self.tries_with(progress).saturating_sub(1),
+            status: ItemStatus::Free,
+            progress: progress.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Its holder can't do it; what was noted stands.
+    pub(super) fn set_aside(&self, reason: &str) -> Self {
+        Self {
+            status: ItemStatus::SetAside {
+                reason: cut(reason),
+            },
+            ..self.clone()
+        }
+    }
+
+    /// Nobody takes it any more, since nobody comes further with it. The fence grows: whoever held it last can't say
+    /// anything more.
+    pub(super) fn given_up(&self) -> Self {
+        let last = match &self.status {
+            ItemStatus::Held { holder, .. } => format!(", the last time by {holder}"),
+            _ => String::new(),
+        };
+        Self {
+            attempt: self.attempt + 1,
+            status: ItemStatus::SetAside {
+                reason: format!(
+                    "taken {} times{last}, and nobody came further than document {}",
+                    self.tries, self.progress.cursor
+                ),
+            },
+            ..self.clone()
+        }
+    }
+
+    /// Free again, with its progress: what a coordinator makes of a lease whose process is gone, and of what was set aside.
+    pub(super) fn freed(&self) -> Self {
+        Self {
+            tries: 0,
+            status: ItemStatus::Free,
+            ..self.clone()
+        }
+    }
+
+    /// As if it had never been begun; the fence grows, so that a worker of before can't say anything more.
+    pub(super) fn anew(&self) -> Self {
+        Self {
+            attempt: self.attempt + 1,
+            ..Self::fresh(self.item.clone())
+        }
+    }
+
+    fn tries_with(&self, progress: &ItemProgress) -> u32 {
+        if progress.cursor > self.progress.cursor {
+            0
+        } else {
+            self.tries
+        }
+    }
+}
+
+/// As much of a reason as an item keeps.
+fn cut(reason: &str) -> String {
+    if reason.len() <= REASON_BYTES {
+        return reason.to_owned();
+    }
+    let end = reason.floor_char_boundary(REASON_BYTES);
+    format!("{}…", reason.get(..end).unwrap_or_default())
 }

@@ -10,14 +10,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::log;
 use super::table::{Next, Record, Table};
 use super::{
-    Acquired, ItemProgress, ItemSpec, ItemState, Lease, SCHEMA_VERSION, WorkError, WorkIdentity,
-    WorkStore,
+    Acquired, ItemProgress, ItemSpec, ItemState, Lease, SCHEMA_BEFORE, SCHEMA_VERSION, WorkError,
+    WorkIdentity, WorkStore,
 };
 use crate::base::Fingerprint;
 use crate::base::failpoint;
@@ -38,6 +39,8 @@ pub struct LocalWorkStore {
     path: PathBuf,
     identity: WorkIdentity,
     inner: Mutex<Inner>,
+    /// Time goes on from here by the monotonic clock: setting the machine's clock ends no lease.
+    began: (Timestamp, Instant),
     /// Held for the lock.
     _lock: File,
 }
@@ -100,6 +103,8 @@ struct Loaded {
     identity: WorkIdentity,
     table: Table,
     bytes: u64,
+    /// Whether it is as the version before wrote it.
+    before: bool,
 }
 
 /// `None`: no header came to disk, so nothing was ever noted.
@@ -111,9 +116,13 @@ fn load(path: &Path, bytes: &[u8]) -> Result<Option<Loaded>, WorkError> {
         what,
     };
     let mut records = records.into_iter();
-    let identity = match records.next() {
+    let (identity, before) = match records.next() {
         None => return Ok(None),
-        Some(Record::Header { schema, work }) if schema == SCHEMA_VERSION => work,
+        Some(Record::Header { schema, work })
+            if matches!(schema, SCHEMA_VERSION | SCHEMA_BEFORE) =>
+        {
+            (work, schema == SCHEMA_BEFORE)
+        }
         Some(Record::Header { schema, .. }) => {
             return Err(WorkError::Schema {
                 path: path.to_owned(),
@@ -130,6 +139,7 @@ fn load(path: &Path, bytes: &[u8]) -> Result<Option<Loaded>, WorkError> {
         identity,
         table,
         bytes: good,
+        before,
     }))
 }
 
@@ -177,6 +187,7 @@ impl LocalWorkStore {
                 identity: identity.clone(),
                 table: Table::default(),
                 bytes: bytes.len() as u64,
+                before: false,
             }
         };
         let mut table = loaded.table;
@@ -188,7 +199,7 @@ impl LocalWorkStore {
         file.set_len(loaded.bytes).map_err(io_error(&path))?;
         file.sync_all().map_err(io_error(&path))?;
         failpoint::hit("work-after-open");
-        Ok(Self {
+        let store = Self {
             inner: Mutex::new(Inner {
                 table,
                 file,
@@ -199,8 +210,14 @@ impl LocalWorkStore {
             }),
             path,
             identity: loaded.identity,
+            began: (Timestamp::now(), Instant::now()),
             _lock: held,
-        })
+        };
+        if loaded.before {
+            // The version before would take what is written from here on for damage: it is to see another schema instead.
+            store.compact(&mut *store.inner()?)?;
+        }
+        Ok(store)
     }
 
     /// All stores in `directory`, whosever they are, with what they say: reads only, takes no lock.
@@ -356,6 +373,10 @@ impl WorkStore for LocalWorkStore {
         &self.identity
     }
 
+    fn now(&self) -> Timestamp {
+        self.began.0 + self.began.1.elapsed()
+    }
+
     fn register(&self, items: &[ItemSpec]) -> Result<u64, WorkError> {
         let mut inner = self.inner()?;
         let new = inner.table.new_items(items)?;
@@ -383,10 +404,15 @@ impl WorkStore for LocalWorkStore {
         expires: Timestamp,
     ) -> Result<Acquired, WorkError> {
         let mut inner = self.inner()?;
-        let item = match inner.table.next(now) {
-            Next::Item(item) => item,
-            Next::Wait(until) => return Ok(Acquired::Wait(until)),
-            Next::Finished => return Ok(Acquired::Finished),
+        let item = loop {
+            match inner.table.next(now) {
+                Next::Item(item) => break item,
+                Next::GiveUp(item) => {
+                    self.append(&mut inner, vec![Record::GivenUp { item }], true)?;
+                }
+                Next::Wait(until) => return Ok(Acquired::Wait(until)),
+                Next::Finished => return Ok(Acquired::Finished),
+            }
         };
         let record = Record::Taken {
             item,
@@ -429,6 +455,16 @@ impl WorkStore for LocalWorkStore {
         self.append(&mut inner, vec![Record::Released { item, progress }], true)
     }
 
+    fn set_aside(&self, lease: &Lease, reason: &str) -> Result<(), WorkError> {
+        let mut inner = self.inner()?;
+        let item = inner.table.check(lease)?;
+        let record = Record::SetAside {
+            item,
+            reason: reason.to_owned(),
+        };
+        self.append(&mut inner, vec![record], true)
+    }
+
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError> {
         let mut inner = self.inner()?;
         let index = index.map(str::to_owned);
@@ -444,6 +480,10 @@ impl WorkStore for LocalWorkStore {
             .count();
         self.append(&mut inner, vec![Record::Reset { index }], true)?;
         Ok(affected as u64)
+    }
+
+    fn finished(&self) -> Result<bool, WorkError> {
+        Ok(self.inner()?.table.open(1).is_empty())
     }
 
     fn items(&self) -> Result<Vec<ItemState>, WorkError> {

@@ -7,7 +7,9 @@
 //! wakes late can't say anything any more. [`local`] keeps it in an append-only log beside a directory target, [`index`]
 //! in an index on a target cluster.
 //!
-//! Deliberately absent: what an item means, and time of its own (a lease's expiry is in the caller's clock).
+//! Leases end by the store's own clock ([`WorkStore::now`]): a server's, where several processes work from one store. An
+//! item that can't be done, or that nobody comes further with, is set aside, so that the rest goes on; it is tried again
+//! when a coordinator opens the store anew. Deliberately absent: what an item means.
 
 mod error;
 pub mod index;
@@ -31,8 +33,16 @@ pub use items::{ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus};
 pub use local::LocalWorkStore;
 pub(super) use local::stem;
 
-/// The schema of what a store keeps; another one is refused.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The schema of what a store keeps. One of [`SCHEMA_BEFORE`] is taken over when a coordinator opens it; others are refused.
+pub const SCHEMA_VERSION: u32 = 2;
+/// The schema before: it had neither tries nor items set aside, and each process had leases by its own clock.
+pub const SCHEMA_BEFORE: u32 = 1;
+/// What a coordinator's holders begin with: there is one at a time, so these leases end with its successor.
+pub const COORDINATOR: &str = "apply-";
+/// What the holders of other processes begin with: they end by time alone.
+pub const WORKER: &str = "worker-";
+/// Takings of an item without its cursor moving after which nobody takes it any more.
+pub const TRIES_WITHOUT_PROGRESS: u32 = 5;
 
 /// Whose work it is. All of it stands in the store's header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,8 +78,19 @@ pub enum Acquired {
     Lease(Box<Lease>),
     /// All that is left is held by others; the first of these leases ends then.
     Wait(Timestamp),
-    /// Nothing is left to do.
+    /// Nothing is left to do: all items are done or set aside.
     Finished,
+}
+
+/// As what a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It has the lock of the plan's state: it begins the store, registers items, frees what coordinators before it held, and
+    /// lets what was set aside be tried again.
+    Coordinator,
+    /// One of any number beside the coordinator: it works on what is there.
+    Worker,
 }
 
 /// Leases over work items.
@@ -77,13 +98,16 @@ pub trait WorkStore: Send + Sync {
     /// Whose work it is.
     fn identity(&self) -> &WorkIdentity;
 
+    /// Now, by the clock that leases end by. Cheap: asks nobody most of the time.
+    fn now(&self) -> Timestamp;
+
     /// Puts in the items that are not there yet; items that are there stay as they are. Returns how many were new.
     fn register(&self, items: &[ItemSpec]) -> Result<u64, WorkError>;
 
     /// From now on [`Self::acquire`] gives items of these indices alone.
     fn limit_to(&self, indices: BTreeSet<String>) -> Result<(), WorkError>;
 
-    /// Takes a free item for `holder` until `expires`, in the order in which items were registered.
+    /// Takes a free item for `holder` until `expires`; both times by [`Self::now`].
     fn acquire(
         &self,
         holder: &str,
@@ -105,8 +129,15 @@ pub trait WorkStore: Send + Sync {
     /// Gives an item back with its progress, so that another can take it.
     fn release(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), WorkError>;
 
+    /// Notes that an item can't be done, durably: nobody takes it until a coordinator opens the store anew. Its last
+    /// checkpoint stands.
+    fn set_aside(&self, lease: &Lease, reason: &str) -> Result<(), WorkError>;
+
     /// Makes items of an index as if they had never been begun (all indices where `None`).
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError>;
+
+    /// Whether nothing is left to take or held, as far as one look tells.
+    fn finished(&self) -> Result<bool, WorkError>;
 
     /// All items, in the order in which they were registered.
     fn items(&self) -> Result<Vec<ItemState>, WorkError>;

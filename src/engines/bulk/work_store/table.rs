@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease, WorkError,
-    WorkIdentity,
+    Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease,
+    TRIES_WITHOUT_PROGRESS, WorkError, WorkIdentity,
 };
 use crate::diff::observation::WorkFacts;
 
@@ -47,6 +47,10 @@ pub(super) enum Record {
         item: usize,
         progress: Box<ItemProgress>,
     },
+    /// An item was set aside by its holder.
+    SetAside { item: usize, reason: String },
+    /// Nobody takes an item any more.
+    GivenUp { item: usize },
     /// Items of an index (of all) begin anew.
     Reset { index: Option<String> },
 }
@@ -77,12 +81,7 @@ impl Table {
             Record::Header { .. } => return Err("a second header".to_owned()),
             Record::Register { items } => {
                 for item in items {
-                    self.add(ItemState {
-                        item,
-                        attempt: 0,
-                        status: ItemStatus::Free,
-                        progress: ItemProgress::default(),
-                    })?;
+                    self.add(ItemState::fresh(item))?;
                 }
             }
             Record::Item { state } => self.add(*state)?,
@@ -93,8 +92,8 @@ impl Table {
                 expires,
             } => {
                 let state = self.item_mut(item)?;
+                *state = state.taken(&holder, Some(expires));
                 state.attempt = attempt;
-                state.status = ItemStatus::Held { holder, expires };
             }
             Record::Progress {
                 item,
@@ -102,20 +101,23 @@ impl Table {
                 progress,
             } => {
                 let state = self.item_mut(item)?;
-                if let ItemStatus::Held { expires: until, .. } = &mut state.status {
-                    *until = expires;
-                }
-                state.progress = *progress;
+                *state = state.moved(&progress, Some(expires));
             }
             Record::Done { item, progress } => {
                 let state = self.item_mut(item)?;
-                state.status = ItemStatus::Done;
-                state.progress = *progress;
+                *state = state.done(&progress);
             }
             Record::Released { item, progress } => {
                 let state = self.item_mut(item)?;
-                state.status = ItemStatus::Free;
-                state.progress = *progress;
+                *state = state.given_back(&progress);
+            }
+            Record::SetAside { item, reason } => {
+                let state = self.item_mut(item)?;
+                *state = state.set_aside(&reason);
+            }
+            Record::GivenUp { item } => {
+                let state = self.item_mut(item)?;
+                *state = state.given_up();
             }
             Record::Reset { index } => {
                 self.first_open = 0;
@@ -124,10 +126,7 @@ impl Table {
                         .as_ref()
                         .is_none_or(|index| *index == state.item.key.index)
                     {
-                        state.status = ItemStatus::Free;
-                        // The fence grows, so that a worker of before can't say anything more.
-                        state.attempt += 1;
-                        state.progress = ItemProgress::default();
+                        *state = state.anew();
                     }
                 }
             }
@@ -137,7 +136,7 @@ impl Table {
 
     /// An item as it was found elsewhere.
     pub(super) fn set(&mut self, number: usize, state: ItemState) {
-        if state.status != ItemStatus::Done {
+        if !state.status.is_settled() {
             self.first_open = self.first_open.min(number);
         }
         if let Some(item) = self.items.get_mut(number) {
@@ -167,11 +166,11 @@ impl Table {
             .ok_or_else(|| format!("an item number {number} that was never registered"))
     }
 
-    /// Leases of a process that is gone.
+    /// Leases of a process that is gone, and what was set aside.
     pub(super) fn free_all(&mut self) {
         for state in &mut self.items {
             if state.status != ItemStatus::Done {
-                state.status = ItemStatus::Free;
+                *state = state.freed();
             }
         }
     }
@@ -206,7 +205,7 @@ impl Table {
         while self
             .items
             .get(self.first_open)
-            .is_some_and(|state| state.status == ItemStatus::Done)
+            .is_some_and(|state| state.status.is_settled())
         {
             self.first_open += 1;
         }
@@ -216,16 +215,40 @@ impl Table {
             if only.is_some_and(|only| !only.contains(&state.item.key.index)) {
                 continue;
             }
-            match &state.status {
-                ItemStatus::Free => return Next::Item(number),
-                ItemStatus::Held { expires, .. } if *expires <= now => return Next::Item(number),
+            let takeable = match &state.status {
+                ItemStatus::Free => true,
                 ItemStatus::Held { expires, .. } => {
-                    wait = Some(wait.map_or(*expires, |wait| wait.min(*expires)));
+                    let expires = expires.unwrap_or(Timestamp::MAX);
+                    if expires > now {
+                        wait = Some(wait.map_or(expires, |wait| wait.min(expires)));
+                    }
+                    expires <= now
                 }
-                ItemStatus::Done => {}
+                ItemStatus::Done | ItemStatus::SetAside { .. } => false,
+            };
+            if takeable && state.tries >= TRIES_WITHOUT_PROGRESS {
+                return Next::GiveUp(number);
+            }
+            if takeable {
+                return Next::Item(number);
             }
         }
         wait.map_or(Next::Finished, Next::Wait)
+    }
+
+    /// The first items that are given out and may still be taken.
+    pub(super) fn open(&self, most: usize) -> Vec<usize> {
+        let given_out = |index: &String| self.only.as_ref().is_none_or(|only| only.contains(index));
+        let open = |(_, state): &(usize, &ItemState)| {
+            matches!(state.status, ItemStatus::Free | ItemStatus::Held { .. })
+                && given_out(&state.item.key.index)
+        };
+        let items = self.items.iter().enumerate().skip(self.first_open);
+        items
+            .filter(open)
+            .map(|(number, _)| number)
+            .take(most)
+            .collect()
     }
 
     pub(super) fn lease(&self, number: usize) -> Acquired {
@@ -270,6 +293,8 @@ impl Table {
         for state in &self.items {
             let done = state.status == ItemStatus::Done;
             facts.items_done += u64::from(done);
+            let aside = matches!(state.status, ItemStatus::SetAside { .. });
+            facts.items_set_aside += u64::from(aside);
             facts.docs_done += state.progress.written;
             facts.docs_failed += state.progress.failed;
             let index = state.item.key.index.clone();
@@ -282,6 +307,8 @@ impl Table {
 /// What there is to take.
 pub(super) enum Next {
     Item(usize),
+    /// One that was taken too often without anybody coming further.
+    GiveUp(usize),
     Wait(Timestamp),
     Finished,
 }

@@ -1,0 +1,403 @@
+//! One process of a fleet: says what it does every few seconds, and hears what is wanted of it.
+//!
+//! A thread of its own reads and writes the board, so that no worker ever waits for it. A board that can't be reached for
+//! a while changes nothing: what was heard last stands. Deliberately absent: anything that a document depends on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::beat::{Beat, Counts, Doing};
+use super::board::{Board, BoardError, Brief};
+use super::control::{Control, Limits};
+use super::limits;
+use super::muster::share;
+use crate::engines::bulk::budget::Rates;
+use crate::engines::bulk::crew::Crew;
+use crate::engines::bulk::work_store::Role;
+
+/// Who joins.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    /// Names the process among all that ever worked on the load.
+    pub id: String,
+    /// What it is.
+    pub role: Role,
+    /// Workers that it runs where nothing else is wanted.
+    pub able: u32,
+    /// Workers that it may run at most.
+    pub most: u32,
+    /// The plan's limits.
+    pub rates: Rates,
+}
+
+/// See the module.
+pub struct Member {
+    inner: Arc<Inner>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Inner {
+    board: Arc<dyn Board>,
+    joining: Joining,
+    started: Timestamp,
+    heard: Mutex<Heard>,
+    said: Mutex<Said>,
+    wanted: AtomicU32,
+    leaving: AtomicBool,
+    /// Wakes the thread before its time.
+    wake: (Mutex<bool>, Condvar),
+}
+
+/// What the board said last.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// What an operator wants.
+    pub control: Control,
+    /// What is given out.
+    pub brief: Option<Brief>,
+    /// When that was, if ever.
+    pub at: Option<Instant>,
+    /// Each other process's counts, with those that it began with when this one joined.
+    others: BTreeMap<String, (Counts, Counts)>,
+}
+
+/// What is to be said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    /// Of loads that ended.
+    before: Counts,
+    /// Of the load that runs.
+    now: Counts,
+    working: u32,
+    waiting: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Plain values, which a panic elsewhere leaves whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sum(left: Counts, right: Counts) -> Counts {
+    Counts {
+        items: left.items + right.items,
+        docs: left.docs + right.docs,
+        bytes: left.bytes + right.bytes,
+        failed: left.failed + right.failed,
+    }
+}
+
+fn difference(now: Counts, then: Counts) -> Counts {
+    Counts {
+        items: now.items.saturating_sub(then.items),
+        docs: now.docs.saturating_sub(then.docs),
+        bytes: now.bytes.saturating_sub(then.bytes),
+        failed: now.failed.saturating_sub(then.failed),
+    }
+}
+
+impl Member {
+    /// Joins: hears the board once before anything else, then goes on by itself until dropped.
+    pub fn join(board: Arc<dyn Board>, joining: Joining) -> Result<Self, BoardError> {
+        let inner = Arc::new(Inner {
+            started: board.now(),
+            wanted: AtomicU32::new(0),
+            leaving: AtomicBool::new(false),
+            heard: Mutex::default(),
+            said: Mutex::default(),
+            wake: (Mutex::new(false), Condvar::new()),
+            board,
+            joining,
+        });
+        inner.hear()?;
+        inner.say(&mut Pace::new())?;
+        let own = Arc::clone(&inner);
+        let thread = thread::Builder::new()
+            .name("fleet".into())
+            .spawn(move || own.go_on())
+            .map_err(|source| BoardError::Io {
+                path: "thread".into(),
+                source,
+            })?;
+        Ok(Self {
+            inner,
+            thread: Some(thread),
+        })
+    }
+
+    /// What the board said last.
+    pub fn heard(&self) -> Heard {
+        lock(&self.inner.heard).clone()
+    }
+
+    /// Whether the load is over for good, by an operator's word.
+    pub fn is_stopped(&self) -> bool {
+        lock(&self.inner.heard).control.stopped
+    }
+
+    /// Whether the workers rest, by whose word.
+    pub fn paused_by(&self) -> Option<String> {
+        let heard = lock(&self.inner.heard);
+        heard.control.paused.then(|| heard.control.by.clone())
+    }
+
+    /// The serial of what is given out, where there is something to take.
+    pub fn serial(&self) -> Option<u64> {
+        lock(&self.inner.heard)
+            .brief
+            .as_ref()
+            .map(|brief| brief.serial)
+    }
+
+    /// Whether there is nothing to take just now.
+    pub fn wait(&self, waiting: bool) {
+        lock(&self.inner.said).waiting = waiting;
+    }
+
+    /// A load of this process ended: the counts of the next one begin at zero.
+    pub fn turned(&self) {
+        let mut said = lock(&self.inner.said);
+        said.before = sum(said.before, said.now);
+        said.now = Counts::default();
+        said.working = 0;
+        drop(said);
+        let mut heard = lock(&self.inner.heard);
+        for (now, then) in heard.others.values_mut() {
+            *then = *now;
+        }
+    }
+
+    /// The board.
+    pub fn board(&self) -> &dyn Board {
+        &*self.inner.board
+    }
+
+    /// Its name among the processes.
+    pub fn id(&self) -> &str {
+        &self.inner.joining.id
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.inner.leaving.store(true, Ordering::SeqCst);
+        *lock(&self.inner.wake.0) = true;
+        self.inner.wake.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// How fast it goes, over the last beats.
+struct Pace {
+    last: Option<(Instant, Counts)>,
+    docs_per_second: f64,
+    bytes_per_second: f64,
+}
+
+/// How much a new figure counts beside those before.
+const NEW_FIGURE: f64 = 0.4;
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            last: None,
+            docs_per_second: 0.0,
+            bytes_per_second: 0.0,
+        }
+    }
+
+    fn take(&mut self, now: Instant, counts: Counts) {
+        if let Some((then, before)) = self.last {
+            let seconds = now.duration_since(then).as_secs_f64().max(0.001);
+            let done = difference(counts, before);
+            let docs = done.docs as f64 / seconds;
+            let bytes = done.bytes as f64 / seconds;
+            self.docs_per_second += (docs - self.docs_per_second) * NEW_FIGURE;
+            self.bytes_per_second += (bytes - self.bytes_per_second) * NEW_FIGURE;
+        }
+        self.last = Some((now, counts));
+    }
+}
+
+impl Inner {
+    fn go_on(&self) {
+        let mut pace = Pace::new();
+        let mut looked = Instant::now();
+        let mut spoke = Instant::now();
+        while !self.leaving.load(Ordering::SeqCst) {
+            let wait = limits::LOOK_EVERY
+                .saturating_sub(looked.elapsed())
+                .min(limits::BEAT_EVERY.saturating_sub(spoke.elapsed()));
+            let woken = lock(&self.wake.0);
+            if !*woken {
+                drop(self.wake.1.wait_timeout(woken, wait));
+            }
+            if self.leaving.load(Ordering::SeqCst) {
+                break;
+            }
+            if looked.elapsed() >= limits::LOOK_EVERY {
+                looked = Instant::now();
+                if let Err(error) = self.hear() {
+                    tracing::debug!(%error, "the board could not be read");
+                }
+            }
+            if spoke.elapsed() >= limits::BEAT_EVERY {
+                spoke = Instant::now();
+                if let Err(error) = self.say(&mut pace) {
+                    tracing::debug!(%error, "the board could not be written");
+                }
+            }
+        }
+        if let Err(error) = self.board.leave(&self.joining.id) {
+            tracing::debug!(%error, "the board could not be left");
+        }
+    }
+
+    fn hear(&self) -> Result<(), BoardError> {
+        let control = self.board.control()?;
+        let brief = self.board.brief()?;
+        let beats = self.board.beats()?;
+        let found = super::muster(&control, beats, self.board.now());
+        let joining = &self.joining;
+        let wanted = share(
+            &control,
+            &found.there,
+            &joining.id,
+            joining.role,
+            joining.able,
+            joining.most,
+        );
+        self.wanted.store(wanted, Ordering::SeqCst);
+        let mut heard = lock(&self.heard);
+        let first = heard.at.is_none();
+        for beat in found.there.iter().chain(&found.lost) {
+            if beat.id == joining.id {
+                continue;
+            }
+            // What they did before this process joined is in the items' own progress.
+            let began = if first {
+                beat.counts
+            } else {
+                Counts::default()
+            };
+            let known = heard
+                .others
+                .entry(beat.id.clone())
+                .or_insert((began, began));
+            known.0 = beat.counts;
+        }
+        heard.control = control;
+        heard.brief = brief;
+        heard.at = Some(Instant::now());
+        drop(heard);
+        if joining.role == Role::Coordinator {
+            self.forget(&found.lost)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what processes said that were lost long ago.
+    fn forget(&self, lost: &[Beat]) -> Result<(), BoardError> {
+        let forget_after = i64::try_from(limits::FORGET_AFTER.as_secs()).unwrap_or(i64::MAX);
+        let now = self.board.now();
+        for beat in lost {
+            if now.duration_since(beat.at).as_secs() > forget_after {
+                self.board.leave(&beat.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&self, pace: &mut Pace) -> Result<(), BoardError> {
+        let said = *lock(&self.said);
+        let control = lock(&self.heard).control.clone();
+        let counts = sum(said.before, said.now);
+        pace.take(Instant::now(), counts);
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        let doing = match () {
+            () if control.stopped => Doing::Leaving,
+            () if said.working > 0 => Doing::Working,
+            () if control.paused => Doing::Paused,
+            () if wanted == 0 && self.joining.able > 0 => Doing::Spare,
+            () if said.waiting || said.working == 0 => Doing::Waiting,
+            () => Doing::Working,
+        };
+        let joining = &self.joining;
+        let capacity = match joining.role {
+            // It takes over what nobody else does.
+            Role::Coordinator => wanted.max(joining.able),
+            Role::Worker => joining.able,
+        };
+        let rates = self.rates_now(&control);
+        self.board.say(&Beat {
+            id: joining.id.clone(),
+            role: joining.role,
+            host: crate::base::host::name(),
+            pid: std::process::id(),
+            mig: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            at: self.board.now(),
+            doing,
+            capacity,
+            working: said.working,
+            counts,
+            docs_per_second: pace.docs_per_second,
+            bytes_per_second: pace.bytes_per_second,
+            limits: Limits {
+                docs: rates.docs,
+                bytes: rates.bytes,
+                in_flight: Some(rates.in_flight),
+                target_cpu: control.limits.target_cpu,
+            },
+        })
+    }
+
+    /// The plan's limits, with those of an operator.
+    fn rates_now(&self, control: &Control) -> Rates {
+        let plan = self.joining.rates;
+        let Limits {
+            docs,
+            bytes,
+            in_flight,
+            target_cpu: _,
+        } = control.limits;
+        Rates {
+            docs: docs.or(plan.docs),
+            bytes: bytes.or(plan.bytes),
+            in_flight: in_flight.unwrap_or(plan.in_flight),
+        }
+    }
+}
+
+impl Crew for Member {
+    fn wanted(&self) -> u32 {
+        self.inner.wanted.load(Ordering::SeqCst)
+    }
+
+    fn rates(&self) -> Option<Rates> {
+        let control = lock(&self.inner.heard).control.clone();
+        Some(self.inner.rates_now(&control))
+    }
+
+    fn others(&self) -> Counts {
+        let heard = lock(&self.inner.heard);
+        heard
+            .others
+            .values()
+            .fold(Counts::default(), |all, (now, then)| {
+                sum(all, difference(*now, *then))
+            })
+    }
+
+    fn tell(&self, done: Counts, working: u32) {
+        let mut said = lock(&self.inner.said);
+        said.now = done;
+        said.working = working;
+    }
+}

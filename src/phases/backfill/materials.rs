@@ -1,0 +1,115 @@
+//! What moves documents, the same for `mig apply` and for each worker that joins it: where they come from, what changes
+//! them on the way, and how they are written.
+//!
+//! Deliberately absent: whose turn it is, and anything that is written.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::super::existing::SnapshotView;
+use super::super::kind::PhaseError;
+use super::super::{streams, transforms};
+use super::failed;
+use crate::base::Address;
+use crate::clients::target::{Target, WorkPlace};
+use crate::diff::observation::SnapshotIndexFacts;
+use crate::engines::bulk::snapshot_source::SnapshotSource;
+use crate::engines::bulk::typed_source::TypedSource;
+use crate::engines::bulk::{Identity, Options, Rates, Transform};
+use crate::engines::transform::Transforms;
+use crate::plan::model::{BackfillSpec, Plan, Versions};
+use crate::state::Artifacts;
+
+/// See the module.
+pub(super) struct Materials {
+    pub(super) source: TypedSource<SnapshotSource>,
+    transforms: Option<Transforms>,
+}
+
+impl Materials {
+    /// For the indices of these names, of those that the snapshot holds as the target names them.
+    pub(super) fn gather<'n>(
+        plan: &Plan,
+        spec: &BackfillSpec,
+        view: &SnapshotView,
+        target: &dyn Target,
+        indices: &'n BTreeMap<String, SnapshotIndexFacts>,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Result<Self, PhaseError> {
+        let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
+            .filter_map(|name| Some((name.as_str(), indices.get(name)?)))
+            .collect();
+        let way = super::way(plan, spec);
+        let source = way.source(view, &wanted, &|_| spec.without_source)?;
+        if spec.transforms.is_empty() {
+            return Ok(Self {
+                source,
+                transforms: None,
+            });
+        }
+        let bodies = transforms::bodies_in(view, way, wanted.iter().copied());
+        let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
+        let versions = transforms::versions(made_by, target.version());
+        let choice = streams::choice(spec.data_streams, target.version());
+        let transforms = transforms::ready(spec, choice, wanted, &bodies, versions)?;
+        Ok(Self {
+            source,
+            transforms: Some(transforms),
+        })
+    }
+
+    pub(super) fn transform(&self) -> &dyn Transform {
+        match &self.transforms {
+            None => &Identity,
+            Some(transforms) => transforms,
+        }
+    }
+}
+
+/// Where the failed documents are: beside the documents of a directory; of a cluster, beside the state.
+pub(super) fn failed_folder(
+    phase: &Address,
+    artifacts: &dyn Artifacts,
+    target: &dyn Target,
+) -> Result<PathBuf, PhaseError> {
+    let place = match target.work_place() {
+        WorkPlace::Directory(place) => place,
+        WorkPlace::Index(_) => artifacts
+            .scratch()
+            .map_err(|error| failed(error.to_string(), &error.help()))?,
+    };
+    let folder = place.join("failed");
+    Ok(folder.join(file_name(phase.as_str())))
+}
+
+/// An address as the name of a file.
+fn file_name(address: &str) -> String {
+    address.replace(['/', '>'], "_")
+}
+
+/// How documents are written; `holder` tells processes of several machines apart.
+pub(super) fn options(
+    spec: &BackfillSpec,
+    target: &dyn Target,
+    failed: PathBuf,
+    holder: String,
+) -> Options {
+    let mut options = Options::new(holder, failed);
+    options.failed_may_be_gone = target.cluster().is_some();
+    options.keep_versions = spec.versions == Versions::Keep;
+    options.max_failed = Some(spec.max_failed);
+    if let Some(batch) = spec.limits.batch {
+        options.batch_bytes = usize::try_from(batch.0).unwrap_or(usize::MAX);
+    }
+    options.rates = rates(spec);
+    options
+}
+
+/// The plan's limits.
+pub(super) fn rates(spec: &BackfillSpec) -> Rates {
+    Rates {
+        docs: spec.limits.docs.map(|rate| rate.0),
+        bytes: spec.limits.bytes.map(|rate| rate.0),
+        in_flight: spec.limits.in_flight.unwrap_or(Rates::default().in_flight),
+    }
+}
