@@ -329,7 +329,7 @@ impl BulkError {
             }
             Self::Failed { .. } => "check the file system, then run the same command again",
             Self::Count { .. } | Self::Lost { .. } | Self::Worker(_) => {
-                "nothing was marked as done; please report it with the segment's name"
+                "the load is not finished by that; please report it with the segment's name"
             }
         }
         .to_owned()

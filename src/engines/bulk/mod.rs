@@ -17,6 +17,7 @@ mod job;
 mod open_segments;
 mod pipeline;
 mod rendering;
+mod segments;
 pub mod snapshot_source;
 pub mod source;
 mod stop;

@@ -23,18 +23,23 @@ pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError
         register(job.source, job.store, &job.indices)?;
     }
     job.store.limit_to(job.indices.keys().cloned().collect())?;
-    let states = states(job)?;
-    let shared = Shared::new(job, budget, &expected, &states);
+    let begun = states(job)?;
+    let shared = Shared::new(job, budget, &expected, &begun);
     shared.tell(true);
     if shared.open_items() > 0 {
         crew::work(&shared);
     }
     shared.tell(true);
     let too_many_failed = shared.too_many_failed();
-    if let Some(error) = shared.into_error() {
-        return Err(error);
+    shared.error()?;
+    let ended = states(job)?;
+    let mut outcome = outcome(job, &expected, &ended, too_many_failed)?;
+    if job.part == Part::Whole {
+        // Others may have done what this process did not see.
+        shared.segments().check_rest(&ended)?;
+        outcome.finished &= shared.segments().all_checked(&ended);
     }
-    outcome(job, &expected, too_many_failed)
+    Ok(outcome)
 }
 
 /// Notes the work items of these indices, as far as they are not noted yet.
@@ -58,6 +63,7 @@ fn states(job: &Job<'_>) -> Result<Vec<ItemState>, BulkError> {
 fn outcome(
     job: &Job<'_>,
     expected: &BTreeMap<SegmentKey, Option<u64>>,
+    states: &[ItemState],
     too_many_failed: bool,
 ) -> Result<BulkOutcome, BulkError> {
     let mut indices: BTreeMap<String, IndexOutcome> = job
@@ -77,7 +83,7 @@ fn outcome(
         }
     }
     let mut set_aside = Vec::new();
-    for state in states(job)? {
+    for state in states {
         let Some(index) = indices.get_mut(&state.item.key.index) else {
             continue;
         };

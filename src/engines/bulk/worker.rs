@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::budget::Budget;
 use super::crew::Crew;
 use super::fleet::Counts;
 use super::item::{End, ItemRun};
 use super::job::{BulkError, BulkProgress, Job, limits};
+use super::segments::{self, accounted};
 use super::source::{SegmentKey, SourceError};
 use super::stop::Stop;
 use super::work_store::{Acquired, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
@@ -34,7 +34,7 @@ pub(super) struct Shared<'a> {
     /// Whether a look at the store found nothing to take any more.
     through: AtomicBool,
     told: Mutex<Option<Instant>>,
-    segments: Mutex<BTreeMap<SegmentKey, SegmentTally>>,
+    segments: segments::Checks<'a>,
     /// Items in a row whose source can't be read.
     unreadable: AtomicU32,
     error: Mutex<Option<BulkError>>,
@@ -65,15 +65,6 @@ impl Counters {
     }
 }
 
-/// What is known of a segment's items that are done.
-#[derive(Default)]
-struct SegmentTally {
-    expected: Option<u64>,
-    open: u64,
-    delivered: u64,
-    proofs: Vec<Value>,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A worker that panicked ends the load with an error; what it left is not built upon.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,13 +74,9 @@ impl<'a> Shared<'a> {
     pub(super) fn new(
         job: &'a Job<'a>,
         budget: &'a Budget,
-        expected: &BTreeMap<SegmentKey, Option<u64>>,
+        expected: &'a BTreeMap<SegmentKey, Option<u64>>,
         states: &[ItemState],
     ) -> Self {
-        let mut segments: BTreeMap<SegmentKey, SegmentTally> = BTreeMap::new();
-        for (segment, count) in expected {
-            segments.entry(segment.clone()).or_default().expected = *count;
-        }
         let mut counters = Counters {
             docs_total: expected.values().flatten().sum(),
             ..Counters::default()
@@ -97,14 +84,7 @@ impl<'a> Shared<'a> {
         let mut open = 0;
         for state in states {
             let progress = &state.progress;
-            let tally = segments.entry(SegmentKey::of(&state.item.key)).or_default();
-            if state.status == ItemStatus::Done {
-                tally.delivered += progress.delivered;
-                tally.proofs.extend(progress.proofs.iter().cloned());
-            } else {
-                tally.open += 1;
-                open += 1;
-            }
+            open += u64::from(state.status != ItemStatus::Done);
             *counters.docs.get_mut() += accounted(progress) - progress.elsewhere;
             *counters.bytes.get_mut() += progress.bytes_read;
             *counters.failed.get_mut() += progress.failed;
@@ -118,7 +98,7 @@ impl<'a> Shared<'a> {
             open: AtomicU64::new(open),
             through: AtomicBool::new(false),
             told: Mutex::new(None),
-            segments: Mutex::new(segments),
+            segments: segments::Checks::new(job, expected),
             unreadable: AtomicU32::new(0),
             error: Mutex::default(),
             abort: AtomicBool::new(false),
@@ -153,10 +133,13 @@ impl<'a> Shared<'a> {
         self.abort.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn into_error(self) -> Option<BulkError> {
-        self.error
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn segments(&self) -> &segments::Checks<'a> {
+        &self.segments
+    }
+
+    /// The error that ended the load, if one did.
+    pub(super) fn error(&self) -> Result<(), BulkError> {
+        lock(&self.error).take().map_or(Ok(()), Err)
     }
 
     pub(super) fn count(&self, docs: u64, failed: u64, bytes: u64) {
@@ -220,43 +203,7 @@ impl<'a> Shared<'a> {
 
     /// Marks an item as done, if its counts hold. The last item of a segment is done only if the whole segment's hold.
     pub(super) fn complete(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), BulkError> {
-        let key = &lease.item.key;
-        let segment = SegmentKey::of(key);
-        let count = |delivered, expected| BulkError::Count {
-            segment: segment.clone(),
-            delivered,
-            expected,
-        };
-        if let Some(expected) = lease.item.expected
-            && expected != progress.delivered
-        {
-            return Err(count(progress.delivered, expected));
-        }
-        let accounted = accounted(progress);
-        if accounted != progress.delivered {
-            return Err(BulkError::Lost {
-                item: key.to_string(),
-                delivered: progress.delivered,
-                accounted,
-            });
-        }
-        let mut segments = lock(&self.segments);
-        let tally = segments.entry(segment.clone()).or_default();
-        if tally.open <= 1 {
-            let delivered = tally.delivered + progress.delivered;
-            if let Some(expected) = tally.expected
-                && expected != delivered
-            {
-                return Err(count(delivered, expected));
-            }
-            let mut proofs = tally.proofs.clone();
-            proofs.extend(progress.proofs.iter().cloned());
-            self.job.source.check_segment(&segment, &proofs)?;
-        }
-        self.job.store.complete(lease, progress)?;
-        tally.open = tally.open.saturating_sub(1);
-        tally.delivered += progress.delivered;
-        tally.proofs.extend(progress.proofs.iter().cloned());
+        self.segments.complete(lease, progress)?;
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.counters.items.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -268,16 +215,6 @@ impl<'a> Shared<'a> {
         let now = self.job.store.now();
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
-}
-
-/// Documents whose fate is known.
-pub(super) fn accounted(progress: &ItemProgress) -> u64 {
-    progress.written
-        + progress.newer_present
-        + progress.dropped
-        + progress.skipped
-        + progress.failed
-        + progress.elsewhere
 }
 
 /// How long a lease holds.

@@ -5,6 +5,9 @@
 //! document is `{kind, plan, lineage, body}`; only `kind`, `plan` and `lineage` can be searched. Reads by id are realtime,
 //! so that what was written is seen without a refresh. Deliberately absent: what a body means.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,6 +24,8 @@ const SCHEMA: u64 = 1;
 const MGET_DOCS: usize = 1000;
 /// Documents that one request writes.
 const BULK_DOCS: usize = 1000;
+/// How long the server's clock is waited for: a later answer would say little.
+const SERVER_TIME_WITHIN: Duration = Duration::from_secs(5);
 /// Documents that are listed of one kind at most.
 const LISTED_MAX: usize = 10_000;
 
@@ -371,6 +376,26 @@ impl WorkingState {
                 }))
             }
         }
+    }
+
+    /// The clock of the node that answers, asked once and not again; `None` where it does not tell (a proxy or a missing
+    /// privilege refuses the call, or the answer has another form).
+    pub fn server_time(&self) -> Result<Option<Timestamp>, TargetError> {
+        let path = "/_nodes/_local/stats/jvm?filter_path=nodes.*.timestamp";
+        let request = Request::get(path).within(SERVER_TIME_WITHIN).once();
+        let answer = match self.client.json(request) {
+            Ok(answer) => answer,
+            Err(error) if matches!(error.status(), Some(400..=428 | 430..=499 | 501)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let node = answer
+            .get("nodes")
+            .and_then(Value::as_object)
+            .and_then(|nodes| nodes.values().next());
+        let millis = node.and_then(|node| node.get("timestamp")?.as_i64());
+        Ok(millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 
     /// Where it is, for messages.

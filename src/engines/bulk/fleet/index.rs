@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
 use super::beat::Beat;
@@ -25,6 +27,8 @@ pub struct IndexBoard {
     lineage: String,
     /// Begins the ids of its documents: one board for each pair of names.
     prefix: String,
+    /// What the server's clock said, and when.
+    clock: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 impl IndexBoard {
@@ -36,6 +40,7 @@ impl IndexBoard {
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
             prefix: format!("work:{}", hash.as_str().get(..16).unwrap_or_default()),
+            clock: Mutex::new(None),
         }
     }
 
@@ -65,7 +70,16 @@ fn condition<T>(found: Option<&Stored<T>>) -> Condition {
 
 impl Board for IndexBoard {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = clock.filter(|(_, at)| at.elapsed() < limits::CLOCK_FOR);
+        let (told, at) = fresh.unwrap_or_else(|| {
+            // Where it does not tell, this machine's has to do: nothing but what people see depends on it.
+            let told = self.state.server_time().ok().flatten();
+            (told.unwrap_or_else(Timestamp::now), Instant::now())
+        });
+        *clock = Some((told, at));
+        let since = SignedDuration::try_from(at.elapsed()).unwrap_or(SignedDuration::ZERO);
+        told.checked_add(since).unwrap_or(Timestamp::MAX)
     }
 
     fn control(&self) -> Result<Control, BoardError> {

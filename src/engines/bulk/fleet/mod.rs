@@ -38,6 +38,8 @@ pub mod limits {
     pub const LOST_AFTER: Duration = Duration::from_secs(15);
     /// Beats of lost processes are kept for so long, so that an operator sees them.
     pub const FORGET_AFTER: Duration = Duration::from_mins(15);
+    /// Time between two questions for the clock of the board's place.
+    pub const CLOCK_FOR: Duration = Duration::from_mins(5);
     /// Times that a refused change of the control is tried again with what was read since.
     pub const CHANGE_TRIES: usize = 20;
 }

@@ -67,6 +67,12 @@ pub enum WorkError {
         /// The phase.
         work: String,
     },
+    /// The store was removed, or made anew, while it was being worked from.
+    #[error("work store {}: it was removed meanwhile", path.display())]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// A worker has other work in mind than the coordinator.
     #[error("work store {}: the coordinator works with {what} {there}, this worker has {here}", path.display())]
     Differs {
@@ -145,6 +151,9 @@ impl WorkError {
             }
             Self::Version { .. } => {
                 "run one version of mig everywhere: stop this process and start it with the coordinator's"
+            }
+            Self::Gone { .. } => {
+                "another run reset the backfill; run the same command again to work on what is there now"
             }
             Self::Locked { .. } => "wait for the other process, or stop it",
             Self::TooMany { .. } => "make the work items larger, or load the indices in several plans",

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::PartMark;
+use super::{PartMark, TRIES_WITHOUT_PROGRESS};
 
 /// Bytes of the reason that an item was set aside for.
 const REASON_BYTES: usize = 2000;
@@ -188,7 +188,7 @@ impl ItemState {
         Self {
             tries: self.tries_with(progress),
             status,
-            progress: progress.clone(),
+            progress: self.further(progress),
             ..self.clone()
         }
     }
@@ -208,7 +208,7 @@ impl ItemState {
         Self {
             tries: self.tries_with(progress).saturating_sub(1),
             status: ItemStatus::Free,
-            progress: progress.clone(),
+            progress: self.further(progress),
             ..self.clone()
         }
     }
@@ -244,8 +244,9 @@ impl ItemState {
 
     /// Free again, with its progress: what a coordinator makes of a lease whose process is gone, and of what was set aside.
     pub(super) fn freed(&self) -> Self {
+        let aside = matches!(self.status, ItemStatus::SetAside { .. });
         Self {
-            tries: 0,
+            tries: if aside { 0 } else { self.tries },
             status: ItemStatus::Free,
             ..self.clone()
         }
@@ -256,6 +257,21 @@ impl ItemState {
         Self {
             attempt: self.attempt + 1,
             ..Self::fresh(self.item.clone())
+        }
+    }
+
+    /// Whether nobody comes further with it.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.tries >= TRIES_WITHOUT_PROGRESS
+    }
+
+    /// A checkpoint whose answer got lost may be further than what its holder knows: it stood for durable documents, so it
+    /// counts.
+    fn further(&self, progress: &ItemProgress) -> ItemProgress {
+        if self.progress.cursor > progress.cursor {
+            self.progress.clone()
+        } else {
+            progress.clone()
         }
     }
 

@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use super::log;
 use super::table::{Next, Record, Table};
 use super::{
-    Acquired, ItemProgress, ItemSpec, ItemState, Lease, SCHEMA_BEFORE, SCHEMA_VERSION, WorkError,
-    WorkIdentity, WorkStore,
+    Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, Lease, SCHEMA_BEFORE, SCHEMA_VERSION,
+    WorkError, WorkIdentity, WorkStore,
 };
 use crate::base::Fingerprint;
 use crate::base::failpoint;
@@ -405,14 +405,19 @@ impl WorkStore for LocalWorkStore {
     ) -> Result<Acquired, WorkError> {
         let mut inner = self.inner()?;
         let item = loop {
-            match inner.table.next(now) {
-                Next::Item(item) => break item,
-                Next::GiveUp(item) => {
-                    self.append(&mut inner, vec![Record::GivenUp { item }], true)?;
-                }
+            let ends = |_, expires: Option<Timestamp>| expires.filter(|expires| *expires > now);
+            let item = match inner.table.next(1, ends) {
+                Next::Free(items) | Next::Over(items) => items.first().copied(),
                 Next::Wait(until) => return Ok(Acquired::Wait(until)),
-                Next::Finished => return Ok(Acquired::Finished),
+                Next::Finished => None,
+            };
+            let Some(item) = item else {
+                return Ok(Acquired::Finished);
+            };
+            if !inner.table.items()[item].is_hopeless() {
+                break item;
             }
+            self.append(&mut inner, vec![Record::GivenUp { item }], true)?;
         };
         let record = Record::Taken {
             item,
@@ -463,6 +468,11 @@ impl WorkStore for LocalWorkStore {
             reason: reason.to_owned(),
         };
         self.append(&mut inner, vec![record], true)
+    }
+
+    fn rest_of_segment(&self, item: &ItemKey) -> Result<Option<Vec<ItemState>>, WorkError> {
+        let inner = self.inner()?;
+        Ok(inner.table.all_done(&inner.table.beside(item)))
     }
 
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError> {

@@ -16,6 +16,8 @@ pub mod index;
 mod items;
 pub mod local;
 mod log;
+#[cfg(test)]
+mod simulation;
 mod table;
 
 use std::collections::BTreeSet;
@@ -132,6 +134,11 @@ pub trait WorkStore: Send + Sync {
     /// Notes that an item can't be done, durably: nobody takes it until a coordinator opens the store anew. Its last
     /// checkpoint stands.
     fn set_aside(&self, lease: &Lease, reason: &str) -> Result<(), WorkError>;
+
+    /// The other items of an item's segment, where all of them are done; `None` while some are open. What others hold is read
+    /// again for it where none of them is this process's: of two processes that do the last two items at once, neither may
+    /// see all.
+    fn rest_of_segment(&self, item: &ItemKey) -> Result<Option<Vec<ItemState>>, WorkError>;
 
     /// Makes items of an index as if they had never been begun (all indices where `None`).
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError>;

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease,
-    TRIES_WITHOUT_PROGRESS, WorkError, WorkIdentity,
+    Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus, Lease, WorkError,
+    WorkIdentity,
 };
 use crate::diff::observation::WorkFacts;
+use crate::engines::bulk::source::SegmentKey;
 
 /// Items of one store at most: about 400 bytes each in memory.
 pub(super) const ITEMS: usize = 1 << 20;
@@ -60,7 +61,8 @@ pub(super) enum Record {
 pub(super) struct Table {
     items: Vec<ItemState>,
     numbers: HashMap<ItemKey, usize>,
-    /// All items before this one are done.
+    segments: HashMap<SegmentKey, Vec<usize>>,
+    /// All items before this one are done or set aside.
     first_open: usize,
     /// The indices whose items are given out; all where `None`.
     only: Option<BTreeSet<String>>,
@@ -156,6 +158,8 @@ impl Table {
         {
             return Err(format!("item {} twice", state.item.key));
         }
+        let segment = SegmentKey::of(&state.item.key);
+        self.segments.entry(segment).or_default().push(number);
         self.items.push(state);
         Ok(())
     }
@@ -200,8 +204,13 @@ impl Table {
         Ok(new)
     }
 
-    /// The first item that is free at `now`.
-    pub(super) fn next(&mut self, now: Timestamp) -> Next {
+    /// The first items that are free, `most` of them. Where there are none, those whose lease is over: `ends` says when the
+    /// lease of a held item ends, by its number and the end that is noted; `None`: it is over.
+    pub(super) fn next(
+        &mut self,
+        most: usize,
+        ends: impl Fn(usize, Option<Timestamp>) -> Option<Timestamp>,
+    ) -> Next {
         while self
             .items
             .get(self.first_open)
@@ -209,46 +218,68 @@ impl Table {
         {
             self.first_open += 1;
         }
+        let mut free = Vec::new();
+        let mut over = Vec::new();
         let mut wait: Option<Timestamp> = None;
         for (number, state) in self.items.iter().enumerate().skip(self.first_open) {
             let only = self.only.as_ref();
             if only.is_some_and(|only| !only.contains(&state.item.key.index)) {
                 continue;
             }
-            let takeable = match &state.status {
-                ItemStatus::Free => true,
-                ItemStatus::Held { expires, .. } => {
-                    let expires = expires.unwrap_or(Timestamp::MAX);
-                    if expires > now {
-                        wait = Some(wait.map_or(expires, |wait| wait.min(expires)));
-                    }
-                    expires <= now
-                }
-                ItemStatus::Done | ItemStatus::SetAside { .. } => false,
-            };
-            if takeable && state.tries >= TRIES_WITHOUT_PROGRESS {
-                return Next::GiveUp(number);
+            match &state.status {
+                ItemStatus::Free => free.push(number),
+                ItemStatus::Held { expires, .. } => match ends(number, *expires) {
+                    None => over.push(number),
+                    Some(end) => wait = Some(wait.map_or(end, |wait| wait.min(end))),
+                },
+                ItemStatus::Done | ItemStatus::SetAside { .. } => {}
             }
-            if takeable {
-                return Next::Item(number);
+            if free.len() == most {
+                break;
             }
         }
-        wait.map_or(Next::Finished, Next::Wait)
+        over.truncate(most);
+        match (free.is_empty(), over.is_empty(), wait) {
+            (false, ..) => Next::Free(free),
+            (true, false, _) => Next::Over(over),
+            (true, true, Some(wait)) => Next::Wait(wait),
+            (true, true, None) => Next::Finished,
+        }
     }
 
-    /// The first items that are given out and may still be taken.
+    /// Items that are neither done nor set aside, `most` of them.
     pub(super) fn open(&self, most: usize) -> Vec<usize> {
-        let given_out = |index: &String| self.only.as_ref().is_none_or(|only| only.contains(index));
-        let open = |(_, state): &(usize, &ItemState)| {
-            matches!(state.status, ItemStatus::Free | ItemStatus::Held { .. })
-                && given_out(&state.item.key.index)
-        };
         let items = self.items.iter().enumerate().skip(self.first_open);
         items
-            .filter(open)
+            .filter(|(_, state)| !state.status.is_settled())
+            .filter(|(_, state)| {
+                let only = self.only.as_ref();
+                only.is_none_or(|only| only.contains(&state.item.key.index))
+            })
             .map(|(number, _)| number)
             .take(most)
             .collect()
+    }
+
+    /// The numbers of the other items of an item's segment.
+    pub(super) fn beside(&self, item: &ItemKey) -> Vec<usize> {
+        let all = self.segments.get(&SegmentKey::of(item));
+        let all = all.into_iter().flatten().copied();
+        all.filter(|number| {
+            self.items
+                .get(*number)
+                .is_some_and(|it| it.item.key != *item)
+        })
+        .collect()
+    }
+
+    /// These items, where all of them are done.
+    pub(super) fn all_done(&self, numbers: &[usize]) -> Option<Vec<ItemState>> {
+        let state = |number: &usize| {
+            let state = self.items.get(*number)?;
+            (state.status == ItemStatus::Done).then(|| state.clone())
+        };
+        numbers.iter().map(state).collect()
     }
 
     pub(super) fn lease(&self, number: usize) -> Acquired {
@@ -306,9 +337,10 @@ impl Table {
 
 /// What there is to take.
 pub(super) enum Next {
-    Item(usize),
-    /// One that was taken too often without anybody coming further.
-    GiveUp(usize),
+    /// Nobody has these.
+    Free(Vec<usize>),
+    /// The leases of these are over, and nothing is free.
+    Over(Vec<usize>),
     Wait(Timestamp),
     Finished,
 }
