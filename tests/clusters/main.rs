@@ -17,6 +17,7 @@ mod fleet;
 mod hop_corpus;
 mod hops;
 mod kills;
+mod leases;
 mod limits;
 mod load;
 mod matrix;

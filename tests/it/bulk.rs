@@ -1,11 +1,15 @@
 //! Loading: the right documents and no others, whatever stops it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use mig::clients::target::Target as _;
-use mig::engines::bulk::work_store::{LocalWorkStore, WorkStore as _};
-use mig::engines::bulk::{BulkError, Options, Stop, failed};
+use mig::engines::bulk::source::{ItemReader, SegmentKey, SourceError};
+use mig::engines::bulk::work_store::{
+    Acquired, ItemKey, ItemProgress, ItemSpec, LocalWorkStore, WorkStore as _,
+};
+use mig::engines::bulk::{BulkError, DocumentSource, Options, Stop, failed};
 use mig::engines::verify::{Content, Verdict};
 use proptest::prelude::*;
 
@@ -250,4 +254,97 @@ proptest! {
         let report = verify(&memory, &root, Content::Full);
         prop_assert_eq!(report.verdict, Verdict::Pass, "{:?}", report);
     }
+}
+
+/// A source of which one item can't be read.
+struct Damaged {
+    memory: Memory,
+    from: u32,
+}
+
+impl DocumentSource for Damaged {
+    fn items(&self) -> Result<Vec<ItemSpec>, SourceError> {
+        self.memory.items()
+    }
+
+    fn expected(&self) -> Result<BTreeMap<SegmentKey, Option<u64>>, SourceError> {
+        self.memory.expected()
+    }
+
+    fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError> {
+        if item.segment == "_0" && item.from == self.from {
+            return Err(SourceError {
+                place: item.to_string(),
+                reason: "a chunk is damaged".to_owned(),
+            });
+        }
+        self.memory.open(item, from)
+    }
+
+    fn check_segment(
+        &self,
+        segment: &SegmentKey,
+        proofs: &[serde_json::Value],
+    ) -> Result<(), SourceError> {
+        self.memory.check_segment(segment, proofs)
+    }
+}
+
+#[test]
+fn what_can_not_be_read_is_set_aside_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("os");
+    let damaged = Damaged {
+        memory: Memory::numbered(2, 60),
+        from: 20,
+    };
+    target(&root, &["shop"]);
+    for _ in 0..2 {
+        // A later run tries it again.
+        let outcome = load(&damaged, &root, options(&root), &no_stop).unwrap();
+        assert!(!outcome.finished);
+        let shop = &outcome.indices["shop"];
+        assert_eq!(
+            (shop.items, shop.items_done, shop.items_set_aside),
+            (6, 5, 1)
+        );
+        assert_eq!(shop.written, 100);
+        assert_eq!(outcome.set_aside.len(), 1);
+        assert_eq!(outcome.set_aside[0].item, "shop/0/_0/20-40");
+        assert!(outcome.set_aside[0].reason.contains("a chunk is damaged"));
+    }
+    let outcome = load(&damaged.memory, &root, options(&root), &no_stop).unwrap();
+    assert!(outcome.finished && outcome.set_aside.is_empty());
+    assert_eq!(lines(&root), wanted(&damaged.memory));
+}
+
+#[test]
+fn a_segment_that_others_did_is_counted_before_the_load_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("os");
+    let memory = Memory::numbered(2, 20);
+    target(&root, &["shop"]);
+    let state = root.join(".migrations_working_state");
+    let store = LocalWorkStore::open(&state, &identity()).unwrap();
+    store.register(&memory.items().unwrap()).unwrap();
+    let now = store.now();
+    let later = now + jiff::SignedDuration::from_secs(60);
+    let Acquired::Lease(lease) = store.acquire("another", now, later).unwrap() else {
+        panic!("nothing was free");
+    };
+    // It says that it is done, and delivered less than the segment has.
+    store.complete(&lease, &ItemProgress::default()).unwrap();
+    drop(store);
+    let error = load(&memory, &root, options(&root), &no_stop).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            BulkError::Count {
+                delivered: 0,
+                expected: 20,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }

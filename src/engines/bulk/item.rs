@@ -288,7 +288,7 @@ impl<'a> ItemRun<'a> {
     fn renew(&mut self) -> Result<(), BulkError> {
         if self.renewed.elapsed() >= lease() / 4 {
             let store = self.shared.job.store;
-            store.checkpoint(self.lease, &self.noted, self.shared.lease_end())?;
+            store.checkpoint(self.lease, &self.noted, Shared::lease_end(store.now()))?;
             self.renewed = Instant::now();
         }
         Ok(())
@@ -344,7 +344,7 @@ impl<'a> ItemRun<'a> {
         self.ahead.mark = Some(mark);
         failpoint::hit("bulk-before-checkpoint");
         let store = self.shared.job.store;
-        store.checkpoint(self.lease, &self.ahead, self.shared.lease_end())?;
+        store.checkpoint(self.lease, &self.ahead, Shared::lease_end(store.now()))?;
         failpoint::hit("bulk-after-checkpoint");
         self.noted = self.ahead.clone();
         self.checkpointed = Instant::now();

@@ -209,10 +209,9 @@ impl<'a> Shared<'a> {
         Ok(())
     }
 
-    /// When a lease taken or lengthened now ends.
-    pub(super) fn lease_end(&self) -> Timestamp {
+    /// When a lease ends that is taken or lengthened at `now`.
+    pub(super) fn lease_end(now: Timestamp) -> Timestamp {
         let length = SignedDuration::try_from(lease()).unwrap_or(SignedDuration::from_secs(60));
-        let now = self.job.store.now();
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 }
@@ -228,7 +227,8 @@ pub(super) fn work(shared: &Shared<'_>, number: u32) {
     shared.counters.workers.fetch_add(1, Ordering::Relaxed);
     while shared.stop_of(number) == Stop::No {
         let store = shared.job.store;
-        match store.acquire(&holder, store.now(), shared.lease_end()) {
+        let now = store.now();
+        match store.acquire(&holder, now, Shared::lease_end(now)) {
             Ok(Acquired::Finished) => {
                 shared.through.store(true, Ordering::Relaxed);
                 break;

@@ -109,7 +109,8 @@ pub trait WorkStore: Send + Sync {
     /// From now on [`Self::acquire`] gives items of these indices alone.
     fn limit_to(&self, indices: BTreeSet<String>) -> Result<(), WorkError>;
 
-    /// Takes a free item for `holder` until `expires`; both times by [`Self::now`].
+    /// Takes a free item for `holder` until `expires`; both times by one reading of [`Self::now`]. Where that may be a
+    /// server's clock that becomes known only later, the time between them counts, here and at checkpoints.
     fn acquire(
         &self,
         holder: &str,

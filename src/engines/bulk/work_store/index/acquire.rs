@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock::Now;
 use super::clock::limits::SLACK;
 use super::{IndexWorkStore, Inner};
 use crate::base::failpoint;
@@ -123,9 +124,10 @@ impl IndexWorkStore<'_> {
         expires: Timestamp,
     ) -> Result<Acquired, WorkError> {
         let term = expires.duration_since(now);
+        self.inner().term = term;
         let mut lost = 0;
-        let mut now = now;
         loop {
+            let now = self.clock.now(&self.server, &*self.time);
             match self.step(holder, now, term)? {
                 Step::Ended(acquired) => return Ok(acquired),
                 Step::Again => {}
@@ -135,13 +137,12 @@ impl IndexWorkStore<'_> {
                     if let Some(wait) = wait {
                         self.time.sleep(wait);
                     }
-                    now = now.max(self.clock.now(&self.server, &*self.time));
                 }
             }
         }
     }
 
-    fn step(&self, holder: &str, now: Timestamp, term: SignedDuration) -> Result<Step, WorkError> {
+    fn step(&self, holder: &str, now: Now, term: SignedDuration) -> Result<Step, WorkError> {
         let mut inner = self.inner();
         let inner = &mut *inner;
         if inner.choice.own.is_none() {
@@ -170,8 +171,7 @@ impl IndexWorkStore<'_> {
             self.write(inner, number, &given_up)?;
             return Ok(Step::Again);
         }
-        let expires = now.checked_add(term).unwrap_or(Timestamp::MAX);
-        let taken = found.taken(holder, self.noted(expires));
+        let taken = found.taken(holder, now.end(term));
         if self.write(inner, number, &taken)? {
             failpoint::hit("work-after-acquire");
             return Ok(Step::Ended(inner.table.lease(number)));
@@ -182,9 +182,8 @@ impl IndexWorkStore<'_> {
         Ok(Step::Lost)
     }
 
-    fn next(&self, inner: &mut Inner, now: Timestamp, term: SignedDuration) -> Next {
+    fn next(&self, inner: &mut Inner, now: Now, term: SignedDuration) -> Next {
         let at = self.time.monotonic();
-        let servers = self.clock.is_servers();
         let writes = &inner.writes;
         let ends = |number: usize, expires: Option<Timestamp>| {
             let unchanged = at.saturating_sub(writes[number].seen);
@@ -193,12 +192,12 @@ impl IndexWorkStore<'_> {
             if unchanged >= term {
                 return None;
             }
-            let by_clock = expires.filter(|_| servers);
+            let by_clock = expires.filter(|_| now.is_servers);
             let end = match by_clock {
                 Some(expires) => expires.checked_add(SLACK),
-                None => now.checked_add(term - unchanged),
+                None => now.time.checked_add(term - unchanged),
             };
-            Some(end.unwrap_or(Timestamp::MAX)).filter(|end| *end > now)
+            Some(end.unwrap_or(Timestamp::MAX)).filter(|end| *end > now.time)
         };
         inner.table.next(inner.choice.among(), ends)
     }

@@ -51,6 +51,22 @@ struct Known {
     due: Duration,
 }
 
+/// A reading of the clock.
+#[derive(Clone, Copy)]
+pub(super) struct Now {
+    pub(super) time: Timestamp,
+    /// Whether it is the server's time; the process's own otherwise, which says nothing to others.
+    pub(super) is_servers: bool,
+}
+
+impl Now {
+    /// The end of a lease as it is noted.
+    pub(super) fn end(self, term: SignedDuration) -> Option<Timestamp> {
+        let end = self.time.checked_add(term).unwrap_or(Timestamp::MAX);
+        Some(end).filter(|_| self.is_servers)
+    }
+}
+
 /// The server's time at an instant of the monotonic clock.
 #[derive(Clone, Copy)]
 struct Offset {
@@ -78,19 +94,21 @@ impl Clock {
         }
     }
 
-    /// Now by the server's clock; by the process's own where that is not known.
-    pub(super) fn now(&self, server: &Server<'_>, time: &dyn Time) -> Timestamp {
+    /// Now, and whether that is by the server's clock. The two go together: a time that was told before the server's clock was
+    /// known is not to be compared with one of after.
+    pub(super) fn now(&self, server: &Server<'_>, time: &dyn Time) -> Now {
         self.measure(server, time);
         let now = time.monotonic();
         match lock(&self.known).offset {
-            Some(offset) => plus(offset.server, now.saturating_sub(offset.at)),
-            None => plus(self.began.0, now.saturating_sub(self.began.1)),
+            Some(offset) => Now {
+                time: plus(offset.server, now.saturating_sub(offset.at)),
+                is_servers: true,
+            },
+            None => Now {
+                time: plus(self.began.0, now.saturating_sub(self.began.1)),
+                is_servers: false,
+            },
         }
-    }
-
-    /// Whether the server's clock is known.
-    pub(super) fn is_servers(&self) -> bool {
-        lock(&self.known).offset.is_some()
     }
 
     fn measure(&self, server: &Server<'_>, time: &dyn Time) {

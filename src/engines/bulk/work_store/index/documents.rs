@@ -77,22 +77,28 @@ pub(in super::super) trait Time: Send + Sync {
     fn sleep(&self, time: Duration);
 }
 
-/// The machine's time.
-pub(super) struct SystemTime(Instant);
+/// The machine's time: what its clock said at an instant of the monotonic one.
+pub(super) struct SystemTime {
+    wall: Timestamp,
+    at: Instant,
+}
 
 impl SystemTime {
-    pub(super) fn new() -> Self {
-        Self(Instant::now())
+    pub(super) fn from(wall: Timestamp) -> Self {
+        Self {
+            wall,
+            at: Instant::now(),
+        }
     }
 }
 
 impl Time for SystemTime {
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        self.at.elapsed()
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::now()
+        self.wall + self.at.elapsed()
     }
 
     fn sleep(&self, time: Duration) {

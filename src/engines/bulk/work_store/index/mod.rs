@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::clock::Clock;
 use self::documents::{Documents, OnCluster, Server, SystemTime, Time};
@@ -96,6 +96,8 @@ struct Inner {
     writes: Vec<LastWrite>,
     /// When what others hold was read.
     looked: Option<Duration>,
+    /// How long a lease is.
+    term: SignedDuration,
     /// How an item is chosen among the free ones.
     choice: acquire::Choice,
 }
@@ -148,11 +150,23 @@ impl<'a> IndexWorkStore<'a> {
         role: Role,
         stop: StopFn<'a>,
     ) -> Result<Self, WorkError> {
+        Self::open_at(state, identity, role, stop, Timestamp::now())
+    }
+
+    /// As [`Self::open`], where the machine's clock says `wall`: it plays no part where the server tells its own.
+    pub fn open_at(
+        state: &WorkingState,
+        identity: &WorkIdentity,
+        role: Role,
+        stop: StopFn<'a>,
+        wall: Timestamp,
+    ) -> Result<Self, WorkError> {
         // Whoever starts wants to be told at once when the target is down.
         let opening = on_cluster(state, None);
         let found = Self::found(&opening, identity, role)?;
         let server = OnCluster::new(state, Some(stop));
-        Self::with(Box::new(server), Box::new(SystemTime::new()), found, role)
+        let time = SystemTime::from(wall);
+        Self::with(Box::new(server), Box::new(time), found, role)
     }
 
     /// As [`Self::open`], on any documents and in any time.
@@ -196,8 +210,9 @@ impl<'a> IndexWorkStore<'a> {
     ) -> Result<Self, WorkError> {
         let server = Server::new(documents);
         let ids = ItemIds::of(&found.body);
-        let now = time.monotonic();
         let items = read_items(&server, &ids, 0..found.body.items)?;
+        // After the reading, which may have lasted: a write is not to seem older than it is.
+        let now = time.monotonic();
         let (table, writes) = table(&server, items, now)?;
         let store = Self {
             clock: Clock::new(&*time),
@@ -210,6 +225,7 @@ impl<'a> IndexWorkStore<'a> {
                 table,
                 writes,
                 looked: None,
+                term: SignedDuration::ZERO,
                 choice: acquire::Choice::new(role),
             }),
             server,
@@ -377,11 +393,6 @@ impl<'a> IndexWorkStore<'a> {
             path: self.server.place().to_owned(),
         }
     }
-
-    /// The end of a lease as it is noted.
-    fn noted(&self, expires: Timestamp) -> Option<Timestamp> {
-        Some(expires).filter(|_| self.clock.is_servers())
-    }
 }
 
 impl WorkStore for IndexWorkStore<'_> {
@@ -390,7 +401,7 @@ impl WorkStore for IndexWorkStore<'_> {
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now(&self.server, &*self.time)
+        self.clock.now(&self.server, &*self.time).time
     }
 
     fn register(&self, items: &[ItemSpec]) -> Result<u64, WorkError> {
@@ -415,9 +426,11 @@ impl WorkStore for IndexWorkStore<'_> {
         &self,
         lease: &Lease,
         progress: &ItemProgress,
-        expires: Timestamp,
+        _expires: Timestamp,
     ) -> Result<(), WorkError> {
-        let expires = self.noted(expires);
+        // The clock may have become the server's since the caller read it.
+        let now = self.clock.now(&self.server, &*self.time);
+        let expires = now.end(self.inner().term);
         self.say(lease, |found| found.moved(progress, expires))
     }
 

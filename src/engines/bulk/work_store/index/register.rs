@@ -76,8 +76,9 @@ impl IndexWorkStore<'_> {
             .ok_or_else(|| self.gone())?;
         header::same_version(&self.server, &found.body)?;
         let known = inner.table.items().len();
-        let now = self.time.monotonic();
         let items = read_items(&self.server, &inner.ids, known..found.body.items)?;
+        // After the reading, which may have lasted: a write is not to seem older than it is.
+        let now = self.time.monotonic();
         if found.body.resets != inner.header.resets {
             let all: Vec<usize> = (0..known).collect();
             self.learn(inner, &all)?;

@@ -213,8 +213,8 @@ pub(super) fn run(world: &World, id: usize) {
             let calm = !world.params.faults || state.now >= CALM;
             let dies = match random.below(10) {
                 // While it opens and registers.
-                0 | 1 => Some(random.below(400 * MILLI)),
-                2..=6 => Some(random.between(SECOND, 300 * SECOND)),
+                0 => Some(random.below(400 * MILLI)),
+                1..=4 => Some(random.between(SECOND, 300 * SECOND)),
                 _ => None,
             };
             let now = state.now;
@@ -303,7 +303,7 @@ fn work(
     loop {
         {
             let state = life.world.state();
-            if state.all_done || state.now >= END {
+            if life.world.is_over() || state.all_done || state.now >= END {
                 return Ok(());
             }
         }
@@ -314,7 +314,7 @@ fn work(
                 Err(WorkError::Fenced { .. }) => life.world.state().report.fenced += 1,
                 Err(error) => return Err(error),
             },
-            Acquired::Wait(_) => life.sleep(Duration::from_millis(500)),
+            Acquired::Wait(_) => life.sleep(Duration::from_secs(2)),
             Acquired::Finished if life.id == 0 => {
                 let aside = store.facts()?.items_set_aside > 0;
                 let mut state = life.world.state();
@@ -322,12 +322,14 @@ fn work(
                 if aside && (!calm || *anew < BEGINS_ANEW) {
                     // Begins anew, to try it again.
                     *anew += u32::from(calm);
+                    drop(state);
+                    life.sleep(Duration::from_mins(2));
                     return Ok(());
                 }
                 state.all_done = true;
                 return Ok(());
             }
-            Acquired::Finished => life.sleep(Duration::from_secs(5)),
+            Acquired::Finished => life.sleep(Duration::from_secs(30)),
         }
     }
 }
@@ -365,7 +367,7 @@ fn item(
         };
         life.sleep(Duration::from_micros(step));
         cursor = next;
-        if params.faults || life.monotonic() - noted >= CHECKPOINT_EVERY {
+        if params.faults || life.monotonic().saturating_sub(noted) >= CHECKPOINT_EVERY {
             noted = life.monotonic();
             store.checkpoint(lease, &so_far, store.now() + TERM)?;
             if params.faults && random.chance(5) {

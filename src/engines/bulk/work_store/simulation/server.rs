@@ -77,12 +77,12 @@ pub(super) fn items(params: Params) -> Vec<ItemSpec> {
 
 /// Whether the source of an item can't be read.
 pub(super) fn is_unreadable(params: Params, item: &ItemKey) -> bool {
-    params.faults && params.seed.is_multiple_of(3) && item.from == 0
+    params.faults && params.seed.is_multiple_of(6) && item.from == 0
 }
 
 /// Whether an item ends every process that takes it.
 pub(super) fn is_deadly(params: Params, item: &ItemKey) -> bool {
-    params.faults && params.seed.is_multiple_of(4) && item.from == APART
+    params.faults && params.seed.is_multiple_of(8) && item.from == APART
 }
 
 impl Server {

@@ -46,9 +46,9 @@ impl Params {
         let mut random = Random(seed ^ 0x5eed);
         Self {
             seed,
-            workers: 1 + random.below(3) as usize,
-            items: 3 + random.below(4) as usize,
-            docs_of_an_item: 2 + 2 * random.below(3) as u32,
+            workers: 1 + usize::try_from(random.below(3)).unwrap(),
+            items: 3 + usize::try_from(random.below(4)).unwrap(),
+            docs_of_an_item: 2 + 2 * u32::try_from(random.below(3)).unwrap(),
             faults: true,
             mutation: Mutation::None,
         }
@@ -60,7 +60,7 @@ impl Params {
             seed: 7,
             workers,
             items,
-            docs_of_an_item: docs_of_an_item as u32,
+            docs_of_an_item: u32::try_from(docs_of_an_item).unwrap(),
             faults: false,
             mutation: Mutation::None,
         }
@@ -193,7 +193,7 @@ pub(super) struct World {
 }
 
 /// When faults cease.
-pub(super) const CALM: u64 = 1_200 * SECOND;
+pub(super) const CALM: u64 = 600 * SECOND;
 /// When all has to be at its end.
 pub(super) const END: u64 = CALM + 3_600 * SECOND;
 
@@ -363,7 +363,7 @@ impl World {
         let fate = if faults { random.below(100) } else { 100 };
         let restart = faults && random.below(400) == 0;
         let late = there + random.between(0, 200 * SECOND);
-        let pause = faults && random.below(150) == 0;
+        let pause = faults && random.below(40) == 0;
         let length = random.between(10 * SECOND, 400 * SECOND);
         let seat = &mut state_ref.seats[id];
         seat.call += 1;
@@ -397,7 +397,12 @@ impl World {
                 state.report.lost += 1;
                 state.seats[id].call += 1;
                 push(&mut state, now + there, arrives(what));
-                wake = now + if call % 2 == 0 { timeout } else { there + back };
+                wake = now
+                    + if call.is_multiple_of(2) {
+                        timeout
+                    } else {
+                        there + back
+                    };
             }
             // Arrives after it was given up, or again much later.
             2 => {
