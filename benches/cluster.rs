@@ -44,6 +44,8 @@ fn client(url: &str) -> Result<ClusterClient, Any> {
         access: Access::ReadWrite,
         auth: Auth::None,
         tls: Tls::default(),
+        nodes: mig::plan::model::Nodes::default(),
+        compress: None,
         location: Location::default(),
     })?)
 }

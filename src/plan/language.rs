@@ -119,6 +119,11 @@ section! {
         auth: Auth = optional, live, example "{ \"basic\": { \"user\": \"mig\", \"password\": { \"env\": \"ES_PASSWORD\" } } }";
         /// Transport security.
         tls: Tls = optional, live, example "{ \"ca\": \"certs/ca.pem\" }";
+        /// Where documents are sent. `discover`: to all nodes that hold data, where their addresses can be reached and prove to be
+        /// of the same cluster, else to the endpoint. `endpoint`: to the endpoint alone, such as a proxy that is to see all of it.
+        nodes: Spanned<model::Nodes> = optional, live, example "endpoint";
+        /// Whether documents are sent compressed: `gzip` or `none`. Not given: `gzip`, but to this machine itself.
+        compress: Spanned<model::Compress> = optional, live, example "none";
     }
 }
 
@@ -452,10 +457,13 @@ section! {
         docs: Spanned<CountRate> = optional, live, example "20000/s";
         /// Bytes a second.
         bytes: Spanned<ByteRate> = optional, live, example "50MiB/s";
-        /// Batches on their way at once.
+        /// Batches on their way at once, at most. Up to there as many as the target takes without getting slower or rejecting any.
         in_flight: Spanned<Whole<1, 4096>> = optional, live, example "4";
-        /// The size of one batch.
+        /// The size of one batch, at most; 5 MiB where nothing is said, and never more than the target takes in one request.
         batch: Spanned<ByteSize> = optional, live, example "10MiB";
+        /// How busy the processors of the target's busiest node may be, in percent. Above it less is sent, down to one small
+        /// request with pauses.
+        target_cpu: Spanned<Whole<1, 100>> = optional, live, example "70";
     }
 }
 

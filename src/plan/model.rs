@@ -171,9 +171,44 @@ pub struct Cluster {
     pub auth: Auth,
     /// Transport security.
     pub tls: Tls,
+    /// Which addresses documents are sent to.
+    #[serde(skip_serializing_if = "Nodes::is_default")]
+    pub nodes: Nodes,
+    /// Whether documents are sent compressed; nothing said: to other machines they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Compress>,
     /// The place of the definition.
     #[serde(skip)]
     pub location: Location,
+}
+
+/// Which addresses of a cluster documents are sent to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nodes {
+    /// Those of its nodes that hold data, where they can be reached and prove to be of the same cluster.
+    #[default]
+    Discover,
+    /// The endpoint alone.
+    Endpoint,
+}
+
+impl Nodes {
+    /// What holds where nothing is said is not shown.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whether documents are sent compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compress {
+    /// By gzip, which every server takes.
+    Gzip,
+    /// As they are.
+    None,
 }
 
 /// How a cluster is reached.
@@ -586,10 +621,13 @@ pub struct Limits {
     pub docs: Option<CountRate>,
     /// Bytes a second, over all workers.
     pub bytes: Option<ByteRate>,
-    /// Batches on their way at once, over all workers.
+    /// Batches on their way at once, over all workers, at most.
     pub in_flight: Option<u32>,
-    /// The size of one batch.
+    /// The size of one batch, at most.
     pub batch: Option<ByteSize>,
+    /// How busy the processors of the target's busiest node may be, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_cpu: Option<u8>,
 }
 
 /// What is changed on an index of a cluster while it is loaded; put back at every end.

@@ -230,6 +230,8 @@ macro_rules! words {
     };
 }
 words!(model::Access { "read-only" => Self::ReadOnly, "read-write" => Self::ReadWrite });
+words!(model::Nodes { "discover" => Self::Discover, "endpoint" => Self::Endpoint });
+words!(model::Compress { "gzip" => Self::Gzip, "none" => Self::None });
 words!(model::LegacyTemplates { "keep" => Self::Keep, "composable" => Self::Composable });
 words!(model::Closed { "migrate" => Self::Migrate, "skip" => Self::Skip });
 words!(model::DataStreams {

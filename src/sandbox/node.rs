@@ -23,7 +23,7 @@ use super::{java, limits, places, ports};
 use crate::base::version::{Product, ProductVersion};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::plan::location::Location;
-use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
+use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Nodes, Tls};
 
 /// What a node should be.
 #[derive(Clone, Debug)]
@@ -151,6 +151,8 @@ impl Node {
             access: Access::ReadWrite,
             auth: Auth::None,
             tls: Tls::default(),
+            nodes: Nodes::default(),
+            compress: None,
             location: Location::default(),
         })?)
     }

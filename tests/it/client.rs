@@ -21,6 +21,8 @@ fn cluster(endpoint: &str) -> Cluster {
         access: Access::ReadWrite,
         auth: Auth::None,
         tls: Tls::default(),
+        nodes: mig::plan::model::Nodes::default(),
+        compress: None,
         location: Location::default(),
     }
 }

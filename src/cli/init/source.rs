@@ -15,7 +15,7 @@ use crate::engines::metadata::{Level, Versions, translate};
 use crate::phases::live::LiveView;
 use crate::phases::stream_by_name;
 use crate::plan::location::Location;
-use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
+use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Nodes, Tls};
 
 /// Patterns that are proposed at most; a source with more groups of indices gets `*`.
 const PATTERNS_MAX: usize = 40;
@@ -34,6 +34,8 @@ fn open(url: &str) -> Result<ClusterClient, CliError> {
         access: Access::ReadOnly,
         auth: Auth::None,
         tls: Tls::default(),
+        nodes: Nodes::default(),
+        compress: None,
         location: Location::default(),
     });
     client.map_err(|error| CliError::error(error.to_string()).help(error.help()))

@@ -14,7 +14,7 @@ use super::request::{Body, Method, Request, Response};
 use super::retry::{self, Failed, Tries};
 use super::{access, http, limits, runtime};
 use crate::base::version::{Product, ProductVersion, Version};
-use crate::plan::model::{Access, Cluster, ClusterAt};
+use crate::plan::model::{Access, Auth, Cluster, ClusterAt, Compress, Nodes};
 
 /// The client of one cluster; cheap to clone.
 #[derive(Clone)]
@@ -27,16 +27,24 @@ struct Inner {
     access: Access,
     wanted: Option<(Option<Product>, Version)>,
     http: reqwest::Client,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    /// Whether a certificate proves who somebody is.
+    trusts: bool,
+    /// Whether requests may go to nodes by their own addresses.
+    spreads: bool,
+    /// Whether documents are sent compressed.
+    compresses: bool,
     about: OnceLock<About>,
     /// Whether it ever answered: what did may be restarting.
     answered: AtomicBool,
 }
 
 /// A try that came to nothing.
-struct Failure {
-    error: ClusterError,
-    retry_after: Option<Duration>,
+pub struct Failure {
+    /// Why.
+    pub error: ClusterError,
+    /// What the server asked for with `Retry-After`, up to [`limits::RETRY_AFTER_MAX`].
+    pub retry_after: Option<Duration>,
 }
 
 impl From<ClusterError> for Failure {
@@ -65,7 +73,15 @@ impl ClusterClient {
                 access: cluster.access,
                 wanted: cluster.version.map(|version| (cluster.product, version)),
                 http: http::pool(location, &cluster.tls)?,
-                credentials: Credentials::resolve(&cluster.auth, location)?,
+                credentials: Arc::new(Credentials::resolve(&cluster.auth, location)?),
+                trusts: location.starts_with("https://") && !cluster.tls.insecure,
+                // A signature is for the name of the service.
+                spreads: cluster.nodes == Nodes::Discover
+                    && !matches!(cluster.auth, Auth::Sigv4 { .. }),
+                compresses: match cluster.compress {
+                    Some(choice) => choice == Compress::Gzip,
+                    None => !http::is_loopback(location),
+                },
                 about: OnceLock::new(),
                 answered: AtomicBool::new(false),
             }),
@@ -75,6 +91,68 @@ impl ClusterClient {
     /// Where it is, for messages: never with credentials.
     pub fn location(&self) -> &str {
         &self.inner.location
+    }
+
+    /// Whether requests may go to nodes by their own addresses, as the plan has it.
+    pub(super) fn may_spread(&self) -> bool {
+        self.inner.spreads
+    }
+
+    /// Whether documents are sent to it compressed.
+    pub fn compresses(&self) -> bool {
+        self.inner.compresses
+    }
+
+    /// The client of a node of the cluster that is already known, by the node's own address.
+    pub(super) fn at(&self, location: String) -> Self {
+        self.with(location, Arc::clone(&self.inner.credentials))
+    }
+
+    fn with(&self, location: String, credentials: Arc<Credentials>) -> Self {
+        let inner = &self.inner;
+        let about = OnceLock::new();
+        if let Some(known) = inner.about.get() {
+            about.get_or_init(|| known.clone());
+        }
+        Self {
+            inner: Arc::new(Inner {
+                location,
+                access: inner.access,
+                wanted: inner.wanted,
+                http: inner.http.clone(),
+                credentials,
+                trusts: inner.trusts,
+                spreads: false,
+                compresses: inner.compresses,
+                about,
+                answered: AtomicBool::new(true),
+            }),
+        }
+    }
+
+    /// Whether who answers there is of this cluster. Where no certificate proves it, it is asked without credentials, and one
+    /// that wants some is not believed.
+    pub(super) async fn is_same_cluster(&self, other: &Self) -> bool {
+        let Some(about) = self.inner.about.get() else {
+            return false;
+        };
+        let asked = if self.inner.trusts {
+            other.clone()
+        } else {
+            other.with(other.inner.location.clone(), Arc::new(Credentials::None))
+        };
+        let request = Request::get("/")
+            .at_most(limits::ABOUT_BYTES)
+            .within(limits::NODE_ANSWER);
+        let answer = asked.try_once(&request).await;
+        let told = answer.ok().and_then(|answer| About::read(&answer).ok());
+        match told {
+            Some(Told::About(it) | Told::Disguised(it)) => {
+                // A node without a cluster has none to compare.
+                it.uuid == about.uuid && !it.uuid.is_empty() && it.uuid != "_na_"
+            }
+            None => false,
+        }
     }
 
     /// What it may be asked.
@@ -146,23 +224,8 @@ impl ClusterClient {
 
     /// As [`Self::send`], on the runtime.
     pub async fn send_async(&self, request: Request) -> Result<Response, ClusterError> {
+        self.refuse_unfit(&request)?;
         let inner = &self.inner;
-        if !access::is_plain(&request.path) {
-            return Err(self.setup(
-                format!(
-                    "{} is not sent: its path could be taken for another",
-                    request.call()
-                ),
-                "this is a fault of mig; please report it",
-            ));
-        }
-        let version = inner.about.get().map(|about| about.version);
-        if inner.access == Access::ReadOnly && !access::reads_only(&request, version) {
-            return Err(ClusterError::ReadOnly {
-                location: inner.location.clone(),
-                call: request.call(),
-            });
-        }
         let mut tries = Tries::new();
         loop {
             let failure = match self.once(&request).await {
@@ -184,6 +247,34 @@ impl ClusterClient {
                 None => return Err(failure.error.after(tries.made)),
             }
         }
+    }
+
+    /// Sends a request once, for who steers by each try; on the runtime.
+    pub async fn try_once(&self, request: &Request) -> Result<Response, Failure> {
+        self.refuse_unfit(request)?;
+        self.once(request).await
+    }
+
+    /// What is never sent, whoever asks.
+    fn refuse_unfit(&self, request: &Request) -> Result<(), ClusterError> {
+        let inner = &self.inner;
+        if !access::is_plain(&request.path) {
+            return Err(self.setup(
+                format!(
+                    "{} is not sent: its path could be taken for another",
+                    request.call()
+                ),
+                "this is a fault of mig; please report it",
+            ));
+        }
+        let version = inner.about.get().map(|about| about.version);
+        if inner.access == Access::ReadOnly && !access::reads_only(request, version) {
+            return Err(ClusterError::ReadOnly {
+                location: inner.location.clone(),
+                call: request.call(),
+            });
+        }
+        Ok(())
     }
 
     fn setup(&self, reason: String, help: &str) -> ClusterError {
@@ -217,7 +308,8 @@ impl ClusterClient {
         let status = answer.status().as_u16();
         let header = |name: &str| answer.headers().get(name)?.to_str().ok();
         let retry_after = header("retry-after")
-            .and_then(|value| retry::retry_after(value, jiff::Timestamp::now()));
+            .and_then(|value| retry::retry_after(value, jiff::Timestamp::now()))
+            .map(|asked| asked.min(limits::RETRY_AFTER_MAX));
         let moved = (300..400).contains(&status).then(|| {
             let to = header("location").unwrap_or_default();
             let to = to.split(['?', '#']).next().unwrap_or_default();
@@ -287,8 +379,11 @@ impl ClusterClient {
         if let Some(body) = &request.body {
             let (kind, bytes): (&str, &Bytes) = match body {
                 Body::Json(bytes) => ("application/json", bytes),
-                Body::Lines(bytes) => ("application/x-ndjson", bytes),
+                Body::Lines(bytes) | Body::Packed(bytes) => ("application/x-ndjson", bytes),
             };
+            if matches!(body, Body::Packed(_)) {
+                builder = builder.header("content-encoding", "gzip");
+            }
             builder = builder.header("content-type", kind).body(bytes.clone());
         }
         builder.build()

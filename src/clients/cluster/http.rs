@@ -85,7 +85,7 @@ pub(super) fn pool(location: &str, tls: &Tls) -> Result<reqwest::Client, Cluster
     })
 }
 
-fn is_loopback(location: &str) -> bool {
+pub(super) fn is_loopback(location: &str) -> bool {
     let host = location
         .split_once("://")
         .map_or(location, |(_, rest)| rest);

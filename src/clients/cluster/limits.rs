@@ -26,3 +26,13 @@ pub const BACKOFF: Duration = Duration::from_millis(250);
 pub const BACKOFF_MAX: Duration = Duration::from_secs(8);
 /// The longest wait that a server may ask for with `Retry-After`.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// Nodes that requests are spread over at most.
+pub const NODES: usize = 64;
+/// The longest that a node may take to say which cluster it belongs to.
+pub const NODE_ANSWER: Duration = Duration::from_secs(3);
+/// How long a node that failed is left out at first; doubled each time.
+pub const NODE_REST: Duration = Duration::from_secs(5);
+/// How long it is left out at most.
+pub const NODE_REST_MAX: Duration = Duration::from_mins(1);
+/// The nodes are asked for anew so often, where somebody asks.
+pub const NODES_FOR: Duration = Duration::from_mins(5);

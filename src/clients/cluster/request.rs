@@ -44,6 +44,8 @@ pub enum Body {
     Json(Bytes),
     /// Lines of JSON, as `_bulk` and `_msearch` take them.
     Lines(Bytes),
+    /// The same, compressed by gzip.
+    Packed(Bytes),
 }
 
 /// A request. Retried by [`super::ClusterClient`] where doing it twice does no harm.
@@ -114,6 +116,13 @@ impl Request {
     #[must_use]
     pub fn lines(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some(Body::Lines(body.into()));
+        self
+    }
+
+    /// With a body of lines that is compressed by gzip.
+    #[must_use]
+    pub fn packed(mut self, body: Bytes) -> Self {
+        self.body = Some(Body::Packed(body));
         self
     }
 

@@ -378,6 +378,14 @@ impl Target for Landed {
         self.name(index)
     }
 
+    fn request_bytes(&self) -> Option<usize> {
+        self.inner.request_bytes()
+    }
+
+    fn cpu_percent(&self) -> Result<Option<u8>, TargetError> {
+        self.inner.cpu_percent()
+    }
+
     fn live(&self) -> Result<Option<LiveMark>, TargetError> {
         self.inner.live()
     }

@@ -15,6 +15,7 @@ pub mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,16 @@ pub trait Target: Send + Sync {
         resume: Option<&PartMark>,
     ) -> Result<Box<dyn PartWriter>, TargetError>;
 
+    /// The largest request that it takes, in bytes of documents with their action lines; `None` where there is no such limit.
+    fn request_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// How busy the processors of its busiest node are, in percent; `None` where it does not say.
+    fn cpu_percent(&self) -> Result<Option<u8>, TargetError> {
+        Ok(None)
+    }
+
     /// Removes all documents of an index that were written in parts, and keeps the index.
     fn clear_documents(&self, index: &str) -> Result<(), TargetError>;
 
@@ -280,6 +291,8 @@ pub struct Capabilities {
     pub closes_indices: bool,
     /// Documents can be searched there.
     pub searches: bool,
+    /// Gets slower, rejects and times out, and says so by [`OnTheWay`]: what is sent is steered by it.
+    pub pushes_back: bool,
 }
 
 /// Where a work store is kept.
@@ -312,8 +325,45 @@ pub struct PartMark {
     pub digest: String,
 }
 
-/// Counts a batch as being on its way until it is dropped; what it is, is the caller's.
-pub type InFlight = Box<dyn std::any::Any + Send>;
+/// What became of one request with documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Bytes of its body, before any compression.
+    pub bytes: u64,
+    /// From the first byte sent to the last one answered.
+    pub took: Duration,
+    /// What it means for the next ones.
+    pub outcome: Outcome,
+}
+
+/// What the answer to a request says about sending more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of its documents were dealt with.
+    Taken,
+    /// The target had no room for it, or for some of its documents.
+    Rejected,
+    /// It timed out, or the connection broke: it may have been too much.
+    Lost,
+    /// Nobody was there to take it.
+    Away,
+    /// It was larger than the target takes.
+    TooLarge,
+}
+
+/// A batch on its way, for who counts and steers them. Dropped once the batch is settled.
+pub trait OnTheWay: Send + Sync {
+    /// One of its requests was answered, or failed.
+    fn answered(&self, answer: Answered);
+}
+
+/// For who does neither.
+impl OnTheWay for () {
+    fn answered(&self, _: Answered) {}
+}
+
+/// See [`OnTheWay`].
+pub type InFlight = Box<dyn OnTheWay>;
 
 /// Writes the documents of one part in order.
 pub trait PartWriter: Send {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::failed::{FailedStream, Failure};
-use super::job::{BulkError, limits};
+use super::job::BulkError;
 use super::source::{SourceDocument, Step, StepError, VisitStopped};
 use super::stop::Stop;
 use super::transform::{DocumentView, Scratch, Transformed};
@@ -15,6 +15,11 @@ use crate::clients::target::{Batch, PartKey, PartWriter, Settled};
 
 /// Memory that an empty batch keeps beyond the size of a batch.
 const SPARE_BYTES: usize = 1 << 20;
+
+/// Bytes of an action line but for the names in it, and of a version.
+const ACTION_BYTES: usize = 128;
+/// Bytes that one byte of a name takes at most in JSON.
+const ESCAPED_BYTES: usize = 6;
 
 /// How work on an item ended.
 pub(super) enum End {
@@ -190,36 +195,40 @@ impl<'a> ItemRun<'a> {
     }
 
     fn push(&mut self, document: &SourceDocument<'_>, view: DocumentView<'_>) -> Result<(), Halt> {
-        let size = view.source.len();
-        if size > limits::DOCUMENT_BYTES {
-            let reason = format!(
-                "the source has {size} bytes, a target takes {} in one request",
-                limits::DOCUMENT_BYTES
-            );
-            return self.refuse(document, ("document-too-large", &reason, view.source));
+        let budget = self.shared.budget;
+        let most = budget.request_bytes();
+        let bound = view.source.len() + self.bound_of_action(view);
+        if bound > most {
+            let mut line = Vec::new();
+            write_action(&mut line, action(self, document, view));
+            let size = line.len() + view.source.len() + 1;
+            if size > most {
+                let reason = format!(
+                    "it takes {size} bytes of a request, and the target takes {most} in one (`http.max_content_length`)"
+                );
+                return self.refuse(document, ("document-too-large", &reason, view.source));
+            }
         }
-        let options = &self.shared.job.options;
-        if !self.batch.is_empty() && self.batch.bytes() + size > options.batch_bytes {
+        let batch_bytes = budget.batch_bytes();
+        if !self.batch.is_empty() && self.batch.bytes() + bound > batch_bytes {
             self.send()?;
         }
-        let version = document.version.filter(|_| options.keep_versions);
-        let written_as = self.writer.written_as();
-        let create = written_as.is_some_and(|it| it.create);
-        let index = written_as.map_or(view.index, |it| it.index.as_str());
-        let action = Action {
-            index: Some(index).filter(|_| self.names_index),
-            id: view.id,
-            routing: view.routing,
-            version: version.filter(|_| !create),
-            create,
-        };
-        self.batch.push(document.doc, action, view.source);
-        if self.batch.bytes() >= options.batch_bytes
-            || self.batch.documents().len() >= options.batch_docs
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.push(document.doc, action(self, document, view), view.source);
+        self.batch = batch;
+        if self.batch.bytes() >= batch_bytes
+            || self.batch.documents().len() >= self.shared.job.options.batch_docs
         {
             self.send()?;
         }
         Ok(())
+    }
+
+    /// What an action line takes at most, with both line ends.
+    fn bound_of_action(&self, view: DocumentView<'_>) -> usize {
+        let index = self.writer.written_as().map_or(view.index, |it| &it.index);
+        let names = index.len() + view.id.len() + view.routing.map_or(0, str::len);
+        names * ESCAPED_BYTES + ACTION_BYTES
     }
 
     fn refuse(
@@ -279,7 +288,7 @@ impl<'a> ItemRun<'a> {
             .writer
             .submit(batch, Box::new(permit))
             .map_err(|error| Halt::Error(error.into()))?;
-        batch.clear(self.shared.job.options.batch_bytes + SPARE_BYTES);
+        batch.clear(self.shared.budget.batch_bytes() + SPARE_BYTES);
         self.batch = batch;
         Ok(())
     }
@@ -380,5 +389,24 @@ impl<'a> ItemRun<'a> {
         failpoint::hit("bulk-after-complete");
         shared.tell(false);
         Ok(End::Done)
+    }
+}
+
+/// The action line of a document that is written.
+fn action<'v>(
+    run: &'v ItemRun<'_>,
+    document: &SourceDocument<'_>,
+    view: DocumentView<'v>,
+) -> Action<'v> {
+    let keep_versions = run.shared.job.options.keep_versions;
+    let written_as = run.writer.written_as();
+    let create = written_as.is_some_and(|it| it.create);
+    let index = written_as.map_or(view.index, |it| it.index.as_str());
+    Action {
+        index: Some(index).filter(|_| run.names_index),
+        id: view.id,
+        routing: view.routing,
+        version: document.version.filter(|_| keep_versions && !create),
+        create,
     }
 }

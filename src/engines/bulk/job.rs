@@ -14,8 +14,8 @@ use super::transform::Transform;
 use super::work_store::{WorkError, WorkStore};
 use crate::clients::target::{Target, TargetError};
 
-/// Limits with names. Memory of a load is about `workers × (BATCH_BYTES × (1 + a part's batches on their way) + the reader's
-/// chunk)`, plus the largest single document where that is larger than a batch.
+/// Limits with names. Memory of a load is about `workers × (2 × BATCH_BYTES + the reader's chunk)` and the bytes on their way
+/// ([`super::steering_limits::BYTES_IN_FLIGHT`]), plus the largest single document where that is larger than a batch.
 pub mod limits {
     use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub mod limits {
     pub const BATCH_BYTES: usize = 5 << 20;
     /// A batch is sent when it holds so many documents.
     pub const BATCH_DOCS: usize = 10_000;
-    /// The largest document that is written (the default of `http.max_content_length`); a larger one fails by name.
+    /// The largest document that is written where a target does not say what it takes (the default of
+    /// `http.max_content_length`); a larger one fails by name.
     pub const DOCUMENT_BYTES: usize = 100 << 20;
     /// Time between the checkpoints of an item.
     pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(3);
@@ -37,8 +38,10 @@ pub mod limits {
     pub const UNREADABLE_IN_A_ROW: u32 = 100;
     /// Workers of one process.
     pub const WORKERS: u32 = 64;
-    /// Batches on their way over all workers where nothing else is asked for.
-    pub const IN_FLIGHT: u32 = 8;
+    /// Batches on their way over all workers at most, where nothing else is asked for.
+    pub const IN_FLIGHT: u32 = 32;
+    /// Time between two looks at the target's processors, where they have a limit.
+    pub const CPU_EVERY: Duration = Duration::from_secs(3);
 }
 
 /// All that a load needs.
@@ -90,13 +93,11 @@ pub struct Options {
     pub failed_may_be_gone: bool,
     /// The load ends when more documents than this failed; `None`: never.
     pub max_failed: Option<u64>,
-    /// Bytes of a batch.
-    pub batch_bytes: usize,
     /// Documents of a batch.
     pub batch_docs: usize,
     /// Time between checkpoints of an item.
     pub checkpoint_every: Duration,
-    /// Rates and batches in flight at the start; [`super::Budget`] changes them while it runs.
+    /// What is allowed at the start; [`super::Budget`] changes it while it runs.
     pub rates: Rates,
 }
 
@@ -109,7 +110,6 @@ impl Options {
             failed_may_be_gone: false,
             failed: failed.into(),
             max_failed: None,
-            batch_bytes: limits::BATCH_BYTES,
             batch_docs: limits::BATCH_DOCS,
             checkpoint_every: limits::CHECKPOINT_EVERY,
             rates: Rates::default(),
@@ -142,6 +142,9 @@ pub struct BulkOutcome {
     pub finished: bool,
     /// Whether more documents failed than were tolerated, which ended it.
     pub too_many_failed: bool,
+    /// Whether a limit of the target's processors was of no effect, because it does not say how busy they are.
+    #[serde(default)]
+    pub cpu_unknown: bool,
     /// By index, over this run and earlier ones.
     pub indices: BTreeMap<String, IndexOutcome>,
     /// Failed documents by class, over this run and earlier ones.
@@ -166,6 +169,7 @@ impl BulkOutcome {
     pub fn add(&mut self, other: Self) {
         self.finished &= other.finished;
         self.too_many_failed |= other.too_many_failed;
+        self.cpu_unknown |= other.cpu_unknown;
         self.indices.extend(other.indices);
         self.set_aside.extend(other.set_aside);
         self.set_aside.truncate(limits::SET_ASIDE_TOLD);

@@ -12,6 +12,7 @@ mod budget;
 mod crew;
 pub mod failed;
 pub mod fleet;
+mod heat;
 mod item;
 mod job;
 mod open_segments;
@@ -20,6 +21,9 @@ mod rendering;
 mod segments;
 pub mod snapshot_source;
 pub mod source;
+mod steering;
+#[cfg(test)]
+mod steering_tests;
 mod stop;
 mod transform;
 pub mod typed_source;
@@ -34,5 +38,6 @@ pub use job::{
 pub use pipeline::{register, run, run_with};
 pub use rendering::{Beside, SourceRule};
 pub use source::DocumentSource;
+pub use steering::limits as steering_limits;
 pub use stop::{Stop, StopFn};
 pub use transform::{DocumentView, Identity, Scratch, Transform, Transformed};

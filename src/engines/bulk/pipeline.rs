@@ -1,10 +1,12 @@
 //! The course of a load: registers items, lets workers take them, and adds up what became of them.
 
 use std::collections::BTreeMap;
+use std::thread;
 
-use super::budget::Budget;
+use super::budget::{Budget, Takes};
 use super::crew;
 use super::failed;
+use super::heat::Heat;
 use super::job::{BulkError, BulkOutcome, IndexOutcome, ItemSetAside, Job, Part, limits};
 use super::source::{DocumentSource, SegmentKey};
 use super::work_store::{ItemState, ItemStatus, WorkStore};
@@ -26,8 +28,21 @@ pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError
     let begun = states(job)?;
     let shared = Shared::new(job, budget, &expected, &begun);
     shared.tell(true);
+    let heat = Heat::default();
     if shared.open_items() > 0 {
-        crew::work(&shared);
+        budget.meet(Takes {
+            pushes_back: job.target.capabilities().pushes_back,
+            request_bytes: request_bytes(job),
+        });
+        thread::scope(|scope| {
+            let looks =
+                thread::Builder::new().spawn_scoped(scope, || heat.watch(job.target, budget));
+            if let Err(error) = looks {
+                shared.fail(BulkError::Worker(error.to_string()));
+            }
+            crew::work(&shared);
+            heat.end();
+        });
     }
     shared.tell(true);
     let too_many_failed = shared.too_many_failed();
@@ -39,6 +54,7 @@ pub fn run_with(job: &Job<'_>, budget: &Budget) -> Result<BulkOutcome, BulkError
         shared.segments().check_rest(&ended)?;
         outcome.finished &= shared.segments().all_checked(&ended);
     }
+    outcome.cpu_unknown = heat.is_unknown();
     Ok(outcome)
 }
 
@@ -52,6 +68,12 @@ pub fn register(
     items.retain(|item| indices.contains_key(&item.key.index));
     store.register(&items)?;
     Ok(())
+}
+
+/// The largest request, and so the largest document, that the target takes.
+fn request_bytes(job: &Job<'_>) -> usize {
+    let told = job.target.request_bytes();
+    told.unwrap_or(limits::DOCUMENT_BYTES)
 }
 
 fn states(job: &Job<'_>) -> Result<Vec<ItemState>, BulkError> {
@@ -119,6 +141,7 @@ fn outcome(
             .values()
             .all(|index| index.items == index.items_done),
         too_many_failed,
+        cpu_unknown: false,
         indices,
         failed_by_class,
         set_aside,

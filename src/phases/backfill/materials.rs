@@ -98,18 +98,20 @@ pub(super) fn options(
     options.failed_may_be_gone = target.cluster().is_some();
     options.keep_versions = spec.versions == Versions::Keep;
     options.max_failed = Some(spec.max_failed);
-    if let Some(batch) = spec.limits.batch {
-        options.batch_bytes = usize::try_from(batch.0).unwrap_or(usize::MAX);
-    }
     options.rates = rates(spec);
     options
 }
 
-/// The plan's limits.
+/// What a plan allows, as the engine takes it.
 pub(super) fn rates(spec: &BackfillSpec) -> Rates {
+    let limits = &spec.limits;
+    let none = Rates::default();
+    let batch = limits.batch.map(|batch| usize::try_from(batch.0));
     Rates {
-        docs: spec.limits.docs.map(|rate| rate.0),
-        bytes: spec.limits.bytes.map(|rate| rate.0),
-        in_flight: spec.limits.in_flight.unwrap_or(Rates::default().in_flight),
+        docs: limits.docs.map(|rate| rate.0),
+        bytes: limits.bytes.map(|rate| rate.0),
+        in_flight: limits.in_flight.unwrap_or(none.in_flight),
+        batch_bytes: batch.map_or(none.batch_bytes, |batch| batch.unwrap_or(usize::MAX)),
+        target_cpu: limits.target_cpu,
     }
 }

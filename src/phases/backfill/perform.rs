@@ -195,6 +195,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         return Ok(Performed::Interrupted);
     }
     let mut evidence = vec![statement(on.as_str(), &outcome)];
+    if outcome.cpu_unknown {
+        evidence.push(format!(
+            "`limits.target-cpu` was of no effect: {on} does not say how busy its processors are"
+        ));
+    }
     evidence.extend(without_shards(observed, names.iter().map(String::as_str)));
     Ok(Performed::Done { evidence, outputs })
 }

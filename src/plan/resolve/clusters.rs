@@ -8,7 +8,7 @@ use crate::plan::decode::{Context, first_of};
 use crate::plan::diagnostics::Diagnostic;
 use crate::plan::language::{self, AuthKind, PlanFile, SecretPlace, SecretRef};
 use crate::plan::location::{Location, Spanned};
-use crate::plan::model::{self, Access, Auth, Cluster, ClusterAt, Store, StoreAt, Tls};
+use crate::plan::model::{self, Access, Auth, Cluster, ClusterAt, Nodes, Store, StoreAt, Tls};
 use crate::plan::scalars::{Service, Text};
 use crate::plan::versions;
 
@@ -105,6 +105,11 @@ fn cluster(
             access: Access::ReadOnly,
             auth: auth?,
             tls: tls.unwrap_or_default(),
+            nodes: written
+                .nodes
+                .as_ref()
+                .map_or_else(Nodes::default, |it| it.value),
+            compress: written.compress.as_ref().map(|it| it.value),
             location: name.location,
         },
         access: written.access.clone(),
@@ -121,7 +126,7 @@ fn directory_version(
     written: &language::Cluster,
     cx: &mut Context<'_>,
 ) -> Option<Versioned> {
-    let meaningless: [(&str, Option<Location>); 3] = [
+    let meaningless: [(&str, Option<Location>); 5] = [
         (
             "version",
             written.version.as_ref().map(|version| version.0.location),
@@ -134,6 +139,8 @@ fn directory_version(
             "tls",
             written.tls.as_ref().map(|tls| first_of(tls.location)),
         ),
+        ("nodes", written.nodes.as_ref().map(|it| it.location)),
+        ("compress", written.compress.as_ref().map(|it| it.location)),
     ];
     for (key, location) in meaningless {
         if let Some(location) = location {

@@ -510,6 +510,10 @@ fn backfill(
             bytes: limits.bytes.as_ref().map(|rate| rate.value),
             in_flight: limits.in_flight.as_ref().map(|count| small(count.value.0)),
             batch: limits.batch.as_ref().map(|size| size.value),
+            target_cpu: limits
+                .target_cpu
+                .as_ref()
+                .map(|percent| u8::try_from(percent.value.0).unwrap_or(100)),
         },
         versions: body.versions.as_ref()?.value,
         on_drift: body.on_drift.as_ref()?.value,

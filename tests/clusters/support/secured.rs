@@ -113,6 +113,8 @@ impl Secured {
                 ca: Some(self.file("ca.pem")),
                 ..Tls::default()
             },
+            nodes: mig::plan::model::Nodes::default(),
+            compress: None,
             location: Location::default(),
         }
     }

@@ -271,6 +271,8 @@ fn client(url: &str) -> ClusterClient {
         access: Access::ReadWrite,
         auth: Auth::None,
         tls: Tls::default(),
+        nodes: mig::plan::model::Nodes::default(),
+        compress: None,
         location: Location::default(),
     })
     .unwrap()

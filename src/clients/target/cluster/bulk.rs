@@ -4,16 +4,18 @@
 //! that, by a name that no index may have: an index that is removed in between takes the alias along, so that nothing is ever
 //! made by itself, and one that is made anew under the same name gets no document. Sending a document twice does no harm: by its `_id`, and by its version where that is kept.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::packer::Packer;
 use super::patience::{Patience, limits};
 use crate::base::failpoint;
-use crate::clients::cluster::{ClusterClient, ClusterError, Request, Response};
+use crate::clients::cluster::{ClusterClient, ClusterError, Failure, Nodes, Request, Response};
 use crate::clients::target::batch::write_string;
-use crate::clients::target::{Batch, Refused, Settled, TargetError};
+use crate::clients::target::{Answered, Batch, OnTheWay, Outcome, Refused, Settled, TargetError};
 
 /// The longest that one answer may take: a server waits a minute for a shard by itself.
 const ANSWER: Duration = Duration::from_mins(3);
@@ -27,6 +29,8 @@ const CREATE: &[u8] = b"{\"create\":{";
 /// Sends the batches of one part.
 pub(super) struct Sender {
     pub(super) client: ClusterClient,
+    pub(super) nodes: Arc<Nodes>,
+    pub(super) packer: Packer,
     pub(super) index: String,
     pub(super) path: String,
     /// The data stream that the documents are created through.
@@ -136,17 +140,28 @@ fn meaning(status: u16, kind: &str) -> Meaning {
     }
 }
 
+/// Whether a compressed request was not understood. Servers take them; what stands before them need not.
+fn refuses_gzip(error: &ClusterError) -> bool {
+    matches!(error.status(), Some(400 | 411 | 415 | 501))
+}
+
 /// Why a try did not settle all of its documents.
 struct Left {
     /// Their numbers.
     numbers: Vec<usize>,
     blocked: bool,
     reason: String,
+    /// What it says about sending more.
+    outcome: Outcome,
+    /// How long the server asked to be left alone.
+    retry_after: Option<Duration>,
 }
 
 /// The encoded batch and what became of its documents so far.
 struct Load {
     body: Bytes,
+    /// All of it, compressed.
+    packed: Option<Bytes>,
     documents: Vec<crate::clients::target::BatchDocument>,
     settled: Settled,
 }
@@ -211,22 +226,29 @@ impl Load {
 
 impl Sender {
     /// Sends a batch until all of it is settled.
-    pub(super) async fn deliver(&self, batch: Batch) -> Result<Delivered, TargetError> {
+    pub(super) async fn deliver(
+        &self,
+        batch: Batch,
+        packed: Option<Bytes>,
+        way: &dyn OnTheWay,
+    ) -> Result<Delivered, TargetError> {
         let (body, documents) = batch.into_parts();
         let mut open = vec![(0..documents.len()).collect::<Vec<_>>()];
         let mut load = Load {
             body: body.into(),
+            packed,
             documents,
             settled: Settled::default(),
         };
         while let Some(numbers) = open.pop() {
-            self.settle(&mut load, numbers, &mut open).await?;
+            self.settle(&mut load, numbers, &mut open, way).await?;
         }
         failpoint::hit("cluster-after-bulk");
         let Load {
             body,
             documents,
             settled,
+            packed: _,
         } = load;
         // The buffer itself where the connection is through with it.
         let body = if body.is_unique() {
@@ -246,15 +268,45 @@ impl Sender {
         load: &mut Load,
         mut numbers: Vec<usize>,
         open: &mut Vec<Vec<usize>>,
+        way: &dyn OnTheWay,
     ) -> Result<(), TargetError> {
         let mut patience = Patience::new();
         while !numbers.is_empty() {
             failpoint::hit("cluster-before-bulk");
+            let body = load.body_of(&numbers);
+            let whole = numbers.len() == load.documents.len();
+            let packed = load
+                .packed
+                .as_ref()
+                .filter(|_| whole && self.packer.packs());
+            let bytes = body.len() as u64;
             let request = Request::post(self.path.as_str())
-                .lines(load.body_of(&numbers))
                 .within(ANSWER)
                 .idempotent();
-            let left = match self.client.send_async(request).await {
+            let request = match packed {
+                Some(packed) => request.packed(packed.clone()),
+                // What is sent again in part is little.
+                None => request.lines(body),
+            };
+            let node = self.nodes.choose().await;
+            let began = Instant::now();
+            let sent = node.client().try_once(&request).await;
+            if let Err(failure) = &sent {
+                node.failed(&failure.error);
+            }
+            drop(node);
+            if packed.is_some() && matches!(&sent, Err(failure) if refuses_gzip(&failure.error)) {
+                self.packer.give_up();
+                continue;
+            }
+            let told = |outcome| {
+                way.answered(Answered {
+                    bytes,
+                    took: began.elapsed(),
+                    outcome,
+                });
+            };
+            let left = match sent {
                 Ok(response) => {
                     let answer = self.read(&response, numbers.len())?;
                     let before = numbers.len();
@@ -264,7 +316,8 @@ impl Sender {
                     }
                     left
                 }
-                Err(error) if error.status() == Some(413) => {
+                Err(failure) if failure.error.status() == Some(413) => {
+                    told(Outcome::TooLarge);
                     if let [number] = numbers[..] {
                         let reason = "the target takes no request as large as this document alone"
                             .to_owned();
@@ -276,8 +329,12 @@ impl Sender {
                     }
                     return Ok(());
                 }
-                Err(error) => self.of_call(error, numbers)?,
+                Err(failure) => self.of_call(failure, numbers)?,
             };
+            // A block is no matter of how much is sent.
+            if !left.blocked {
+                told(left.outcome);
+            }
             if left.numbers.is_empty() {
                 return Ok(());
             }
@@ -286,7 +343,7 @@ impl Sender {
             } else {
                 limits::UNAVAILABLE
             };
-            let Some(wait) = patience.next(limit) else {
+            let Some(wait) = patience.next_after(left.retry_after, limit) else {
                 return Err(self.given_up(&left, limit));
             };
             tracing::debug!(
@@ -327,7 +384,8 @@ impl Sender {
     }
 
     /// What a call means that failed as a whole.
-    fn of_call(&self, error: ClusterError, numbers: Vec<usize>) -> Result<Left, TargetError> {
+    fn of_call(&self, failure: Failure, numbers: Vec<usize>) -> Result<Left, TargetError> {
+        let Failure { error, retry_after } = failure;
         let blocked =
             error.kind() == "cluster_block_exception" && matches!(error.status(), Some(403 | 429));
         let again = matches!(
@@ -346,6 +404,12 @@ impl Sender {
             numbers,
             blocked,
             reason: error.to_string(),
+            outcome: match error {
+                ClusterError::Unreachable { .. } => Outcome::Away,
+                ClusterError::Broken { .. } | ClusterError::Timeout { .. } => Outcome::Lost,
+                _ => Outcome::Rejected,
+            },
+            retry_after,
         })
     }
 
@@ -388,6 +452,8 @@ impl Sender {
             numbers: Vec::new(),
             blocked: false,
             reason: String::new(),
+            outcome: Outcome::Taken,
+            retry_after: None,
         };
         let location = || self.client.location().to_owned();
         for (number, Item { index: item }) in numbers.into_iter().zip(answer.items) {
@@ -414,6 +480,7 @@ impl Sender {
                 Meaning::Newer => load.settled.newer_present += 1,
                 Meaning::Again | Meaning::Blocked | Meaning::Unknown => {
                     left.blocked |= means == Meaning::Blocked;
+                    left.outcome = Outcome::Rejected;
                     if left.reason.is_empty() {
                         left.reason = format!("{} {kind}: {}", item.status, words());
                     }

@@ -6,11 +6,13 @@
 //! facts     identity and quantities of indices
 //! part      the writer of one part, some batches at once
 //! bulk      one batch by `_bulk`, with retries by item
+//! packer    compresses batches, where that pays
 //! dialect   what only some versions can do, or spell otherwise
 //! tune      settings that are changed while an index is loaded
 //! patience  how long a target is waited for
 //! stream    data streams: made, rolled over, made anew
 //! room      how many shards it takes
+//! heat      how busy its processors are, and how large a request it takes
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
 //! ```
@@ -21,9 +23,11 @@
 mod bulk;
 mod dialect;
 mod facts;
+mod heat;
 mod hits;
 mod marks;
 mod objects;
+mod packer;
 mod part;
 pub mod patience;
 mod read;
@@ -34,6 +38,8 @@ pub mod working_state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 
@@ -43,9 +49,12 @@ use super::{
     WorkPlace,
 };
 use crate::base::version::ProductVersion;
-use crate::clients::cluster::{About, ClusterClient};
+use crate::clients::cluster::{About, ClusterClient, Nodes, limits};
 use crate::diff::observation::{ObjectKey, ObjectKind, ShardRoom, TargetIndexFacts};
 pub use working_state::{WORKING_STATE, WorkingState};
+
+/// Nodes, and when they were asked for.
+type Found = (Instant, Arc<Nodes>);
 
 /// See the module; cheap to clone.
 #[derive(Clone)]
@@ -55,8 +64,9 @@ pub struct ClusterTarget {
     state: WorkingState,
     plan: String,
     lineage: String,
-    pages: std::sync::Arc<read::PageSizes>,
-    shielded: std::sync::Arc<objects::Shielded>,
+    pages: Arc<read::PageSizes>,
+    nodes: Arc<Mutex<Option<Found>>>,
+    shielded: Arc<objects::Shielded>,
 }
 
 impl ClusterTarget {
@@ -69,8 +79,9 @@ impl ClusterTarget {
             about,
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
-            pages: std::sync::Arc::default(),
-            shielded: std::sync::Arc::default(),
+            pages: Arc::default(),
+            nodes: Arc::default(),
+            shielded: Arc::default(),
         })
     }
 
@@ -82,6 +93,19 @@ impl ClusterTarget {
     /// The uuid and the mapping of an index as they are now.
     pub fn mapping(&self, index: &str) -> Result<Option<(String, Value)>, TargetError> {
         facts::mapping(self, index)
+    }
+
+    /// The nodes that documents are sent to, as they were found lately.
+    fn nodes(&self) -> Arc<Nodes> {
+        let mut known = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((found, nodes)) = &*known
+            && found.elapsed() < limits::NODES_FOR
+        {
+            return Arc::clone(nodes);
+        }
+        let nodes = Arc::new(Nodes::discover(&self.client));
+        *known = Some((Instant::now(), Arc::clone(&nodes)));
+        nodes
     }
 
     /// Where `mig` remembers things on this target.
@@ -111,6 +135,7 @@ impl Target for ClusterTarget {
             checks_bodies: true,
             closes_indices: true,
             searches: true,
+            pushes_back: true,
         }
     }
 
@@ -229,6 +254,14 @@ impl Target for ClusterTarget {
 
     fn clear_documents(&self, index: &str) -> Result<(), TargetError> {
         objects::clear_documents(self, index)
+    }
+
+    fn request_bytes(&self) -> Option<usize> {
+        Some(heat::request_bytes(self))
+    }
+
+    fn cpu_percent(&self) -> Result<Option<u8>, TargetError> {
+        heat::cpu_percent(self)
     }
 
     fn partitions(&self, index: &str) -> Result<Vec<Partition>, TargetError> {

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::bulk::{Delivered, Sender};
 use super::facts::{self, IndexState};
+use super::packer::Packer;
 use super::{ClusterTarget, dialect};
 use crate::base::Fingerprint;
 use crate::clients::cluster::{ClusterError, Request, runtime};
@@ -15,8 +16,8 @@ use crate::clients::target::{
     Batch, InFlight, PartKey, PartMark, PartWriter, Settled, TargetError,
 };
 
-/// Batches of one part on their way at once: one is settled by the server while the next one is read and encoded.
-pub(super) const PART_IN_FLIGHT: usize = 2;
+/// Batches of one part on their way at once, at most. How many there are over all parts is for their budget to say.
+pub(super) const PART_IN_FLIGHT: usize = 4;
 /// How long one look at a batch on its way takes at most.
 const LOOK: Duration = Duration::from_millis(100);
 /// What the answer of `_bulk` is cut down to.
@@ -73,6 +74,8 @@ pub(super) fn open(
         target: target.clone(),
         sender: Arc::new(Sender {
             client: target.client.clone(),
+            nodes: target.nodes(),
+            packer: Packer::new(&target.client),
             index: index.clone(),
             path,
             stream: None,
@@ -104,6 +107,8 @@ pub(super) fn open_of_stream(
         target: target.clone(),
         sender: Arc::new(Sender {
             client: target.client.clone(),
+            nodes: target.nodes(),
+            packer: Packer::new(&target.client),
             index: part.index.clone(),
             path,
             stream: Some(stream.to_owned()),
@@ -280,8 +285,10 @@ impl PartWriter for ClusterPart {
             self.look(LOOK)?;
         }
         let sender = Arc::clone(&self.sender);
+        // Here and not on the way: it takes longer than all that connections do.
+        let packed = sender.packer.pack(batch.body());
         self.way.push_back(self.runtime.spawn(async move {
-            let delivered = sender.deliver(batch).await;
+            let delivered = sender.deliver(batch, packed, &*in_flight).await;
             drop(in_flight);
             delivered
         }));

@@ -52,7 +52,17 @@ impl Patience {
         self.tries
     }
 
-    /// After a failed try: the wait before the next one; `None` once it has lasted longer than `limit`.
+    /// After a failed try: the wait before the next one, which the server may ask to be longer; `None` once it has lasted
+    /// longer than `limit`.
+    pub(super) fn next_after(
+        &mut self,
+        asked: Option<Duration>,
+        limit: Duration,
+    ) -> Option<Duration> {
+        Some(self.next(limit)?.max(asked.unwrap_or_default()))
+    }
+
+    /// As [`Self::next_after`], where nothing was asked for.
     pub(super) fn next(&mut self, limit: Duration) -> Option<Duration> {
         let began = *self.began.get_or_insert_with(Instant::now);
         if began.elapsed() >= limit {
@@ -131,6 +141,8 @@ mod tests {
         }
         assert!(patience.next(hour).unwrap() >= limits::BACKOFF_MAX / 2);
         assert_eq!(patience.tries(), 22);
+        let asked = Duration::from_secs(17);
+        assert_eq!(patience.next_after(Some(asked), hour), Some(asked));
         assert_eq!(patience.next(Duration::ZERO), None);
         patience.progressed();
         assert_eq!(patience.tries(), 0);

@@ -92,6 +92,7 @@ impl Target for DirectoryTarget {
             checks_bodies: false,
             closes_indices: true,
             searches: false,
+            pushes_back: false,
         }
     }
 

@@ -353,7 +353,7 @@ impl Inner {
                 docs: rates.docs,
                 bytes: rates.bytes,
                 in_flight: Some(rates.in_flight),
-                target_cpu: control.limits.target_cpu,
+                target_cpu: rates.target_cpu,
             },
         })
     }
@@ -365,12 +365,14 @@ impl Inner {
             docs,
             bytes,
             in_flight,
-            target_cpu: _,
+            target_cpu,
         } = control.limits;
         Rates {
             docs: docs.or(plan.docs),
             bytes: bytes.or(plan.bytes),
             in_flight: in_flight.unwrap_or(plan.in_flight),
+            target_cpu: target_cpu.or(plan.target_cpu),
+            ..plan
         }
     }
 }
