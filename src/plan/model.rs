@@ -4,6 +4,7 @@
 //! Maps are sorted by address, so the order of keys in a file can't matter. Everything serialises without places, for
 //! digests and for comparing two plans field by field. Field names in JSON are those of the plan language.
 
+mod sending;
 mod transforms;
 mod types;
 
@@ -18,6 +19,7 @@ use super::selector::Selector;
 use crate::base::units::{ByteRate, ByteSize, CountRate, Span};
 use crate::base::version::{Product, Version};
 use crate::base::{Address, Fingerprint};
+pub use sending::{Compress, Nodes};
 pub use transforms::{
     CheckTransform, DocumentTest, Expected, FaultKind, MappingEdits, MappingTest, OnFailure,
     PlanTest, Script, SetValue, Step, StepKind, TestKind, Transform, TransformFault,
@@ -180,35 +182,6 @@ pub struct Cluster {
     /// The place of the definition.
     #[serde(skip)]
     pub location: Location,
-}
-
-/// Which addresses of a cluster documents are sent to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Nodes {
-    /// Those of its nodes that hold data, where they can be reached and prove to be of the same cluster.
-    #[default]
-    Discover,
-    /// The endpoint alone.
-    Endpoint,
-}
-
-impl Nodes {
-    /// What holds where nothing is said is not shown.
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Whether documents are sent compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compress {
-    /// By gzip, which every server takes.
-    Gzip,
-    /// As they are.
-    None,
 }
 
 /// How a cluster is reached.

@@ -30,11 +30,16 @@ mod pairs;
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
 mod probe;
+/// Faults between `mig` and a server: the same as for stores.
+#[path = "../s3/proxy.rs"]
+#[allow(dead_code, reason = "shared with another test binary")]
+mod proxy;
 mod s3;
 mod sandbox;
 mod secured;
 mod smoke;
 mod snapshot;
+mod steering;
 mod streams;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;

@@ -15,6 +15,7 @@ mod gateway;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
 mod place;
+#[allow(dead_code, reason = "shared with another test binary")]
 mod proxy;
 mod reading;
 mod state;

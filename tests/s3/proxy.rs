@@ -33,12 +33,14 @@ struct Rule {
     fault: Fault,
 }
 
-/// A request that came by: its method, path with query, and range.
+/// A request that came by: its method, path with query, range, encoding and bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) range: Option<String>,
+    pub(crate) encoding: Option<String>,
+    pub(crate) bytes: u64,
 }
 
 /// How slow it is.
@@ -238,6 +240,8 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
             method: words.next().unwrap_or_default().to_owned(),
             path: words.next().unwrap_or_default().to_owned(),
             range: header(&lines, "range").map(str::to_owned),
+            encoding: header(&lines, "content-encoding").map(str::to_owned),
+            bytes: length(&lines),
         };
         shared.seen.lock().unwrap().push(seen.clone());
         let _under_way = UnderWay::begin(&shared.under_way);
