@@ -66,6 +66,7 @@ pub struct ClusterTarget {
     lineage: String,
     pages: Arc<read::PageSizes>,
     nodes: Arc<Mutex<Option<Found>>>,
+    spare: Arc<part::Spare>,
     shielded: Arc<objects::Shielded>,
 }
 
@@ -81,6 +82,7 @@ impl ClusterTarget {
             lineage: lineage.to_owned(),
             pages: Arc::default(),
             nodes: Arc::default(),
+            spare: Arc::default(),
             shielded: Arc::default(),
         })
     }

@@ -1,7 +1,7 @@
 //! Compresses the requests of a part, as long as the target takes them so.
 //!
-//! By the fastest level: of log entries it leaves about a sixth, and each higher level takes more time than it saves on the
-//! line. Deliberately absent: when compressing pays, which the cluster's client knows ([`ClusterClient::compresses`]).
+//! By the fastest level: of log entries full of random ids it leaves a third (348 MB to 120 MB), at 350 MB for each second of
+//! a processor (`benches/peers`, `gzip`), which is more than all else that a load does to a document. Deliberately absent: when compressing pays, which the cluster's client knows ([`ClusterClient::compresses`]).
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Writes the documents of one part by `_bulk`, some batches at once.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -20,6 +20,8 @@ use crate::clients::target::{
 pub(super) const PART_IN_FLIGHT: usize = 4;
 /// How long one look at a batch on its way takes at most.
 const LOOK: Duration = Duration::from_millis(100);
+/// Buffers that are kept for the next batches of any part.
+const SPARE_BATCHES: usize = 8;
 /// What the answer of `_bulk` is cut down to.
 const ANSWER_FIELDS: &str =
     "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by";
@@ -82,7 +84,6 @@ pub(super) fn open(
         }),
         runtime,
         way: VecDeque::new(),
-        spare: Vec::new(),
         settled: Settled::default(),
         docs: resume.map_or(0, |mark| mark.docs),
     }))
@@ -115,7 +116,6 @@ pub(super) fn open_of_stream(
         }),
         runtime,
         way: VecDeque::new(),
-        spare: Vec::new(),
         settled: Settled::default(),
         docs: resume.map_or(0, |mark| mark.docs),
     }))
@@ -189,6 +189,28 @@ fn no_thread(target: &ClusterTarget, error: &std::io::Error) -> TargetError {
     })
 }
 
+/// Buffers of batches that are settled, for the next ones of any part: memory that is new costs a fifth of all that a load does.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Vec<Batch>>);
+
+impl Spare {
+    fn batches(&self) -> MutexGuard<'_, Vec<Batch>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Batch {
+        self.batches().pop().unwrap_or_default()
+    }
+
+    fn put(&self, batch: Batch) {
+        let mut batches = self.batches();
+        // One whose buffer the connection still has is none.
+        if batch.bytes() > 0 && batches.len() < SPARE_BATCHES {
+            batches.push(batch);
+        }
+    }
+}
+
 /// See the module.
 struct ClusterPart {
     target: ClusterTarget,
@@ -196,7 +218,6 @@ struct ClusterPart {
     runtime: tokio::runtime::Handle,
     /// Batches on their way, the oldest first.
     way: VecDeque<JoinHandle<Result<Delivered, TargetError>>>,
-    spare: Vec<Batch>,
     settled: Settled,
     docs: u64,
 }
@@ -238,9 +259,7 @@ impl ClusterPart {
         self.settled.written += written;
         self.settled.newer_present += newer_present;
         self.settled.failed.extend(failed);
-        if self.spare.is_empty() {
-            self.spare.push(delivered.batch);
-        }
+        self.target.spare.put(delivered.batch);
         Ok(true)
     }
 
@@ -292,7 +311,7 @@ impl PartWriter for ClusterPart {
             drop(in_flight);
             delivered
         }));
-        Ok(self.spare.pop().unwrap_or_default())
+        Ok(self.target.spare.take())
     }
 
     fn checkpoint(&mut self) -> Result<(PartMark, Settled), TargetError> {
