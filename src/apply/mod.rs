@@ -5,6 +5,7 @@
 //! Deliberately absent: how anything looks (`ui`), where arguments come from (`cli`), what a kind does (`phases`).
 
 mod approved;
+pub mod check;
 mod dispatcher;
 pub mod event;
 mod executor;
@@ -14,6 +15,7 @@ mod nodes;
 mod passed;
 mod rate;
 pub mod recorded;
+pub mod reset;
 pub mod rollback;
 pub mod session;
 pub mod survey;

@@ -47,8 +47,8 @@ pub fn preview(
         .collect()
 }
 
-/// What waits for a phase rests on it, so it is taken back first.
-fn with_dependents(graph: &Graph, only: &BTreeSet<Address>) -> BTreeSet<Address> {
+/// These phases and all that waits for them: it rests on them, so it is taken back first.
+pub fn with_dependents(graph: &Graph, only: &BTreeSet<Address>) -> BTreeSet<Address> {
     let mut chosen = only.clone();
     for address in &graph.order {
         if graph.needs(address).any(|need| chosen.contains(need)) {

@@ -6,9 +6,9 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, completions, explain, export, graph, help, init, logging, metadata_evaluate,
-    metadata_migrate, plan, restore_settings, rollback, rules, sandbox, schema, show,
-    snapshot_inspect, state, status, test, validate, worker,
+    apply, approve, check, completions, explain, export, graph, help, init, logging,
+    metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox,
+    schema, show, snapshot_inspect, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -34,10 +34,12 @@ enum Command {
     Validate(validate::ValidateArgs),
     Plan(plan::PlanCommand),
     Test(test::TestCommand),
+    Check(check::CheckCommand),
     Apply(apply::ApplyCommand),
     Approve(approve::ApproveCommand),
     Status(status::StatusCommand),
     State(state::StateCommand),
+    Reset(reset::ResetCommand),
     Rollback(rollback::RollbackCommand),
     Worker(worker::WorkerCommand),
     RestoreSettings(restore_settings::RestoreSettingsCommand),
@@ -109,10 +111,12 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Schema(args) => schema::run(args, printer),
         Command::Plan(args) => plan::run(args, printer),
         Command::Test(args) => test::run(args, printer),
+        Command::Check(args) => check::run(args, printer),
         Command::Apply(args) => apply::run(args, printer),
         Command::Approve(args) => approve::run(args, printer),
         Command::Status(args) => status::run(args, printer),
         Command::State(args) => state::run(args, printer),
+        Command::Reset(args) => reset::run(args, printer),
         Command::Rollback(args) => rollback::run(args, printer),
         Command::Worker(args) => worker::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),

@@ -105,6 +105,10 @@ fn readable(line: &JournalLine) -> String {
         Entry::WentLive { target } => format!("{target} went live"),
         Entry::Renamed { from, to } => format!("{from} renamed to {to}"),
         Entry::RollbackStarted { address } => format!("{address}: rollback begins"),
+        Entry::Reset { addresses } => {
+            let names: Vec<&str> = addresses.iter().map(crate::base::Address::as_str).collect();
+            format!("reset: {} begin anew", names.join(", "))
+        }
         Entry::RolledBack { address } => format!("{address}: rolled back"),
         Entry::Adopted { address, .. } => format!("{address}: adopted"),
         Entry::RunEnded { outcome } => format!("apply ended: {outcome}"),

@@ -128,6 +128,7 @@ fn line(phase: &Phase, state: &State, graph: &Graph) -> PhaseLine {
             ("failed", error.lines().map(str::to_owned).collect())
         }
         Some((PhaseStatus::RolledBack, _)) => ("rolled back", Vec::new()),
+        Some((PhaseStatus::Reset, _)) => ("reset", Vec::new()),
         None if manual && reached && state.approvals.contains_key(address) => {
             ("approved", Vec::new())
         }

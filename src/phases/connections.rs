@@ -15,7 +15,7 @@ use super::streams::takes;
 use crate::base::version::{Product, ProductVersion};
 use crate::base::{Address, S3Uri};
 use crate::clients::cluster::{ClusterClient, ClusterError};
-use crate::clients::objects::{DirectoryStore, ObjectStore, open_s3};
+use crate::clients::objects::{BucketProbe, DirectoryStore, ObjectStore, open_s3, open_s3_probe};
 use crate::clients::target::{ClusterTarget, DirectoryTarget, Target};
 use crate::diff::observation::Observation;
 use crate::engines::snapshot::{Repository, Snapshot, SnapshotError};
@@ -399,6 +399,22 @@ impl Connections {
         }
     }
 
+    /// The bucket of a store as a check looks at it; an error where the store is no bucket.
+    pub fn open_probe(&self, address: &Address) -> Result<Box<dyn BucketProbe>, PhaseError> {
+        let store = self.stores.get(address).map(|store| &store.at);
+        let Some(StoreAt::S3 { role, .. }) = store else {
+            return Err(PhaseError::Failed {
+                message: format!("the plan has no store `{address}` in a bucket"),
+                help: None,
+            });
+        };
+        let place = bucket(address, store)?;
+        open_s3_probe(&place, role.as_deref()).map_err(|fault| PhaseError::Failed {
+            message: format!("store `{address}`: {fault}"),
+            help: Some(fault.help),
+        })
+    }
+
     /// The version that a cluster is asserted to have.
     pub fn version_of(&self, address: &Address) -> Result<ProductVersion, PhaseError> {
         let cluster = self.cluster(address)?;
@@ -441,7 +457,7 @@ fn is_down(error: &ClusterError) -> bool {
     )
 }
 
-fn cluster_error(address: &Address, error: &ClusterError) -> PhaseError {
+pub(super) fn cluster_error(address: &Address, error: &ClusterError) -> PhaseError {
     let message = format!("cluster `{address}`: {error}");
     if is_down(error) {
         return PhaseError::Unreachable {
@@ -459,28 +475,37 @@ fn cluster_error(address: &Address, error: &ClusterError) -> PhaseError {
 fn objects(address: &Address, store: &Store) -> Result<Arc<dyn ObjectStore>, PhaseError> {
     match &store.at {
         StoreAt::Directory { path, .. } => Ok(Arc::new(DirectoryStore::new(path.clone()))),
-        StoreAt::S3 {
-            uri,
-            region,
-            endpoint,
-            path_style,
-            role,
-        } => {
-            let place = S3Uri {
-                region: region.clone(),
-                endpoint: endpoint.clone(),
-                path_style: *path_style,
-                ..S3Uri::parse(uri).map_err(|problem| PhaseError::Failed {
-                    message: format!("store `{address}`: `{uri}` {problem}"),
-                    help: None,
-                })?
-            };
+        StoreAt::S3 { role, .. } => {
+            let place = bucket(address, Some(&store.at))?;
             open_s3(&place, role.as_deref()).map_err(|error| PhaseError::Failed {
                 message: format!("store `{address}`: {error}"),
                 help: None,
             })
         }
     }
+}
+
+/// Where a store in a bucket is.
+fn bucket(address: &Address, store: Option<&StoreAt>) -> Result<S3Uri, PhaseError> {
+    let Some(StoreAt::S3 {
+        uri,
+        region,
+        endpoint,
+        path_style,
+        role: _,
+    }) = store
+    else {
+        return Ok(S3Uri::default());
+    };
+    Ok(S3Uri {
+        region: region.clone(),
+        endpoint: endpoint.clone(),
+        path_style: *path_style,
+        ..S3Uri::parse(uri).map_err(|problem| PhaseError::Failed {
+            message: format!("store `{address}`: `{uri}` {problem}"),
+            help: None,
+        })?
+    })
 }
 
 fn store_error(address: &Address, error: &SnapshotError) -> PhaseError {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::Address;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
+use crate::phases::check::Probes;
 use crate::phases::connections::Connections;
 use crate::plan::model::{Phase, Plan};
 use crate::state::Artifacts;
@@ -30,6 +31,11 @@ pub trait PhaseKind: Send + Sync {
 
     /// Takes back what the record's effects say was done. Idempotent.
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError>;
+
+    /// Tries in small what it will do, under names of its own; or says why there is nothing to try.
+    fn check(&self, probes: &mut Probes<'_>) {
+        probes.none("it does nothing that could be tried in small");
+    }
 }
 
 /// For `observe`.

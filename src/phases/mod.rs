@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod backfill;
+pub mod check;
 mod common;
 pub mod connections;
 pub mod existing;
@@ -14,6 +15,7 @@ pub mod kind;
 pub mod live;
 pub mod metadata;
 pub mod plan_tests;
+pub mod reset;
 mod scan;
 pub mod snapshot;
 mod source_gap;

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use super::check::Probes;
 use super::common;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
@@ -124,6 +125,10 @@ impl PhaseKind for Switchover {
                 "what clients wrote to it since, and where they send their requests".into(),
             ],
         }
+    }
+
+    fn check(&self, probes: &mut Probes<'_>) {
+        probes.none("it marks the target, in the index that the probes of a backfill write to");
     }
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::model::{
-    Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, SideEffect, State, TRANSFORMS,
+    Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, REMOVED_BY_RESET, SideEffect,
+    State, TRANSFORMS,
 };
 use crate::base::Address;
 use crate::plan::model::PhaseKindName;
@@ -172,6 +173,20 @@ impl State {
                     self.live_targets.remove(target.as_str());
                 }
                 self.approvals.remove(address);
+            }
+            Entry::Reset { addresses } => {
+                for address in addresses {
+                    let record = self.record(address)?;
+                    record.status = PhaseStatus::Reset;
+                    record.outputs = Value::Null;
+                    record.evidence.clear();
+                    record.error = None;
+                    record.finished_at = None;
+                    record
+                        .effects
+                        .retain(|effect| !REMOVED_BY_RESET.contains(&effect.what.as_str()));
+                    self.approvals.remove(address);
+                }
             }
             Entry::Adopted { address, record } => {
                 self.phases.insert(address.clone(), (**record).clone());

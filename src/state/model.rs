@@ -81,10 +81,14 @@ pub enum PhaseStatus {
     Failed,
     /// Taken back by a rollback.
     RolledBack,
+    /// To begin anew, by a reset. What it made is there and still known to be its own.
+    Reset,
 }
 
 /// The effect of a phase that takes documents away to write them anew: it stands in the record until the phase is done.
 pub const REMOVE_DOCUMENTS: &str = "remove-documents";
+/// Effects whose traces a reset removes: the others are of things that stay.
+pub const REMOVED_BY_RESET: &[&str] = &["register-repository", "tune-index", "reset-work"];
 /// Within the details of an effect: identity of the transforms that documents go through.
 pub const TRANSFORMS: &str = "transforms";
 
@@ -220,6 +224,11 @@ pub enum Entry {
     RolledBack {
         /// The phase.
         address: Address,
+    },
+    /// These phases are to begin anew: what they left beside what they made was removed.
+    Reset {
+        /// The phases.
+        addresses: Vec<Address>,
     },
     /// A phase was adopted from what a lost state left.
     Adopted {

@@ -11,6 +11,7 @@
 
 mod backfill;
 mod backfill_faults;
+mod check;
 mod corpus;
 mod errors;
 mod fleet;

@@ -36,6 +36,14 @@ fn a_cluster_without_the_plugin_is_told_how_to_get_it() {
         gateway().port,
     ));
     mig(&place, &["plan"]).ends_with(0).says(&index);
+    let checked = mig(&place, &["check"]).ends_with(8);
+    checked
+        .says("mig can list")
+        .says("mig can write, read and remove an object")
+        .says("no plugin `repository-s3` on node")
+        .says("elasticsearch-plugin install repository-s3")
+        .says("the clock of this machine");
+    assert!(gateway().keys(&bucket).is_empty());
     let ran = mig(&place, &["apply", "--auto-approve"]);
     assert!(ran.code == 9 || ran.code == 1, "{ran:?}");
     ran.says(&format!(

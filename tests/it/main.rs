@@ -13,6 +13,7 @@ mod bulk;
 mod bulk_fixtures;
 mod bulk_support;
 mod bulk_work_store;
+mod check;
 mod cli;
 mod client;
 mod composed;

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+mod check;
 mod credentials;
 mod faults;
 mod gateway;

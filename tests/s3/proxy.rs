@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The connection is cut before it is passed on.
     Refuse,
+    /// Passed on; the answer has this header instead of its own.
+    Header(&'static str, String),
     /// Done before it is passed on.
     Before(Arc<dyn Fn() + Send + Sync>),
 }
@@ -295,6 +297,15 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
             _ => None,
         };
         thread::sleep(shared.speed.latency.saturating_sub(began.elapsed()));
+        let mut answer = answer;
+        if let Some(Fault::Header(name, value)) = &fault {
+            let own = |line: &String| {
+                let found = line.split_once(':');
+                found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
+            };
+            answer.retain(|line| !own(line));
+            answer.push(format!("{name}: {value}\r\n"));
+        }
         let mut answered = answer.concat().into_bytes();
         answered.extend_from_slice(b"\r\n");
         client.write_all(&answered)?;

@@ -1,8 +1,9 @@
 //! Stores of immutable objects (snapshot repositories) behind one trait, with decorators; and objects that are written on
 //! conditions, which is what a state in a bucket is made of.
 //!
-//! Deliberately absent: writing into a snapshot store. It is only read.
+//! Deliberately absent: writing into a snapshot store. It is only read, but for the one object of a check ([`BucketProbe`]).
 
+mod bucket_probe;
 mod conditional;
 mod counting;
 mod directory;
@@ -21,12 +22,13 @@ use bytes::Bytes;
 
 use crate::base::ReadAt;
 
+pub use bucket_probe::{BucketFault, BucketProbe, ClockSeen};
 pub use conditional::{ConditionalObjects, MemoryObjects, Tag, Written};
 pub use counting::{CountingStore, StoreCounts};
 pub use directory::DirectoryStore;
 pub use faulty::{Fault, FaultyStore};
 pub use memory::MemoryStore;
-pub use s3::{open_s3, open_s3_objects};
+pub use s3::{open_s3, open_s3_objects, open_s3_probe};
 
 /// A store of objects by key. Keys are relative, with `/` between parts, and never leave the store.
 pub trait ObjectStore: Send + Sync {

@@ -19,7 +19,7 @@ use crate::plan::model::{
     BackfillSpec, Phase, PhaseSpec, Plan, TuneRefresh, TuneReplicas, TuneTranslog,
 };
 
-fn tuning(spec: &BackfillSpec) -> Tuning {
+pub(super) fn tuning(spec: &BackfillSpec) -> Tuning {
     let tune = &spec.tune_target;
     Tuning {
         pause_refresh: tune.refresh == TuneRefresh::Pause,

@@ -4,7 +4,7 @@
 //! Deliberately absent: whose turn it is, and anything that is written.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::existing::SnapshotView;
 use super::super::kind::PhaseError;
@@ -78,8 +78,12 @@ pub(super) fn failed_folder(
             .scratch()
             .map_err(|error| failed(error.to_string(), &error.help()))?,
     };
-    let folder = place.join("failed");
-    Ok(folder.join(file_name(phase.as_str())))
+    Ok(failed_folder_in(&place, phase))
+}
+
+/// The folder of the failed documents of a phase, below the place where they are kept.
+pub(in super::super) fn failed_folder_in(place: &Path, phase: &Address) -> PathBuf {
+    place.join("failed").join(file_name(phase.as_str()))
 }
 
 /// An address as the name of a file.

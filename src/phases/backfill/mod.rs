@@ -4,6 +4,7 @@
 //! Deliberately absent: the proof (the verify phase's), indices and their mappings (the metadata phase's: a target never
 //! makes an index by itself).
 
+mod check;
 mod cluster;
 mod course;
 mod decide;
@@ -22,6 +23,7 @@ mod undo;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::check::Probes;
 use super::common;
 use super::connections::Connections;
 use super::kind::{
@@ -39,6 +41,7 @@ use crate::engines::bulk::work_store::WorkIdentity;
 use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, WithoutSource};
 use crate::state::model::PhaseRecord;
 pub use cluster::{TunedIndex, restore_tuned, tuned};
+pub(super) use perform::failed_folder_in;
 
 /// The kind.
 pub struct Backfill;
@@ -105,6 +108,10 @@ impl PhaseKind for Backfill {
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         undo::undo(cx)
     }
+
+    fn check(&self, probes: &mut Probes<'_>) {
+        check::check(probes);
+    }
 }
 
 /// The target of a backfill, with the indices behind data streams where they land.
@@ -163,6 +170,15 @@ pub(super) fn peek(
     phase: &Address,
 ) -> Result<Option<(WorkIdentity, WorkFacts)>, PhaseError> {
     store::peek(target, plan, phase).map_err(|error| work_error(&error))
+}
+
+/// Removes the work store of a phase.
+pub(super) fn forget_work(
+    target: &dyn Target,
+    plan: &Plan,
+    phase: &Address,
+) -> Result<(), PhaseError> {
+    store::remove(target, plan, phase).map_err(|error| work_error(&error))
 }
 
 fn work_error(error: &crate::engines::bulk::work_store::WorkError) -> PhaseError {

@@ -129,23 +129,58 @@ pub fn sample(
         let ready = transforms::ready(spec, choice, sampled(), &bodies, versions)?;
         for (index, facts) in sampled() {
             let mut taking = Taking::new(&phase.address, index, &ready, count);
-            let of = types::of(index, facts);
-            match &view {
-                SourceView::Snapshot(view) => {
-                    of_snapshot(view, (plan, spec), facts, &mut taking)?;
-                }
-                SourceView::Wider(wider) if wider.taken.owner(of).is_some() => {
-                    of_snapshot(&wider.taken, (plan, spec), facts, &mut taking)?;
-                }
-                SourceView::Live(_) | SourceView::Wider(_) => {
-                    of_cluster(connections, (plan, spec), of, &mut taking)?;
-                }
-                SourceView::Nothing => {}
-            }
+            documents(connections, &view, (plan, spec), facts, &mut taking)?;
             samples.push(taking.sample);
         }
     }
     Ok((samples, beyond))
+}
+
+/// Who is shown documents of an index until there are enough.
+pub(super) trait Takes {
+    /// The index, as the target names it.
+    fn index(&self) -> &str;
+
+    /// Says that another of so many parts is read.
+    fn part(&mut self, _part: usize, _parts: usize) {}
+
+    /// Whether the part has given enough.
+    fn full(&self) -> bool;
+
+    /// Whether all parts have.
+    fn enough(&self) -> bool;
+
+    /// One document, which has a source.
+    fn take(&mut self, document: &Raw<'_>);
+}
+
+/// A document as the source has it.
+pub(super) struct Raw<'a> {
+    pub(super) id: &'a str,
+    pub(super) routing: Option<&'a str>,
+    pub(super) version: Option<i64>,
+    pub(super) source: &'a [u8],
+}
+
+/// Shows documents of an index: of the snapshot, or of the live source as long as there is none.
+pub(super) fn documents(
+    connections: &Connections,
+    view: &SourceView,
+    (plan, spec): (&Plan, &BackfillSpec),
+    facts: &SnapshotIndexFacts,
+    taking: &mut dyn Takes,
+) -> Result<(), PhaseError> {
+    let of = types::of(taking.index(), facts).to_owned();
+    match view {
+        SourceView::Snapshot(view) => of_snapshot(view, (plan, spec), facts, taking),
+        SourceView::Wider(wider) if wider.taken.owner(&of).is_some() => {
+            of_snapshot(&wider.taken, (plan, spec), facts, taking)
+        }
+        SourceView::Live(_) | SourceView::Wider(_) => {
+            of_cluster(connections, (plan, spec), &of, taking)
+        }
+        SourceView::Nothing => Ok(()),
+    }
 }
 
 /// Takes documents of one index until there are enough.
@@ -174,8 +209,13 @@ impl<'a> Taking<'a> {
             },
         }
     }
+}
 
-    /// Says that another of so many parts is read.
+impl Takes for Taking<'_> {
+    fn index(&self) -> &str {
+        &self.sample.index
+    }
+
     fn part(&mut self, part: usize, parts: usize) {
         let share = self.count.div_ceil(parts.clamp(1, SEGMENTS) as u64);
         self.until = (share * (part as u64 + 1)).min(self.count);
@@ -192,7 +232,13 @@ impl<'a> Taking<'a> {
         self.sample.read >= self.count
     }
 
-    fn take(&mut self, id: &str, routing: Option<&str>, source: &[u8]) {
+    fn take(&mut self, document: &Raw<'_>) {
+        let Raw {
+            id,
+            routing,
+            source,
+            ..
+        } = *document;
         self.sample.read += 1;
         let outcome = self.transforms.apply_to(DocumentView {
             index: &self.sample.index,
@@ -233,13 +279,13 @@ fn of_snapshot(
     view: &SnapshotView,
     (plan, spec): (&Plan, &BackfillSpec),
     facts: &SnapshotIndexFacts,
-    taking: &mut Taking<'_>,
+    taking: &mut dyn Takes,
 ) -> Result<(), PhaseError> {
     let failed = |error: &SourceError| PhaseError::Failed {
         message: error.to_string(),
         help: Some("check the snapshot".into()),
     };
-    let index = taking.sample.index.clone();
+    let index = taking.index().to_owned();
     let wanted = [(index.as_str(), facts)];
     let source = way(plan, spec).source(view, &wanted, &|_| spec.without_source)?;
     let mut items = source.items().map_err(|error| failed(&error))?;
@@ -252,7 +298,12 @@ fn of_snapshot(
         while !taking.full() {
             let step = reader.step(&mut |document| {
                 if let Ok(source) = document.source {
-                    taking.take(document.id, document.routing, source);
+                    taking.take(&Raw {
+                        id: document.id,
+                        routing: document.routing,
+                        version: document.version,
+                        source,
+                    });
                 }
                 if taking.full() {
                     Err(VisitStopped)
@@ -277,7 +328,7 @@ fn of_cluster(
     connections: &Connections,
     (plan, spec): (&Plan, &BackfillSpec),
     index: &str,
-    taking: &mut Taking<'_>,
+    taking: &mut dyn Takes,
 ) -> Result<(), PhaseError> {
     let of = match plan.phases.get(&spec.from.value).map(|phase| &phase.spec) {
         Some(PhaseSpec::Snapshot(SnapshotSpec::Take { of, .. })) => &of.value,
@@ -293,7 +344,12 @@ fn of_cluster(
         }
         cluster
             .read_partition(index, partition, &mut |document| {
-                taking.take(document.id, document.routing, &one_line(document.source));
+                taking.take(&Raw {
+                    id: document.id,
+                    routing: document.routing,
+                    version: document.version,
+                    source: &one_line(document.source),
+                });
                 if taking.full() {
                     ControlFlow::Break(())
                 } else {

@@ -7,6 +7,7 @@ mod quiet;
 
 use serde_json::json;
 
+use super::check::Probes;
 use super::common;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
@@ -118,6 +119,10 @@ impl PhaseKind for Gate {
             removes: vec!["withdraws the approval".into()],
             cannot: Vec::new(),
         }
+    }
+
+    fn check(&self, probes: &mut Probes<'_>) {
+        probes.none("a person decides, or it only looks at the source");
     }
 
     fn undo(&self, _cx: &UndoContext<'_>) -> Result<(), PhaseError> {

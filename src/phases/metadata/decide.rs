@@ -59,6 +59,11 @@ pub(super) fn seen(observed: &MetadataObservation) -> Seen<'_> {
 }
 
 impl Seen<'_> {
+    /// Whether the target says that it would refuse the object.
+    pub(super) fn is_refused(&self, key: &ObjectKey) -> bool {
+        self.refused.contains_key(key)
+    }
+
     /// Whether an object is there as it is wanted.
     pub(super) fn has(&self, wanted: &Desired) -> bool {
         self.there

@@ -4,6 +4,7 @@
 //! and equal is left alone; one that differs is never overwritten or passed over without a word in the plan.
 //! Deliberately absent: documents; putting held-back settings in force (the verify phase does it once it passes).
 
+pub(super) mod check;
 mod decide;
 mod desired;
 mod findings;
@@ -23,6 +24,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::check::Probes;
 use super::common;
 use super::connections::{Announcing, Connections};
 use super::kind::{
@@ -63,6 +65,10 @@ impl PhaseKind for Metadata {
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         undo::undo(cx)
+    }
+
+    fn check(&self, probes: &mut Probes<'_>) {
+        check::check(probes);
     }
 }
 

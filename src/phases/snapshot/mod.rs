@@ -12,11 +12,14 @@
 //! since       what earlier hops wrote to the cluster after its snapshot
 //! name_mark   the mark in the name, where a server keeps nothing beside a snapshot
 //! undo        deletes what was taken
+//! check       tries the store and the registration in small; bucket_words: what a bucket refused to the cluster
 //! ```
 //!
 //! The state is not needed to know what was taken: every snapshot carries whose it is, in its metadata or in its name. Deliberately absent: reading
 //! documents.
 
+mod bucket_words;
+mod check;
 mod decide;
 mod found;
 mod intent;
@@ -29,6 +32,7 @@ pub mod series;
 mod since;
 mod undo;
 
+use super::check::Probes;
 use super::common;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
@@ -39,7 +43,7 @@ use crate::diff::observation::Observation;
 use crate::plan::model::{PhaseSpec, SnapshotSpec};
 use crate::state::model::PhaseRecord;
 
-pub(super) use undo::adopted;
+pub(super) use undo::{adopted, is_registered, registered, take_off};
 
 /// The kind.
 pub struct Snapshot;
@@ -77,6 +81,10 @@ impl PhaseKind for Snapshot {
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         undo::undo(cx)
+    }
+
+    fn check(&self, probes: &mut Probes<'_>) {
+        check::check(probes);
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
+use super::bucket_words;
 use super::series::part;
 use crate::base::units::ByteRate;
 use crate::base::version::Product;
@@ -64,7 +65,7 @@ pub(super) fn place(plan: &Plan, store: &Address) -> Option<Place> {
 }
 
 impl Place {
-    fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Directory(_) => "fs",
             Self::Bucket { .. } => "s3",
@@ -89,7 +90,7 @@ impl Place {
         }
     }
 
-    fn settings(&self, rate: Option<ByteRate>) -> Value {
+    pub(super) fn settings(&self, rate: Option<ByteRate>) -> Value {
         let mut settings = serde_json::Map::new();
         let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
         match self {
@@ -226,7 +227,8 @@ pub(super) fn register(
     Ok(name)
 }
 
-fn not_registered(
+/// Why a store could not be registered or verified, and how that is mended.
+pub(super) fn not_registered(
     client: &ClusterClient,
     of: &Address,
     location: &Place,
@@ -240,7 +242,10 @@ fn not_registered(
     let in_bucket = matches!(location, Place::Bucket { .. });
     let (message, help) = if in_bucket && reason.contains("type [s3] does not exist") {
         (
-            format!("cluster `{of}` can't write to {location}: it has no plugin `repository-s3`"),
+            format!(
+                "cluster `{of}` can't write to {location}: it has no plugin `repository-s3`{}",
+                without_plugin(client)
+            ),
             "install it on every node (`bin/elasticsearch-plugin install repository-s3`, or \
              `bin/opensearch-plugin install repository-s3`), give the nodes credentials (their role, or `s3.client.default.*` in \
              the keystore) and restart them"
@@ -249,9 +254,7 @@ fn not_registered(
     } else if in_bucket && error.kind() == "repository_verification_exception" {
         (
             format!("cluster `{of}` can't write to {location}: {reason}"),
-            "give the nodes credentials that may write there: their role, or `s3.client.default.access_key` and \
-             `secret_key` in the keystore of every node"
-                .to_owned(),
+            bucket_words::help(reason).to_owned(),
         )
     } else if reason.contains("path.repo") {
         (
@@ -275,6 +278,30 @@ fn not_registered(
     PhaseError::Failed {
         message,
         help: Some(help),
+    }
+}
+
+/// The nodes that lack the plugin, where the cluster tells what its nodes have: ` (nodes a, b)`.
+fn without_plugin(client: &ClusterClient) -> String {
+    let fields = "nodes.*.name,nodes.*.plugins.name,nodes.*.modules.name";
+    let path = format!("/_nodes/plugins?filter_path={fields}");
+    let answer = client.json(Request::get(path)).unwrap_or_default();
+    let nodes = answer.get("nodes").and_then(Value::as_object);
+    let has = |node: &Value, list: &str| {
+        let parts = node.get(list).and_then(Value::as_array);
+        let mut names = parts.into_iter().flatten();
+        names.any(|part| part.get("name").and_then(Value::as_str) == Some("repository-s3"))
+    };
+    let lacking: Vec<&str> = nodes
+        .into_iter()
+        .flatten()
+        .filter(|(_, node)| !has(node, "plugins") && !has(node, "modules"))
+        .filter_map(|(_, node)| node.get("name").and_then(Value::as_str))
+        .collect();
+    match lacking.as_slice() {
+        [] => String::new(),
+        [one] => format!(" on node {one}"),
+        many => format!(" on nodes {}", common::few(many)),
     }
 }
 

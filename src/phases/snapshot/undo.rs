@@ -11,6 +11,7 @@ use super::super::kind::{PhaseError, UndoContext, UndoPlan};
 use super::decide::spec;
 use super::series::{Mark, Series};
 use super::{look, name_mark, repository};
+use crate::base::Address;
 use crate::clients::cluster::Request;
 use crate::plan::model::{Phase, Plan};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -29,9 +30,36 @@ fn of_kind<'a>(
 }
 
 /// A registration that was there before mig is not mig's to take away.
-fn registered(record: &PhaseRecord) -> impl Iterator<Item = &SideEffect> {
+pub(in super::super) fn registered(record: &PhaseRecord) -> impl Iterator<Item = (&Address, &str)> {
     of_kind(record, "register-repository")
         .filter(|effect| effect.detail.get("existed") != Some(&Value::Bool(true)))
+        .map(|effect| (&effect.on, effect.name.as_str()))
+}
+
+/// Whether a cluster has a repository of this name.
+pub(in super::super) fn is_registered(
+    connections: &Connections,
+    on: &Address,
+    name: &str,
+) -> Result<bool, PhaseError> {
+    let client = connections.open_cluster(on)?;
+    let path = format!("/_snapshot/{}", Request::part(name));
+    let found = client.found(Request::get(path));
+    Ok(found.map_err(|error| look::failed(on, &error))?.is_some())
+}
+
+/// Takes a repository off a cluster; its files stay.
+pub(in super::super) fn take_off(
+    connections: &Connections,
+    on: &Address,
+    name: &str,
+) -> Result<(), PhaseError> {
+    let client = connections.open_cluster(on)?;
+    let path = format!("/_snapshot/{}", Request::part(name));
+    match client.send(Request::delete(path)) {
+        Err(error) if error.status() != Some(404) => Err(look::failed(on, &error)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
@@ -43,10 +71,9 @@ pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
             effect.name, effect.on
         ));
     }
-    for effect in registered(record) {
+    for (on, name) in registered(record) {
         plan.removes.push(format!(
-            "takes the repository `{}` off {} (files of others in it stay)",
-            effect.name, effect.on
+            "takes the repository `{name}` off {on} (files of others in it stay)"
         ));
     }
     plan
@@ -90,15 +117,8 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
             _ => {}
         }
     }
-    for effect in registered(cx.record) {
-        let client = cx.connections.open_cluster(&effect.on)?;
-        let path = format!("/_snapshot/{}", Request::part(&effect.name));
-        match client.send(Request::delete(path)) {
-            Err(error) if error.status() != Some(404) => {
-                return Err(look::failed(&effect.on, &error));
-            }
-            _ => {}
-        }
+    for (on, name) in registered(cx.record) {
+        take_off(cx.connections, on, name)?;
     }
     Ok(())
 }

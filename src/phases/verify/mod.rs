@@ -14,6 +14,7 @@ mod through;
 
 use std::collections::BTreeMap;
 
+use super::check::Probes;
 use super::common;
 use super::kind::{
     DecideContext, ObserveContext, PerformContext, Performed, PhaseError, PhaseKind, UndoContext,
@@ -88,6 +89,10 @@ impl PhaseKind for Verify {
 
     fn undo_plan(&self, record: &PhaseRecord) -> UndoPlan {
         held_back::undo_plan(record)
+    }
+
+    fn check(&self, probes: &mut Probes<'_>) {
+        probes.none("it only reads: the probes of a backfill read their documents back as it does");
     }
 
     fn undo(&self, cx: &UndoContext<'_>) -> Result<(), PhaseError> {

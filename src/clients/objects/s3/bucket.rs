@@ -22,6 +22,7 @@ use super::attempts::Attempts;
 use super::error::{Problem, S3Error};
 use super::limits;
 use super::meter::Meter;
+use super::probe::Dates;
 use crate::base::S3Uri;
 use crate::clients::aws;
 
@@ -46,6 +47,15 @@ pub(super) struct Opened {
 
 impl Bucket {
     pub(super) async fn connect(uri: &S3Uri, role: Option<&str>) -> Result<Self, S3Error> {
+        Self::connect_with(uri, role, None).await
+    }
+
+    /// As [`Self::connect`]; `dates` is shown the dates of the answers.
+    pub(super) async fn connect_with(
+        uri: &S3Uri,
+        role: Option<&str>,
+        dates: Option<Dates>,
+    ) -> Result<Self, S3Error> {
         let failed = |problem| S3Error {
             what: "use",
             place: uri.place(),
@@ -76,6 +86,9 @@ impl Bucket {
             .force_path_style(uri.path_style.unwrap_or(elsewhere));
         if let Some(endpoint) = &uri.endpoint {
             builder = builder.endpoint_url(endpoint);
+        }
+        if let Some(dates) = dates {
+            builder = builder.interceptor(dates);
         }
         Ok(Self {
             client: Client::from_conf(builder.build()),

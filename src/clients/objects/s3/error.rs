@@ -121,7 +121,7 @@ impl Problem {
     }
 
     /// How to mend it, as the end of a sentence.
-    fn help(&self) -> &'static str {
+    pub(super) fn help(&self) -> &'static str {
         match self {
             Self::NoCredentials(_) => {
                 "give them as every AWS tool takes them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE (with \

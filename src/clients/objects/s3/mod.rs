@@ -9,6 +9,7 @@ mod error;
 mod limits;
 mod meter;
 mod pages;
+mod probe;
 mod read_ahead;
 mod store;
 mod writable;
@@ -16,7 +17,7 @@ mod writable;
 use std::io;
 use std::sync::Arc;
 
-use super::{ConditionalObjects, ObjectStore};
+use super::{BucketFault, BucketProbe, ConditionalObjects, ObjectStore};
 use crate::base::S3Uri;
 
 /// A snapshot store in a bucket, with the credentials of this process, or those of a role that these may assume. Nothing is
@@ -29,4 +30,9 @@ pub fn open_s3(uri: &S3Uri, role: Option<&str>) -> io::Result<Arc<dyn ObjectStor
 /// yet.
 pub fn open_s3_objects(uri: &S3Uri) -> io::Result<Arc<dyn ConditionalObjects>> {
     Ok(Arc::new(writable::S3Objects::open(uri)?))
+}
+
+/// A place in a bucket as `mig check` looks at it, with the credentials of a store. Nothing is asked of the bucket yet.
+pub fn open_s3_probe(uri: &S3Uri, role: Option<&str>) -> Result<Box<dyn BucketProbe>, BucketFault> {
+    Ok(Box::new(probe::S3Probe::open(uri, role)?))
 }

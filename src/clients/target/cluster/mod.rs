@@ -15,6 +15,7 @@
 //! heat      how busy its processors are, and how large a request it takes
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
+//! leftovers what is left of a plan that is to be forgotten
 //! ```
 //!
 //! Relies on `clients::cluster`. Deliberately absent: making an index for documents that come (a target never does), and
@@ -25,6 +26,7 @@ mod dialect;
 mod facts;
 mod heat;
 mod hits;
+pub mod leftovers;
 mod marks;
 mod objects;
 mod packer;

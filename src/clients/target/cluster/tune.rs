@@ -223,6 +223,11 @@ pub fn list(target: &ClusterTarget, plan: Option<&str>) -> Result<Vec<Tuned>, Ta
     Ok(found.into_iter().map(|stored| stored.body).collect())
 }
 
+/// Forgets that an index was tuned, which goes itself.
+pub fn forget(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
+    target.state.delete(&id(index)).map(drop)
+}
+
 /// The index as tuned, where it is.
 pub fn find(target: &ClusterTarget, index: &str) -> Result<Option<Tuned>, TargetError> {
     Ok(target.state.get(&id(index))?.map(|stored| stored.body))

@@ -130,6 +130,18 @@ pub(super) fn delete(target: &ClusterTarget, key: &ObjectKey) -> Result<bool, Ta
     Ok(there)
 }
 
+/// What a killed run left, in words; reads only.
+pub(super) fn half_done(target: &ClusterTarget) -> Result<Vec<String>, TargetError> {
+    let mut found = Vec::new();
+    for prefix in [guard::PREFIX, guard_of_stream::PREFIX] {
+        let names = guard::left_by(target, prefix)?.into_iter();
+        found.extend(names.map(|name| format!("index template {prefix}{name}")));
+    }
+    let probes = probe::left_by(target)?.into_iter();
+    found.extend(probes.map(|name| format!("index {name}")));
+    Ok(found)
+}
+
 /// Finishes what a killed run left.
 pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
     guard::clean_up(target)?;

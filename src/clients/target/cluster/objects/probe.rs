@@ -131,19 +131,22 @@ fn remove(target: &ClusterTarget, name: &str) -> Result<(), TargetError> {
     }
 }
 
-/// Removes the probes that a run of the same state left that was killed.
-pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
+/// The probes that a run of the same state left that was killed.
+pub(super) fn left_by(target: &ClusterTarget) -> Result<Vec<String>, TargetError> {
     let prefix = own_prefix(target);
     let all = dialect::listed_all(target.about.version);
     let path = format!("/_cat/indices/{prefix}*?format=json&h=index{all}");
-    let Some(found) = target.client.found(Request::get(path))? else {
-        return Ok(());
-    };
-    for row in found.as_array().into_iter().flatten() {
-        let name = row.get("index").and_then(Value::as_str);
-        if let Some(name) = name.filter(|name| name.starts_with(&prefix)) {
-            remove(target, name)?;
-        }
+    let found = target.client.found(Request::get(path))?.unwrap_or_default();
+    let rows = found.as_array().into_iter().flatten();
+    let names = rows.filter_map(|row| row.get("index").and_then(Value::as_str));
+    let own = names.filter(|name| name.starts_with(&prefix));
+    Ok(own.map(str::to_owned).collect())
+}
+
+/// Removes them.
+pub(super) fn clean_up(target: &ClusterTarget) -> Result<(), TargetError> {
+    for name in left_by(target)? {
+        remove(target, &name)?;
     }
     Ok(())
 }
