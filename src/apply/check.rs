@@ -32,10 +32,21 @@ pub struct Checked {
     pub removed: Vec<String>,
     /// What is left of probes and could not be removed, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stays: Vec<String>,
+    pub stays: Vec<Stays>,
     /// Whether the user stopped it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+}
+
+/// What could not be removed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub struct Stays {
+    /// What, and why.
+    pub said: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 impl Checked {
@@ -157,14 +168,24 @@ pub fn remove_left(
     artifacts: &dyn Artifacts,
     plan: &Plan,
     connections: &Connections,
-) -> Result<(Vec<String>, Vec<String>), StateError> {
+) -> Result<(Vec<String>, Vec<Stays>), StateError> {
     let (mut removed, mut stays, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for Left { mark, made } in left {
         for made in made.iter().rev() {
             match made::remove(connections, mark, made) {
                 Ok(()) => removed.push(made.to_string()),
                 Err(error) => {
-                    stays.push(format!("{made}: {error}"));
+                    let help = match &error {
+                        PhaseError::Failed { help, .. } => help.clone(),
+                        PhaseError::Unreachable { help, .. } | PhaseError::NotYet { help, .. } => {
+                            Some(help.clone())
+                        }
+                        PhaseError::Stale(_) => None,
+                    };
+                    stays.push(Stays {
+                        said: format!("{made}: {error}"),
+                        help,
+                    });
                     kept.push(made.clone());
                 }
             }

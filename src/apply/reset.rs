@@ -75,8 +75,8 @@ pub fn reset(
     }
     if let Some(stays) = stays.first() {
         return Err(PhaseError::Failed {
-            message: format!("what a check left could not be removed: {stays}"),
-            help: Some("then run the same command again".into()),
+            message: format!("what a check left could not be removed: {}", stays.said),
+            help: stays.help.clone(),
         }
         .into());
     }

@@ -66,10 +66,12 @@ mig moves search clusters by a plan: see what will happen, apply it, prove it.
   mig init                 write a plan.yaml to begin with
   mig validate             check plan.yaml, without looking at any cluster
   mig plan                 show what an apply would do
+  mig check                try it in small: stores, privileges, clocks, a few documents
   mig apply                do it; after any interruption, do the rest
   mig approve PHASE        let a phase go on that waits for a person
   mig status               what is done, what waits, and what to type next
   mig rollback             take back what was done
+  mig reset                forget what was begun, so that an apply begins anew
   mig restore-settings     put back what an interrupted backfill changed
 
 Every command takes `-f FILE` where the plan is not plan.yaml.

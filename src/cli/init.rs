@@ -182,7 +182,7 @@ pub(super) fn run(args: &InitArgs, printer: Printer) -> CliResult {
     }
     let shown = args.output.display();
     printer.message(&format!(
-        "Wrote {shown}{also}. Read it, change what is not yours, then:\n\n  mig validate {shown}\n  mig plan {shown}"
+        "Wrote {shown}{also}. Read it, change what is not yours, then:\n\n  mig validate {shown}\n  mig plan {shown}\n  mig check {shown}"
     ));
     Ok(ExitCode::Success)
 }

@@ -45,7 +45,11 @@ pub fn check_text(
     }
     for stays in &checked.stays {
         let head = theme.paint(Paint::Bad, "  stays    ");
-        hang(&mut out, &head, 11, stays, columns);
+        hang(&mut out, &head, 11, &stays.said, columns);
+        if let Some(help) = &stays.help {
+            let head = format!("           {}", theme.paint(Paint::Work, "help: "));
+            hang(&mut out, &head, 17, help, columns);
+        }
     }
     if !checked.removed.is_empty() || !checked.stays.is_empty() {
         out.push('\n');

@@ -112,7 +112,7 @@ fn a_plan_that_will_do_is_well_and_nothing_of_the_check_stays() {
 }
 
 /// A place with the plan of one test, and the scope that its names are of.
-fn plan_of(scope: &Scope<'_>, target: &Server) -> Place {
+pub(crate) fn plan_of(scope: &Scope<'_>, target: &Server) -> Place {
     let source = elasticsearch();
     let name = scope.name("few");
     source.put(
@@ -162,6 +162,20 @@ fn killed_anywhere_the_next_check_leaves_nothing() {
         assert_eq!(before, (own(source), own(&target)), "after hit {hit}");
     }
     assert!(left_something > 0, "no kill left anything");
+    // An apply goes on where the index of the working state was about to go.
+    let mut command = place.command(&["check"]);
+    let killed = command
+        .env("MIG_FAILPOINT", "target.working-state.blocked")
+        .output();
+    assert_eq!(killed.unwrap().status.code(), None);
+    assert_ne!(before, (own(source), own(&target)));
+    place
+        .mig(&["apply", "--auto-approve", "--until", "mappings"])
+        .ends_with(0);
+    place.mig(&["check"]).ends_with(0);
+    place.mig(&["rollback", "--auto-approve"]).ends_with(0);
+    place.mig(&["reset", "--auto-approve"]).ends_with(0);
+    assert_eq!(before, (own(source), own(&target)));
     // The last word may be that of a reset.
     let mut command = place.command(&["check"]);
     let killed = command

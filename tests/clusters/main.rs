@@ -35,6 +35,7 @@ mod probe;
 #[path = "../s3/proxy.rs"]
 #[allow(dead_code, reason = "shared with another test binary")]
 mod proxy;
+mod reset;
 mod s3;
 mod sandbox;
 mod secured;

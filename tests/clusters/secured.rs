@@ -1,12 +1,13 @@
 //! A secured OpenSearch: TLS with an authority of its own, passwords, certificates, privileges. And nothing that `mig`
 //! writes anywhere holds a credential.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use base64::Engine as _;
 use mig::clients::cluster::{ClusterClient, ClusterError, Request};
 use mig::plan::model::{Auth, Cluster, ClusterAt, SecretRef};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::place::{Place, Ran};
 use crate::support::{Secured, secured};
@@ -297,4 +298,123 @@ fn files(directory: &Path, into: &mut Vec<(String, Vec<u8>)>) {
             into.push((path.display().to_string(), std::fs::read(&path).unwrap()));
         }
     }
+}
+
+/// What the help of a failed check says is missing: the parts of a role.
+fn missing(checked: &Ran) -> Vec<Value> {
+    let report: Value = serde_json::from_str(&checked.out)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", checked.out, checked.err));
+    let phases = report["check"]["phases"].as_array().unwrap().iter();
+    let probes = phases.flat_map(|phase| phase["probes"].as_array().unwrap());
+    let failed = probes.filter(|probe| probe["outcome"] == "failed");
+    let helps = failed.flat_map(|probe| probe["help"].as_array().cloned().unwrap_or_default());
+    let parts = helps.filter_map(|help| {
+        let (_, part) = help.as_str()?.split_once("beside what the role has): ")?;
+        serde_json::from_str(part).ok()
+    });
+    parts.collect()
+}
+
+/// A role that grows by what a check says is missing.
+#[derive(Clone, Default)]
+struct Role {
+    cluster: BTreeSet<String>,
+    indices: BTreeSet<(String, String)>,
+}
+
+impl Role {
+    /// Adds a part; what is new of it.
+    fn add(&mut self, part: &Value) -> usize {
+        let texts = |value: &Value| -> Vec<String> {
+            let all = value.as_array().into_iter().flatten();
+            all.map(|it| it.as_str().unwrap().to_owned()).collect()
+        };
+        let before = self.cluster.len() + self.indices.len();
+        self.cluster.extend(texts(&part["cluster_permissions"]));
+        for one in part["index_permissions"].as_array().into_iter().flatten() {
+            for pattern in texts(&one["index_patterns"]) {
+                for action in texts(&one["allowed_actions"]) {
+                    self.indices.insert((pattern.clone(), action));
+                }
+            }
+        }
+        self.cluster.len() + self.indices.len() - before
+    }
+
+    fn give(&self, admin: &ClusterClient, name: &str) {
+        let indices: Vec<Value> = self
+            .indices
+            .iter()
+            .map(|(pattern, action)| json!({"index_patterns": [pattern], "allowed_actions": [action]}))
+            .collect();
+        let body = json!({"cluster_permissions": self.cluster, "index_permissions": indices});
+        let path = format!("/_plugins/_security/api/roles/{name}");
+        // All roles are one document, which other tests change at the same time.
+        while let Err(error) = admin.send(Request::put(path.as_str()).json(&body)) {
+            assert_eq!(error.status(), Some(409), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_check_names_each_privilege_that_is_missing_and_what_it_says_mends_it() {
+    let server = secured();
+    user(server, "checker", &[], &[]);
+    let admin = ClusterClient::open(&server.cluster(server.admin())).unwrap();
+    let place = place(server, "checker");
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let plan = plan.replace(
+        "mappings: { metadata: { from: base, to: os } }",
+        "mappings: { metadata: { from: base, to: os, include: { indices: [products], templates: none, component-templates: [customer-mappings], aliases: all, pipelines: [orders-intake] } } }",
+    );
+    let plan = plan.replace(
+        "backfill: { from: base, to: os,",
+        "backfill: { from: base, to: os, indices: [products],",
+    );
+    assert!(plan.contains("include:") && plan.contains("indices: [products],"));
+    std::fs::write(place.path("plan.yaml"), plan).unwrap();
+    let check = || {
+        let mut command = place.command(&[
+            "check", "--format", "json", "--only", "mappings", "--only", "docs",
+        ]);
+        Ran::of(&command.env("OS_PASSWORD", PASSWORD).output().unwrap())
+    };
+    let mut role = Role::default();
+    if !super::support::is_its_day(1, 5) {
+        // The first step of the way.
+        let parts = missing(&check().ends_with(8));
+        let new: usize = parts.iter().map(|part| role.add(part)).sum();
+        assert!(new > 0);
+        return;
+    }
+    let mut rounds = 0;
+    loop {
+        role.give(&admin, "checker");
+        let checked = check();
+        if checked.code == 0 {
+            break;
+        }
+        assert_eq!(checked.code, 8, "{checked:?}");
+        let parts = missing(&checked);
+        let new: usize = parts.iter().map(|part| role.add(part)).sum();
+        assert!(new > 0, "nothing new is named: {}", checked.out);
+        rounds += 1;
+        assert!(rounds < 60, "it never ends: {}", checked.out);
+    }
+    // Nothing stays, and what was allowed is no more than was needed: each is named again when it is taken away.
+    let left = admin
+        .json(Request::get("/_cat/indices/mig-check-*?format=json"))
+        .unwrap();
+    assert_eq!(left, json!([]));
+    for action in &role.cluster {
+        let mut less = role.clone();
+        less.cluster.remove(action);
+        less.give(&admin, "checker");
+        let checked = check();
+        assert_eq!(checked.code, 8, "without {action}: {}", checked.out);
+        assert!(checked.out.contains(action), "{action}: {}", checked.out);
+    }
+    role.give(&admin, "checker");
+    let checked = check();
+    assert_eq!(checked.code, 0, "{}", checked.out);
 }

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::support::Ran;
 
@@ -45,6 +46,9 @@ fn mig(place: &Path, arguments: &[&str]) -> Ran {
 
 /// Holds the fenced block of `language` behind `marker` to `text`, or writes it.
 fn hold(marker: &str, language: &str, text: &str) {
+    // Tests write into one file when they are told to.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let path: PathBuf = root().join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let after = readme.find(marker).expect("the README lost a marker");
@@ -82,6 +86,37 @@ fn the_readmes_samples_are_what_mig_has_and_says() {
         "text",
         &planned.out,
     );
+}
+
+/// What differs from run to run of a check, in the same width: the lineage in names.
+fn with_one_lineage(text: &str) -> String {
+    const LINEAGE: &str = "4f0c1d7a92be";
+    let mut parts = text.split("mig-check-");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("mig-check-");
+        out.push_str(LINEAGE);
+        out.push_str(&part[LINEAGE.len()..]);
+    }
+    out
+}
+
+#[test]
+fn the_readmes_checks_and_resets_are_what_mig_says() {
+    let place = fresh();
+    let checked = mig(place.path(), &["check", "plans/quickstart.yaml"]).ends_with(0);
+    hold(
+        "From `mig check plans/quickstart.yaml`",
+        "text",
+        &with_one_lineage(&checked.out),
+    );
+    let apply = ["apply", "plans/quickstart.yaml", "--auto-approve"];
+    mig(place.path(), &apply).ends_with(0);
+    let reset = ["reset", "plans/quickstart.yaml", "--auto-approve"];
+    let reset = mig(place.path(), &reset).ends_with(0);
+    // As it is shown before it is asked for.
+    let shown = reset.out.split("\nReset.").next().unwrap();
+    hold("From `mig reset plans/quickstart.yaml`", "text", shown);
 }
 
 #[test]

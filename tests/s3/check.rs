@@ -77,7 +77,7 @@ fn a_right_that_is_missing_is_named() {
             "mig-check-",
             "s3:DeleteObject",
             "object",
-            "failed",
+            "left-out",
         ),
     ] {
         let proxy = Proxy::start(gateway().port);

@@ -17,7 +17,9 @@ pub(super) fn of_error(body: &[u8]) -> (String, String) {
             .unwrap_or_default()
             .to_owned()
     };
-    let error = value.get("error").unwrap_or(&value);
+    // Where only shards refused, the answer has their reasons and no error of its own.
+    let of_shard = || value.pointer("/_shards/failures/0/reason");
+    let error = value.get("error").or_else(of_shard).unwrap_or(&value);
     if let Some(words) = error.as_str() {
         return (String::new(), words.to_owned());
     }
@@ -95,7 +97,9 @@ pub(super) fn missing(reason: &str) -> Option<Missing<'_>> {
         (!found.is_empty()).then_some(found)
     };
     // OpenSearch: `no permissions for [indices:data/write/bulk*] and User [name=mig, backend_roles=[], …]`
-    if let Some(privilege) = between("no permissions for [", "]") {
+    // The name of what happens in shards has brackets of its own: `[indices:data/write/bulk[s]]`.
+    let whole = between("no permissions for [", "] and ");
+    if let Some(privilege) = whole.or_else(|| between("no permissions for [", "]")) {
         let user = between("User [name=", ",").or_else(|| between("User [name=", "]"));
         return Some(Missing { privilege, user });
     }
@@ -140,6 +144,11 @@ mod tests {
                 r#"{"error":{"type":"a_exception","reason":"top","caused_by":{"type":"b","reason":"deep"}},"status":400}"#,
                 "a_exception",
                 "top: deep",
+            ),
+            (
+                r#"{"_shards":{"total":2,"failed":1,"failures":[{"shard":0,"reason":{"type":"security_exception","reason":"no permissions for [x]"}}]}}"#,
+                "security_exception",
+                "no permissions for [x]",
             ),
             (
                 r#"{"error":"no handler found","status":400}"#,
@@ -188,6 +197,12 @@ mod tests {
                 "User: arn:aws:iam::1:user/mig is not authorized to perform: es:ESHttpPut with an explicit deny"
             ),
             found("es:ESHttpPut", Some("arn:aws:iam::1:user/mig"))
+        );
+        assert_eq!(
+            missing(
+                "no permissions for [indices:data/write/bulk[s]] and User [name=mig, backend_roles=[]]"
+            ),
+            found("indices:data/write/bulk[s]", Some("mig"))
         );
         assert_eq!(missing("no permissions for []"), None);
         assert_eq!(missing("blocked"), None);

@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use super::super::check::privileges::Names;
 use super::super::check::{Fault, Made, Place, Probes, Said, Thing, target_fault};
 use super::super::live::SourceView;
-use super::super::metadata::check::{body_of, make_index_for, names};
+use super::super::metadata::check::{body_of, make_index_for};
 use super::super::transforms;
 use super::super::{common, streams, types};
 use super::sample::{Raw, Takes, documents};
 use super::{cluster, spec, way};
 use crate::base::json::canonical;
 use crate::base::units::plural;
+use crate::clients::cluster::ClusterError;
 use crate::clients::target::batch::Action;
 use crate::clients::target::cluster::tune;
 use crate::clients::target::cluster::working_state::{Condition, Tag, WORKING_STATE, Whose};
@@ -32,6 +33,8 @@ use crate::plan::model::{BackfillSpec, PhaseSpec, Versions};
 const DOCUMENTS_MAX: usize = 5;
 /// Of documents that differ or fail, so many are named.
 const NAMED_MAX: usize = 3;
+/// How servers call what a user may not do.
+const SECURITY: &str = "security_exception";
 /// What a document of the check is, in the working state.
 const KIND: &str = "check";
 
@@ -76,7 +79,7 @@ pub(super) fn check(probes: &mut Probes<'_>) {
     });
     let sample = taken.unwrap_or_else(Sample::of_nothing);
     let index = probes.name("documents");
-    let names = names(&spec.indices);
+    let names = Names::of(&spec.indices);
     let made = probes.probe("index", on, |probes| {
         make_index_for(probes, &place, (&index, &sample.body), &names)?;
         Ok(Said::Ok(match &sample.mapping_of {
@@ -290,7 +293,12 @@ fn sample(probes: &Probes<'_>, spec: &BackfillSpec) -> Result<Option<Sample>, Fa
             documents: Vec::new(),
             failed: Vec::new(),
         };
-        documents(connections, &view, (plan, spec), facts, &mut gathering)?;
+        let read = documents(connections, &view, (plan, spec), facts, &mut gathering);
+        match (&view, read) {
+            // A live source need not let anybody search it: the phase reads the snapshot that is to come.
+            (SourceView::Live(_), Err(_)) => return Ok(None),
+            (_, read) => read?,
+        }
         if !gathering.failed.is_empty() {
             let named: Vec<&str> = gathering.failed.iter().map(String::as_str).collect();
             return Err(Fault::new(
@@ -394,6 +402,15 @@ fn write(
             Some(_) => format!("{written} written by `_bulk`, through an alias of the index"),
             None => format!("{written} written"),
         }));
+    }
+    if let Some(denied) = settled.failed.iter().find(|it| it.class == SECURITY) {
+        return Err(TargetError::Cluster(ClusterError::Forbidden {
+            location: target.location(),
+            call: format!("POST /{index}/_bulk"),
+            reason: denied.reason.clone(),
+            kind: denied.class.clone(),
+        })
+        .into());
     }
     let named = settled.failed.iter().take(NAMED_MAX);
     let named: Vec<String> = named

@@ -41,7 +41,7 @@ use crate::engines::bulk::work_store::WorkIdentity;
 use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, WithoutSource};
 use crate::state::model::PhaseRecord;
 pub use cluster::{TunedIndex, restore_tuned, tuned};
-pub(super) use perform::failed_folder_in;
+pub(super) use materials::failed_folder_in;
 
 /// The kind.
 pub struct Backfill;

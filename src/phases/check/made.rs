@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::common;
 use super::super::connections::Connections;
@@ -12,6 +13,7 @@ use super::super::kind::PhaseError;
 use super::mark::Mark;
 use crate::base::Address;
 use crate::clients::cluster::Request;
+use crate::clients::target::TargetError;
 use crate::clients::target::cluster::{leftovers, tune};
 use crate::diff::observation::{ObjectKey, ObjectKind};
 use crate::plan::model::{ClusterAt, Plan};
@@ -46,6 +48,13 @@ pub enum Thing {
     Note,
 }
 
+impl Thing {
+    /// Whether it is removed by itself, whatever is in it.
+    pub(super) fn goes_at_once(self) -> bool {
+        !matches!(self, Self::WorkingState | Self::Folder)
+    }
+}
+
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { on, thing, name } = self;
@@ -53,7 +62,10 @@ impl fmt::Display for Made {
             Thing::Object(kind) => write!(f, "{} {name} on {on}", kind.as_str()),
             Thing::Repository => write!(f, "repository {name} on {on}"),
             Thing::Blob => write!(f, "object {name} in {on}"),
-            Thing::Folder => write!(f, "folder {name}"),
+            Thing::Folder => {
+                let folder = Path::new(name).file_name().unwrap_or_default();
+                write!(f, "folder {}", folder.display())
+            }
             Thing::WorkingState => write!(f, "index {name} on {on}, as long as it is empty"),
             Thing::Note => write!(f, "document {name} of the working state of {on}"),
         }
@@ -101,9 +113,11 @@ pub fn remove(connections: &Connections, mark: &Mark, made: &Made) -> Result<(),
         Thing::WorkingState => {
             let target = connections.open_target(on)?;
             match target.cluster() {
-                Some(cluster) => leftovers::remove_working_state_if_empty(cluster)
-                    .map(drop)
-                    .map_err(target_error),
+                // An apply makes it, and no phase removes it: a role need not allow that.
+                Some(cluster) => match leftovers::remove_working_state_if_empty(cluster) {
+                    Err(TargetError::Cluster(error)) if error.status() == Some(403) => Ok(()),
+                    gone => gone.map(drop).map_err(target_error),
+                },
                 None => Ok(()),
             }
         }
@@ -128,10 +142,9 @@ fn object(
     let target = connections.open_target(on)?;
     let target_error = |error| common::target_error(on, &error);
     if let (ObjectKind::Index, Some(cluster)) = (kind, target.cluster()) {
-        let Some((_, mapping)) = cluster.mapping(name).map_err(target_error)? else {
-            return Ok(());
-        };
-        if !mark.is_in(mapping.get("_meta")) {
+        let found = cluster.mapping(name).map_err(target_error)?;
+        let is_other = |(_, mapping): &(String, Value)| !mark.is_in(mapping.get("_meta"));
+        if found.as_ref().is_some_and(is_other) {
             return Err(PhaseError::Failed {
                 message: format!(
                     "index {name} on {on} does not carry the mark of a check: it stays"
@@ -140,7 +153,7 @@ fn object(
             });
         }
         // Its settings go with it; the note of what they were would stay.
-        if tune::find(cluster, name).map_err(target_error)?.is_some() {
+        if found.is_some() && tune::find(cluster, name).map_err(target_error)?.is_some() {
             tune::forget(cluster, name).map_err(target_error)?;
         }
     }

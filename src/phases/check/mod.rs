@@ -19,11 +19,12 @@ use serde::Serialize;
 
 use super::connections::Connections;
 use super::kind::PhaseError;
+use crate::base::version::Product;
 use crate::base::{Address, failpoint};
 use crate::clients::cluster::ClusterError;
 use crate::clients::objects::BucketFault;
 use crate::clients::target::TargetError;
-use crate::plan::model::{Phase, PhaseKindName, Plan};
+use crate::plan::model::{Phase, PhaseKindName, PhaseSpec, Plan};
 use crate::state::model::State;
 
 pub use made::{Made, Thing};
@@ -171,9 +172,13 @@ impl<'a> Probes<'a> {
         self.checks.none = Some(why.into());
     }
 
-    /// Writes down that something is about to be made; it is removed at the end of the phase's probes.
+    /// Writes down that something is about to be made; it is removed at the end of the phase's probes. Removing what is not there
+    /// comes first: whoever may not do that later is told so before anything is made.
     pub(super) fn announce(&mut self, made: Made) -> Result<(), Fault> {
         if !self.made.contains(&made) {
+            if made.thing.goes_at_once() {
+                made::remove(self.cx.connections, self.cx.mark, &made)?;
+            }
             (self.cx.announce)(&made)?;
             self.made.push(made);
         }
@@ -204,7 +209,10 @@ impl<'a> Probes<'a> {
         let (outcome, said, help) = match outcome {
             Ok(Said::Ok(said)) => (Outcome::Ok, said, Vec::new()),
             Ok(Said::LeftOut(why)) => (Outcome::LeftOut, why, Vec::new()),
-            Err(fault) => (Outcome::Failed, fault.said, fault.help),
+            Err(fault) => {
+                let help = self.with_role(on, &fault);
+                (Outcome::Failed, fault.said, help)
+            }
         };
         self.checks.probes.push(Probe {
             name: name.to_owned(),
@@ -215,6 +223,22 @@ impl<'a> Probes<'a> {
             help,
         });
         outcome == Outcome::Ok
+    }
+
+    /// The help of a fault, with the part of a role where its words name a privilege and its help does not.
+    fn with_role(&self, on: &Address, fault: &Fault) -> Vec<String> {
+        let has = |line: &String| line.starts_with(privileges::BEGINS);
+        if fault.help.iter().any(has) || !self.cx.plan.clusters.contains_key(on) {
+            return fault.help.clone();
+        }
+        let names = match &self.cx.phase.spec {
+            PhaseSpec::Metadata(spec) => Names::of(&spec.include.indices),
+            PhaseSpec::Backfill(spec) => Names::of(&spec.indices),
+            _ => Names::none(),
+        };
+        product(on, self.cx.connections)
+            .and_then(|product| privileges::help_of_words(product, &fault.said, &names))
+            .unwrap_or_else(|| fault.help.clone())
     }
 
     /// Tells a probe that was not tried.
@@ -231,7 +255,7 @@ impl<'a> Probes<'a> {
             if let Err(error) = made::remove(self.cx.connections, self.cx.mark, &made) {
                 let fault = Fault::from(error);
                 stays.push(format!("{made}: {}", fault.said));
-                help.extend(fault.help);
+                help.extend(self.with_role(&made.on, &fault));
             }
         }
         if stays.is_empty() {
@@ -259,6 +283,14 @@ pub fn check(cx: &CheckContext<'_>) -> PhaseChecks {
     probes.checks
 }
 
+/// Whose roles a cluster has: by its own word, or by the plan's where it says nothing.
+fn product(on: &Address, connections: &Connections) -> Option<Product> {
+    let told = connections.open_cluster(on).ok();
+    let told = told.and_then(|client| client.about().ok());
+    told.map(|about| about.version.product)
+        .or_else(|| Some(connections.version_of(on).ok()?.product))
+}
+
 /// An error of a cluster, with the snippet of a role where a privilege is missing.
 pub(super) fn cluster_fault(
     on: &Address,
@@ -266,17 +298,8 @@ pub(super) fn cluster_fault(
     names: &Names<'_>,
     connections: &Connections,
 ) -> Fault {
-    let product = connections
-        .open_cluster(on)
-        .and_then(|client| {
-            client.about().map_err(|error| PhaseError::Failed {
-                message: error.to_string(),
-                help: None,
-            })
-        })
-        .map(|about| about.version.product);
-    let help = match (product, error.missing_privilege()) {
-        (Ok(product), Some(missing)) => privileges::help(product, error, &missing, names),
+    let help = match (product(on, connections), error.missing_privilege()) {
+        (Some(product), Some(missing)) => privileges::help(product, error, &missing, names),
         _ => vec![error.help()],
     };
     Fault {

@@ -9,6 +9,13 @@ use super::mark::PREFIX;
 use crate::base::version::Product;
 use crate::clients::cluster::{ClusterError, Missing};
 use crate::clients::target::cluster::WORKING_STATE;
+use crate::plan::selector::Selector;
+
+/// What such a help begins with.
+pub(super) const BEGINS: &str = "add this to a role of";
+
+/// Names of a call that a role is told one by one.
+const LISTED_MAX: usize = 12;
 
 /// The indices that a phase works on, as its plan has them.
 pub(in super::super) struct Names<'a> {
@@ -16,7 +23,15 @@ pub(in super::super) struct Names<'a> {
     pub(in super::super) patterns: Vec<&'a str>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    /// Those that a selector chooses.
+    pub(in super::super) fn of(selector: &'a Selector) -> Self {
+        let patterns = selector.patterns();
+        Self {
+            patterns: patterns.filter(|it| !it.starts_with('!')).collect(),
+        }
+    }
+
     /// None: for what concerns the cluster alone.
     pub(in super::super) fn none() -> Self {
         Self {
@@ -24,31 +39,36 @@ impl Names<'_> {
         }
     }
 
-    /// For the index that a call was about.
+    /// For the indices that a call was about; `call` may stand anywhere in the words of an error.
     fn for_call(&self, call: &str) -> Vec<String> {
-        if call.contains(WORKING_STATE) {
+        let first = first_part(call);
+        if first == WORKING_STATE {
             return vec![WORKING_STATE.to_owned()];
         }
-        let mut all: Vec<String> = self
-            .patterns
-            .iter()
-            .map(|it| {
-                if it.starts_with('/') {
-                    "*".to_owned()
-                } else {
-                    (*it).to_owned()
-                }
-            })
-            .collect();
-        if all.is_empty() {
-            all.push("*".to_owned());
+        let is_pattern = |it: &&str| it.starts_with('/') || **it == *"*";
+        let listed: Vec<String> = first.split(',').map(str::to_owned).collect();
+        if (2..=LISTED_MAX).contains(&listed.len()) {
+            return listed;
         }
-        if !all.iter().any(|it| it == "*") {
-            all.push(format!("{PREFIX}*"));
+        // Without the name of an index a call is about all that there are.
+        let all = first.starts_with('_') || first.contains('*') || listed.len() > LISTED_MAX;
+        if all || self.patterns.is_empty() || self.patterns.iter().any(is_pattern) {
+            return vec!["*".to_owned()];
         }
-        all.dedup();
-        all
+        let own = std::iter::once(format!("{PREFIX}*"));
+        let named = self.patterns.iter().map(|it| (*it).to_owned());
+        named.chain(own).collect()
     }
+}
+
+/// The first part of the path of a call: `shop` of `GET /shop/_alias`.
+fn first_part(call: &str) -> &str {
+    let path = ["GET /", "HEAD /", "POST /", "PUT /", "DELETE /"]
+        .iter()
+        .find_map(|method| Some(&call[call.find(method)? + method.len()..]));
+    let path = path.unwrap_or_default();
+    let end = path.find(['/', '?', ':', ' ']).unwrap_or(path.len());
+    &path[..end]
 }
 
 /// Whether OpenSearch's plugin looks for an action among the permissions of the cluster, though it is about indices.
@@ -88,14 +108,8 @@ pub(in super::super) fn help(
         )];
     }
     let (part, path) = match product {
-        Product::OpenSearch if is_of_cluster(action) => (
-            json!({"cluster_permissions": [action]}),
-            "_plugins/_security/api/roles/ROLE",
-        ),
         Product::OpenSearch => (
-            json!({"index_permissions": [
-                {"index_patterns": names.for_call(&call), "allowed_actions": [action]}
-            ]}),
+            opensearch(action, names, &call),
             "_plugins/_security/api/roles/ROLE",
         ),
         Product::Elasticsearch => (
@@ -104,7 +118,7 @@ pub(in super::super) fn help(
         ),
     };
     let mut help = vec![format!(
-        "add this to a role of {who} (`PUT {path}`, beside what the role has): {part}"
+        "{BEGINS} {who} (`PUT {path}`, beside what the role has): {part}"
     )];
     if part.to_string().contains(PREFIX) {
         help.push(format!(
@@ -112,6 +126,54 @@ pub(in super::super) fn help(
         ));
     }
     help
+}
+
+/// The privilege that is missing and who lacks it, from the words of an error: phases pass on no more than these.
+fn of_words(said: &str) -> Option<Missing<'_>> {
+    let between = |text: &'_ str, from: &str| -> Option<(usize, usize)> {
+        let start = text.find(from)? + from.len();
+        let end = text[start..].find('`')? + start;
+        Some((start, end))
+    };
+    let (start, end) = between(said, "missing privilege `")?;
+    let rest = &said[end..];
+    let user = between(rest, "` of user `").map(|(start, end)| &rest[start..end]);
+    Some(Missing {
+        privilege: &said[start..end],
+        user,
+    })
+}
+
+/// As [`help`], for an error of which the words alone are known; `None` where they name no privilege.
+pub(in super::super) fn help_of_words(
+    product: Product,
+    said: &str,
+    names: &Names<'_>,
+) -> Option<Vec<String>> {
+    let missing = of_words(said)?;
+    let error = ClusterError::Forbidden {
+        location: String::new(),
+        call: said.to_owned(),
+        reason: String::new(),
+        kind: String::new(),
+    };
+    Some(help(product, &error, &missing, names))
+}
+
+/// The part of a role of OpenSearch; one refusal may name several actions.
+fn opensearch(actions: &str, names: &Names<'_>, call: &str) -> Value {
+    let all = actions.split(", ");
+    let (of_cluster, of_indices): (Vec<&str>, Vec<&str>) = all.partition(|it| is_of_cluster(it));
+    let mut part = serde_json::Map::new();
+    if !of_cluster.is_empty() {
+        part.insert("cluster_permissions".into(), json!(of_cluster));
+    }
+    if !of_indices.is_empty() {
+        let patterns = names.for_call(call);
+        let one = json!({"index_patterns": patterns, "allowed_actions": of_indices});
+        part.insert("index_permissions".into(), json!([one]));
+    }
+    Value::Object(part)
 }
 
 /// The part of a role of Elasticsearch: the weakest privilege that its words name, or the action itself.
@@ -174,6 +236,14 @@ mod tests {
             bulk.contains(r#"{"cluster_permissions":["indices:data/write/bulk"]}"#),
             "{bulk}"
         );
+        let several = told(
+            "indices:data/write/bulk[s], indices:data/write/index",
+            "POST /x/_bulk",
+        );
+        assert!(
+            several.contains(r#"["indices:data/write/bulk[s]","indices:data/write/index"]"#),
+            "{several}"
+        );
         // The same of shards is a permission for indices.
         let shards = told("indices:data/write/bulk[s]", "POST /x/_bulk");
         assert!(shards.contains("index_permissions"), "{shards}");
@@ -186,6 +256,48 @@ mod tests {
             "{state}"
         );
         assert!(!state.contains("shop-*"));
+        // What is asked of all indices is allowed for all or not at all.
+        let all = told(
+            "indices:admin/aliases/get",
+            "GET /*/_alias?expand_wildcards=all",
+        );
+        assert!(all.contains(r#""index_patterns":["*"]"#), "{all}");
+        let some = told(
+            "indices:admin/get",
+            "GET /archive,products?flat_settings=true",
+        );
+        assert!(
+            some.contains(r#""index_patterns":["archive","products"]"#),
+            "{some}"
+        );
+        let list = told(
+            "indices:monitor/settings/get",
+            "GET /_cat/indices?format=json",
+        );
+        assert!(list.contains(r#""index_patterns":["*"]"#), "{list}");
+    }
+
+    #[test]
+    fn words_that_a_phase_passes_on_are_enough() {
+        let said = forbidden(
+            "GET /_cluster/state",
+            "no permissions for [cluster:monitor/state] and User [name=mig, x]",
+        );
+        let told = help_of_words(
+            Product::OpenSearch,
+            &format!("target `os`: {said}"),
+            &Names::none(),
+        )
+        .unwrap();
+        assert!(
+            told[0].contains(r#"{"cluster_permissions":["cluster:monitor/state"]}"#),
+            "{told:?}"
+        );
+        assert!(told[0].contains("user `mig`"), "{told:?}");
+        assert_eq!(
+            help_of_words(Product::OpenSearch, "blocked", &Names::none()),
+            None
+        );
     }
 
     #[test]

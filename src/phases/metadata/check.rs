@@ -19,7 +19,6 @@ use crate::clients::target::TargetError;
 use crate::diff::observation::{MetadataObservation, ObjectKey, ObjectKind, Observation};
 use crate::engines::metadata::differences;
 use crate::plan::model::{MetadataSpec, Phase};
-use crate::plan::selector::Selector;
 
 /// Kinds of which one object is made, with the words for its name.
 const PROBED: &[(ObjectKind, &str)] = &[
@@ -30,14 +29,6 @@ const PROBED: &[(ObjectKind, &str)] = &[
     (ObjectKind::IndexTemplate, "template"),
     (ObjectKind::LegacyTemplate, "legacy-template"),
 ];
-
-/// The patterns of a selector that choose.
-pub(in super::super) fn names(selector: &Selector) -> Names<'_> {
-    let patterns = selector.patterns();
-    Names {
-        patterns: patterns.filter(|it| !it.starts_with('!')).collect(),
-    }
-}
 
 pub(super) fn check(probes: &mut Probes<'_>) {
     let cx = probes.cx;
@@ -196,6 +187,9 @@ fn small(body: &Value) -> Value {
         if let Value::Object(settings) = settings {
             settings.remove("index.auto_expand_replicas");
             settings.insert("index.number_of_replicas".into(), json!("0"));
+            settings
+                .entry("index.number_of_shards")
+                .or_insert_with(|| json!("1"));
         }
     }
     body
@@ -215,7 +209,12 @@ pub(in super::super) fn make_index(
     (name, body): (&str, &Value),
     spec: &MetadataSpec,
 ) -> Result<(), Fault> {
-    make_index_for(probes, place, (name, body), &names(&spec.include.indices))
+    make_index_for(
+        probes,
+        place,
+        (name, body),
+        &Names::of(&spec.include.indices),
+    )
 }
 
 /// As [`make_index`], for indices of other words of the plan.
@@ -266,7 +265,7 @@ pub(in super::super) fn make_index_for(
 }
 
 fn fault(probes: &Probes<'_>, place: &Place, spec: &MetadataSpec, error: &TargetError) -> Fault {
-    let names = names(&spec.include.indices);
+    let names = Names::of(&spec.include.indices);
     target_fault(&place.on, error, &names, probes.cx.connections)
 }
 

@@ -20,7 +20,7 @@ use super::repository;
 use crate::base::units::plural;
 use crate::base::{Address, failpoint};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
-use crate::clients::objects::{BucketProbe, ClockSeen};
+use crate::clients::objects::{BucketFault, BucketProbe, ClockSeen};
 use crate::plan::model::{Auth, PhaseSpec, Plan, SnapshotSpec, StoreAt};
 
 /// A name that no server gives to a snapshot, since it has capital letters.
@@ -170,27 +170,33 @@ fn read_directory(path: &Path, to_be_written: bool) -> Result<Said, Fault> {
     }
 }
 
-/// Writes, reads and removes one object. A store is only read by mig, so that writing need not be allowed.
+/// Writes, reads and removes one object. A store is only read by mig, so that it need not be allowed to write.
 fn object(
     probes: &mut Probes<'_>,
     bucket: &dyn BucketProbe,
     store: &Address,
 ) -> Result<Said, Fault> {
     let key = probes.name("object");
+    let need_not = |fault: BucketFault| {
+        if fault.denied {
+            Ok(Said::LeftOut(format!(
+                "mig may not write there ({fault}), and need not: the cluster does"
+            )))
+        } else {
+            Err(fault.into())
+        }
+    };
+    if let Err(fault) = bucket.remove(&key) {
+        return need_not(fault);
+    }
     probes.announce(Made {
         on: store.clone(),
         thing: Thing::Blob,
         name: key.clone(),
     })?;
     let words = Bytes::from(probes.cx.mark.words());
-    match bucket.put(&key, words.clone()) {
-        Ok(()) => {}
-        Err(fault) if fault.denied => {
-            return Ok(Said::LeftOut(format!(
-                "mig may not write there ({fault}), and need not: the cluster does"
-            )));
-        }
-        Err(fault) => return Err(fault.into()),
+    if let Err(fault) = bucket.put(&key, words.clone()) {
+        return need_not(fault);
     }
     let back = bucket.get(&key)?;
     bucket.remove(&key)?;
@@ -344,10 +350,15 @@ fn may_take(client: &ClusterClient, repository: &str) -> Result<Said, Refusal> {
         "include_global_state": false,
     });
     match client.send(Request::put(&path).json(&body)) {
-        Err(error) if error.kind() == "invalid_snapshot_name_exception" => Ok(Said::Ok(
-            "a snapshot may be taken: one with a name that none can have was refused for its name alone"
-                .to_owned(),
-        )),
+        Err(error)
+            if error.kind() == "invalid_snapshot_name_exception"
+                || error.reason().contains("InvalidSnapshotName") =>
+        {
+            Ok(Said::Ok(
+                "a snapshot may be taken: one with a name that none can have was refused for its name alone"
+                    .to_owned(),
+            ))
+        }
         Err(error) => Err(Refusal::Cluster(error)),
         Ok(_) => {
             let path = path.split('?').next().unwrap_or_default();

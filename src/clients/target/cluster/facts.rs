@@ -312,6 +312,15 @@ fn count_some<'a>(
             (Some(docs), None) if failed == Some(0) => {
                 counts.insert((*index).to_owned(), docs);
             }
+            // No waiting mends that.
+            (_, Some("security_exception")) => {
+                return Err(TargetError::Cluster(ClusterError::Forbidden {
+                    location: target.client.location().to_owned(),
+                    call: format!("POST /{index}/_search, within _msearch"),
+                    reason: why_not_counted(found),
+                    kind: "security_exception".to_owned(),
+                }));
+            }
             // Removed or closed just now.
             (_, Some("index_not_found_exception" | "index_closed_exception")) => {}
             _ => {

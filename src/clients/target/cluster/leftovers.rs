@@ -134,18 +134,11 @@ pub fn remove_working_state_if_empty(target: &ClusterTarget) -> Result<bool, Tar
     if documents(target)? > 0 {
         return Ok(false);
     }
-    let settings = format!("/{WORKING_STATE}/_settings");
-    let block = |on: Value| {
-        let body = json!({ "index.blocks.write": on });
-        target
-            .client
-            .send(Request::put(settings.as_str()).json(&body))
-    };
-    block(json!(true))?;
+    block(target, &json!(true))?;
     failpoint::hit("target.working-state.blocked");
     let left = documents(target);
     if !matches!(left, Ok(0)) {
-        block(Value::Null)?;
+        block(target, &Value::Null)?;
         return left.map(|_| false);
     }
     let gone = target
@@ -155,10 +148,27 @@ pub fn remove_working_state_if_empty(target: &ClusterTarget) -> Result<bool, Tar
         Ok(_) => Ok(true),
         Err(error) if error.status() == Some(404) => Ok(true),
         Err(error) => {
-            drop(block(Value::Null));
+            drop(block(target, &Value::Null));
             Err(error.into())
         }
     }
+}
+
+/// Takes the block of a removal away that was killed before its end: only then is an empty index blocked. Says whether it did.
+pub(super) fn unblock(target: &ClusterTarget) -> Result<bool, TargetError> {
+    let empty = documents(target)? == 0;
+    if empty {
+        block(target, &Value::Null)?;
+    }
+    Ok(empty)
+}
+
+/// Lets nobody write, or everybody again.
+fn block(target: &ClusterTarget, on: &Value) -> Result<(), TargetError> {
+    let body = json!({ "index.blocks.write": on });
+    let path = format!("/{WORKING_STATE}/_settings");
+    target.client.send(Request::put(path).json(&body))?;
+    Ok(())
 }
 
 /// Documents of everybody, once all that was written can be seen.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::ClusterTarget;
 use super::working_state::{Condition, Tag};
+use super::{ClusterTarget, leftovers};
 use crate::clients::target::{LiveMark, TargetError, TargetIdentity};
 
 /// The id of the mark of a switchover. One for the whole cluster: live is live, whoever's plan it was.
@@ -42,13 +42,18 @@ pub(super) fn prepare(
 ) -> Result<TargetIdentity, TargetError> {
     target.state.ensure()?;
     let body = json!({"plan": made_by_plan});
-    target.state.put(
-        &plan_id(made_by_plan),
-        tag(target, "plan"),
-        &body,
-        Condition::Always,
-        true,
-    )?;
+    let put = || {
+        let id = plan_id(made_by_plan);
+        let tag = tag(target, "plan");
+        target.state.put(&id, tag, &body, Condition::Always, true)
+    };
+    match put() {
+        // A kill of whoever was about to remove the empty index.
+        Err(TargetError::Cluster(error)) if error.is_block() && leftovers::unblock(target)? => {
+            put()?;
+        }
+        written => drop(written?),
+    }
     super::objects::clean_up(target)?;
     identity(target)
 }
