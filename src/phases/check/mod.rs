@@ -2,7 +2,7 @@
 //!
 //! Each kind of phase has its own probes (`snapshot::check`, `metadata::check`, `backfill::check`); what they share is here:
 //! whose a probe is ([`mark`]), what was made and has to go again ([`made`]), how a missing privilege is mended
-//! ([`privileges`]), and how clocks are compared ([`clock`]). Every thing that a probe makes is announced before it is
+//! (`privileges`), and how clocks are compared ([`clock`]). Every thing that a probe makes is announced before it is
 //! made, carries whose it is in its name, and is removed when the phase's probes are through, however they ended. Relies on the
 //! clients that the phases use. Deliberately absent: where announcements are kept (`apply`'s), and any thing of the plan's own
 //! names: a probe never writes to an index, template, repository or object that a plan could mean.
