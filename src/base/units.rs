@@ -193,6 +193,12 @@ impl fmt::Display for Span {
 }
 text_serde!(Span);
 
+/// A rate or the like as a whole number; nothing below zero.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast of a float stays within the type
+pub fn rounded(value: f64) -> u64 {
+    value.round() as u64
+}
+
 /// Bytes for people, to three digits: `2.9 GiB`. Not to be read back.
 pub fn human_bytes(bytes: u64) -> String {
     let (name, scale) = BYTE_UNITS

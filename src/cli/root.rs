@@ -6,9 +6,7 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, check, completions, explain, export, graph, help, init, logging,
-    metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox,
-    schema, show, snapshot_inspect, state, status, test, validate, worker,
+    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_status, check, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -43,6 +41,9 @@ enum Command {
     Rollback(rollback::RollbackCommand),
     Worker(worker::WorkerCommand),
     RestoreSettings(restore_settings::RestoreSettingsCommand),
+    /// Look after running backfills, in the words of the migration console
+    #[command(subcommand)]
+    Backfill(BackfillCommand),
     /// Work with snapshots
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
@@ -58,6 +59,14 @@ enum Command {
     Graph(graph::GraphCommand),
     Completions(completions::CompletionsArgs),
     Help(help::HelpArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum BackfillCommand {
+    Status(backfill_status::BackfillStatusCommand),
+    Scale(backfill_scale::BackfillScaleCommand),
+    Limits(backfill_limits::BackfillLimitsCommand),
+    Pause(backfill_pause::BackfillPauseCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +129,10 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rollback(args) => rollback::run(args, printer),
         Command::Worker(args) => worker::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),
+        Command::Backfill(BackfillCommand::Status(args)) => backfill_status::run(args, printer),
+        Command::Backfill(BackfillCommand::Scale(args)) => backfill_scale::run(args, printer),
+        Command::Backfill(BackfillCommand::Limits(args)) => backfill_limits::run(args, printer),
+        Command::Backfill(BackfillCommand::Pause(args)) => backfill_pause::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
         Command::Metadata(MetadataCommand::Evaluate(args)) => metadata_evaluate::run(args, printer),
         Command::Metadata(MetadataCommand::Migrate(args)) => metadata_migrate::run(args, printer),

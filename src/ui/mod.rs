@@ -4,6 +4,8 @@
 //! environment (width and colour come as values), and writing to a stream.
 
 pub mod check;
+pub mod backfill_orders;
+pub mod backfill_status;
 pub mod diagnostics;
 mod edits;
 pub mod graph_dot;
@@ -24,5 +26,6 @@ pub mod progress;
 pub mod rules;
 pub mod show_resolved;
 pub mod summary;
+mod table;
 pub mod theme;
 mod words;

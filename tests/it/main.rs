@@ -9,6 +9,7 @@
 mod altered_shop;
 mod apply;
 mod architecture;
+mod backfill_commands;
 mod bulk;
 mod bulk_fixtures;
 mod bulk_support;

@@ -15,8 +15,10 @@ mod generations;
 mod ground;
 pub mod join;
 mod materials;
+pub mod orders;
 mod perform;
 pub mod sample;
+pub mod status;
 mod store;
 mod undo;
 

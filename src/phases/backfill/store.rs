@@ -8,7 +8,7 @@ use crate::clients::target::{Target, WorkPlace};
 use crate::diff::observation::WorkFacts;
 use crate::engines::bulk::StopFn;
 use crate::engines::bulk::work_store::{
-    IndexWorkStore, LocalWorkStore, Role, WorkError, WorkIdentity, WorkStore,
+    IndexWorkStore, ItemState, LocalWorkStore, Role, WorkError, WorkIdentity, WorkStore,
 };
 use crate::plan::model::{BackfillSpec, Plan};
 
@@ -24,6 +24,23 @@ pub(super) fn peek(
         }
         (None, WorkPlace::Directory(directory)) => {
             LocalWorkStore::peek_work(&directory, &plan.name, phase.as_str())
+        }
+        (None, WorkPlace::Index(_)) => Ok(None),
+    }
+}
+
+/// The items of the work store of a phase, whoever's it is: reads only, takes no lock.
+pub(super) fn peek_items(
+    target: &dyn Target,
+    plan: &Plan,
+    phase: &Address,
+) -> Result<Option<(WorkIdentity, Vec<ItemState>)>, WorkError> {
+    match (target.cluster(), target.work_place()) {
+        (Some(cluster), _) => {
+            IndexWorkStore::peek_items(cluster.state(), &plan.name, phase.as_str())
+        }
+        (None, WorkPlace::Directory(directory)) => {
+            LocalWorkStore::peek_items(&directory, &plan.name, phase.as_str())
         }
         (None, WorkPlace::Index(_)) => Ok(None),
     }

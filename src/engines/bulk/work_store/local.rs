@@ -251,6 +251,20 @@ impl LocalWorkStore {
         peek_file(&directory.join(format!("{}.log", stem(plan, work))))
     }
 
+    /// The items of the store of (plan, work), as [`Self::peek_work`].
+    pub fn peek_items(
+        directory: &Path,
+        plan: &str,
+        work: &str,
+    ) -> Result<Option<(WorkIdentity, Vec<ItemState>)>, WorkError> {
+        let path = directory.join(format!("{}.log", stem(plan, work)));
+        let Some(bytes) = read_log(&path)? else {
+            return Ok(None);
+        };
+        let loaded = load(&path, &bytes)?;
+        Ok(loaded.map(|loaded| (loaded.identity, loaded.table.items().to_vec())))
+    }
+
     /// Removes the store of (plan, work), whatever is in it; says whether there was one. Refused while another process
     /// has it.
     pub fn remove(directory: &Path, plan: &str, work: &str) -> Result<bool, WorkError> {

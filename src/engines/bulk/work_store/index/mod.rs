@@ -272,6 +272,22 @@ impl<'a> IndexWorkStore<'a> {
         Ok(Some((header.work, facts)))
     }
 
+    /// The items of the store of (plan, work), as [`Self::peek_work`].
+    pub fn peek_items(
+        state: &WorkingState,
+        plan: &str,
+        work: &str,
+    ) -> Result<Option<(WorkIdentity, Vec<ItemState>)>, WorkError> {
+        let server = on_cluster(state, None);
+        let Some(header) = header::read(&server, plan, work)? else {
+            return Ok(None);
+        };
+        let header = header.body;
+        let items = read_items(&server, &ItemIds::of(&header), 0..header.items)?;
+        let items = items.into_iter().map(|stored| stored.body).collect();
+        Ok(Some((header.work, items)))
+    }
+
     /// Removes the store of (plan, work), whatever is in it; says whether there was one.
     pub fn remove(state: &WorkingState, plan: &str, work: &str) -> Result<bool, WorkError> {
         let server = on_cluster(state, None);

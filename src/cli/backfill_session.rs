@@ -1,0 +1,137 @@
+//! What the commands for backfills share: their arguments, the plan with what is remembered of it, and which phase is meant.
+
+use std::path::PathBuf;
+
+use super::args::PlanArgs;
+use super::error::CliError;
+use super::load::{Loaded, load_plan, options};
+use super::printer::Printer;
+use super::settings::{dash_f, plan_file};
+use crate::apply::session::remember;
+use crate::phases::backfill::orders::phases;
+use crate::phases::backfill::status::{Asked, BackfillStatus, look};
+use crate::phases::connections::Connections;
+use crate::plan::model::Phase;
+use crate::state::model::State;
+use crate::state::{Artifacts, StateStore};
+
+/// Which backfill, and how the answer looks.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct BackfillArgs {
+    #[command(flatten)]
+    pub(super) args: PlanArgs,
+    /// The backfill phase; not needed where the plan has one
+    #[arg(long, value_name = "PHASE")]
+    pub(super) phase: Option<String>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A plan with backfills and what is remembered of it. Holds no lock.
+pub(super) struct Session {
+    pub(super) loaded: Loaded,
+    pub(super) file: PathBuf,
+    pub(super) store: Box<dyn StateStore>,
+    pub(super) state: State,
+    pub(super) connections: Connections,
+}
+
+impl Session {
+    pub(super) fn open(args: &BackfillArgs, printer: Printer) -> Result<Self, CliError> {
+        let file = plan_file(None, &args.args)?;
+        let loaded = load_plan(&file, &options(&args.args), printer)?;
+        let store = crate::state::open(&loaded.plan.state)?;
+        let remembered = remember(&*store, &loaded.plan)?;
+        for notice in &remembered.notices {
+            printer.warn(&notice.to_string());
+        }
+        let state = remembered.state;
+        let connections = Connections::new(&loaded.plan, &state.lineage);
+        Ok(Self {
+            loaded,
+            file,
+            store,
+            state,
+            connections,
+        })
+    }
+
+    /// What an apply has written since, seen anew: with connections of its own.
+    pub(super) fn again(&mut self) -> Result<(), CliError> {
+        self.state = remember(&*self.store, &self.loaded.plan)?.state;
+        self.connections = Connections::new(&self.loaded.plan, &self.state.lineage);
+        Ok(())
+    }
+
+    /// The phases that are meant: the named one, or all.
+    pub(super) fn chosen(&self, named: Option<&str>) -> Result<Vec<&Phase>, CliError> {
+        let all = phases(&self.loaded.plan);
+        if all.is_empty() {
+            return Err(CliError::error("the plan has no backfill phase")
+                .help("add one: `docs: { backfill: { from: …, to: … } }`"));
+        }
+        let Some(named) = named else {
+            return Ok(all);
+        };
+        match all.iter().find(|phase| phase.address.as_str() == named) {
+            Some(phase) => Ok(vec![phase]),
+            None => Err(
+                CliError::error(format!("the plan has no backfill phase `{named}`"))
+                    .help(format!("it has {}", names(&all))),
+            ),
+        }
+    }
+
+    /// The one phase that is meant.
+    pub(super) fn one(&self, named: Option<&str>) -> Result<&Phase, CliError> {
+        match self.chosen(named)?.as_slice() {
+            [one] => Ok(one),
+            several => Err(CliError::error(format!(
+                "the plan has {} backfill phases: which one is meant?",
+                several.len()
+            ))
+            .help(format!("name it with `--phase`: {}", names(several)))),
+        }
+    }
+
+    /// What stands behind a command about this phase: ` -f FILE --phase NAME`, as far as it is needed.
+    pub(super) fn then(&self, phase: &Phase) -> String {
+        let mut then = dash_f(&self.file);
+        if phases(&self.loaded.plan).len() > 1 {
+            let name = phase.address.as_str();
+            // A shell would take the arrow of a hop for a redirection.
+            let quote = if name.contains('>') { "'" } else { "" };
+            then.push_str(&format!(" --phase {quote}{name}{quote}"));
+        }
+        then
+    }
+
+    /// How far a phase is; deep where there is something that knows where failed documents are.
+    pub(super) fn look(
+        &self,
+        phase: &Phase,
+        deep: Option<&dyn Artifacts>,
+    ) -> Result<BackfillStatus, CliError> {
+        let then = self.then(phase);
+        let asked = Asked {
+            plan: &self.loaded.plan,
+            phase,
+            state: &self.state,
+            connections: &self.connections,
+            then: &then,
+        };
+        Ok(look(asked, deep)?)
+    }
+}
+
+fn names(phases: &[&Phase]) -> String {
+    let names: Vec<&str> = phases.iter().map(|it| it.address.as_str()).collect();
+    names.join(", ")
+}
+
+/// A value as the answer of `--json`.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
+    let text = serde_json::to_string_pretty(value);
+    Ok(text.map_err(|error| CliError::error(error.to_string()))? + "\n")
+}

@@ -1,0 +1,77 @@
+//! `mig backfill status`
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::backfill_session::{self, BackfillArgs, Session};
+use super::error::CliResult;
+use super::printer::Printer;
+use crate::base::ExitCode;
+use crate::phases::backfill::status::{BackfillStatus, Stage};
+use crate::ui::backfill_status::statuses_text;
+
+/// Time between two looks of `--watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// Clears a terminal and goes to its first line.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+/// Show how far a backfill is: workers, shards, and with `--deep-check` documents, rates and failures
+///
+/// Takes no lock and changes nothing, so it may be asked before, while and after `mig apply` runs. Shards are those of the
+/// snapshot's indices that the phase is for. RUNNING means that workers are up, also when all shards are done; PAUSED that
+/// something is left and nobody works; COMPLETED that all is loaded and nobody works.
+#[derive(clap::Args, Debug)]
+pub(super) struct BackfillStatusCommand {
+    #[command(flatten)]
+    backfill: BackfillArgs,
+    /// Documents, bytes, rates, time that is left, failed documents, every index and every process too; a target that is a
+    /// cluster is asked for its own counts
+    #[arg(long)]
+    deep_check: bool,
+    /// Look again every 2 seconds until all is done
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(super) fn run(command: &BackfillStatusCommand, printer: Printer) -> CliResult {
+    let mut session = Session::open(&command.backfill, printer)?;
+    loop {
+        let statuses = look(command, &session)?;
+        let text = if command.backfill.json {
+            backfill_session::json(&json!({ "phases": statuses }))?
+        } else {
+            statuses_text(&statuses, Printer::columns())
+        };
+        let clear = command.watch && std::io::stdout().is_terminal() && !command.backfill.json;
+        printer.data(&if clear {
+            format!("{CLEAR}{text}")
+        } else {
+            text
+        })?;
+        let over =
+            |status: &BackfillStatus| matches!(status.status, Stage::Completed | Stage::Stopped);
+        if !command.watch || statuses.iter().all(over) {
+            return Ok(ExitCode::Success);
+        }
+        std::thread::sleep(WATCH_EVERY);
+        if !clear && !command.backfill.json {
+            printer.data("\n")?;
+        }
+        session.again()?;
+    }
+}
+
+fn look(
+    command: &BackfillStatusCommand,
+    session: &Session,
+) -> Result<Vec<BackfillStatus>, super::error::CliError> {
+    let artifacts = session.store.artifacts();
+    let deep = command.deep_check.then_some(&*artifacts);
+    let chosen = session.chosen(command.backfill.phase.as_deref())?;
+    chosen
+        .into_iter()
+        .map(|phase| session.look(phase, deep))
+        .collect()
+}

@@ -1,0 +1,263 @@
+//! `mig backfill status` as text: first the lines of the migration console, then what they leave out.
+//!
+//! Pure. Deliberately absent: looking, and JSON, which is the serialized value.
+
+use super::layout::{hang, put};
+use super::table::{Side, table};
+use super::words::counted_u64;
+use crate::base::units::{ByteRate, CountRate, human_bytes, human_count, rounded};
+use crate::engines::bulk::fleet::{Beat, Control, Doing, Limits, Role};
+use crate::phases::backfill::status::{BackfillStatus, Deep, IndexStatus};
+
+/// One status.
+pub fn status_text(status: &BackfillStatus, columns: usize) -> String {
+    let shards = status.shards;
+    let mut text = format!(
+        "BackfillStatus.{}\nRunning={}\nPending={}\nDesired={}\n",
+        status.status.word(),
+        status.running,
+        status.pending,
+        status.desired
+    );
+    put!(text, "Shards total: {}\n", shards.total);
+    put!(text, "Shards completed: {}\n", shards.completed);
+    put!(text, "Shards incomplete: {}\n", shards.incomplete());
+    put!(text, "Shards in progress: {}\n", shards.in_progress);
+    put!(text, "Shards unclaimed: {}\n", shards.unclaimed);
+    if let Some(deep) = &status.deep {
+        deep_text(&mut text, deep, columns);
+    }
+    if !status.says.is_empty() {
+        text.push('\n');
+    }
+    for line in &status.says {
+        hang(&mut text, "", 0, line, columns);
+    }
+    text
+}
+
+/// Several, each under its name.
+pub fn statuses_text(statuses: &[BackfillStatus], columns: usize) -> String {
+    if let [one] = statuses {
+        return status_text(one, columns);
+    }
+    let blocks: Vec<String> = statuses
+        .iter()
+        .map(|status| format!("{}\n{}", status.phase, status_text(status, columns)))
+        .collect();
+    blocks.join("\n")
+}
+
+/// A length of time as the migration console writes it.
+pub(super) fn clock(millis: u64) -> String {
+    let seconds = millis.div_ceil(1000);
+    let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
+    format!("{hours}h {minutes}m {}s", seconds % 60)
+}
+
+fn rate(docs_per_second: f64) -> String {
+    format!("{} docs/s", human_count(rounded(docs_per_second)))
+}
+
+fn of(done: u64, total: Option<u64>) -> String {
+    match total {
+        Some(total) => format!("{} of {}", human_count(done), human_count(total)),
+        None => human_count(done),
+    }
+}
+
+fn deep_text(text: &mut String, deep: &Deep, columns: usize) {
+    text.push('\n');
+    put!(
+        text,
+        "Percent completed: {:.1}%\n",
+        deep.percentage_completed
+    );
+    put!(text, "Documents: {}\n", of(deep.docs_done, deep.docs_total));
+    put!(
+        text,
+        "Bytes of the snapshot: {} of {}\n",
+        human_bytes(deep.bytes_done),
+        human_bytes(deep.bytes_total)
+    );
+    if !deep.processes.is_empty() {
+        let since = match deep.docs_per_second_since_start {
+            Some(since) => format!(", {} since the start", rate(since)),
+            None => String::new(),
+        };
+        put!(text, "Rate: {} now{since}\n", rate(deep.docs_per_second));
+    }
+    if let Some(started) = deep.started {
+        put!(text, "Started: {started:.0}\n");
+    }
+    if let Some(finished) = deep.finished {
+        put!(text, "Finished: {finished:.0}\n");
+    }
+    let eta = deep.eta_ms.map(|eta| clock(eta) + ", ").unwrap_or_default();
+    put!(text, "ETA: {eta}{}\n", deep.eta_basis);
+    failed_text(text, deep, columns);
+    if let Some(wanted) = wanted_text(&deep.control) {
+        hang(text, "Asked for: ", 11, &wanted, columns);
+    }
+    if !deep.indices.is_empty() {
+        text.push('\n');
+        indices_text(text, &deep.indices, columns);
+    }
+    if !deep.processes.is_empty() || !deep.lost.is_empty() {
+        text.push('\n');
+        processes_text(text, deep, columns);
+    }
+}
+
+fn failed_text(text: &mut String, deep: &Deep, columns: usize) {
+    let mut classes: Vec<(&String, &u64)> = deep.failed_by_class.iter().collect();
+    classes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let classes: Vec<String> = classes
+        .iter()
+        .map(|(class, count)| format!("{} of {class}", human_count(**count)))
+        .collect();
+    let mut failed = human_count(deep.failed);
+    if !classes.is_empty() {
+        put!(failed, " ({})", classes.join(", "));
+    }
+    hang(text, "Failed documents: ", 18, &failed, columns);
+    if deep.failed > 0 {
+        put!(
+            text,
+            "Failed document stream: {}\n",
+            deep.failed_document_stream_location
+        );
+    }
+}
+
+/// What an operator set; `None` where everything is as the plan says.
+fn wanted_text(control: &Control) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(
+        control
+            .desired
+            .map(|count| counted_u64(count.into(), "worker")),
+    );
+    if control.paused {
+        parts.push("a pause".to_owned());
+    }
+    if control.stopped {
+        parts.push("a stop".to_owned());
+    }
+    parts.extend(limits_words(control.limits));
+    if parts.is_empty() {
+        return None;
+    }
+    let by = match control.at {
+        Some(at) => format!(", by {} at {at:.0}", control.by),
+        None => String::new(),
+    };
+    Some(format!("{}{by}", parts.join(", ")))
+}
+
+/// Limits by the names that they have in a plan.
+pub(super) fn named(limits: Limits) -> [(&'static str, Option<String>); 4] {
+    [
+        ("docs", limits.docs.map(|it| CountRate(it).to_string())),
+        ("bytes", limits.bytes.map(|it| ByteRate(it).to_string())),
+        ("in-flight", limits.in_flight.map(|it| it.to_string())),
+        ("target-cpu", limits.target_cpu.map(|it| format!("{it}%"))),
+    ]
+}
+
+/// Those limits that are given, in words.
+pub(super) fn limits_words(limits: Limits) -> Vec<String> {
+    let given = named(limits).into_iter();
+    given
+        .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
+        .collect()
+}
+
+fn indices_text(text: &mut String, indices: &[IndexStatus], columns: usize) {
+    let counted = indices.iter().any(|it| it.docs_on_target.is_some());
+    let mut sides = vec![
+        Side::Left,
+        Side::Right,
+        Side::Right,
+        Side::Right,
+        Side::Right,
+    ];
+    let mut head = vec!["index", "docs", "bytes", "shards", "failed"];
+    if counted {
+        sides.push(Side::Right);
+        head.push("on target");
+    }
+    sides.push(Side::Left);
+    head.push("state");
+    let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<String>>()];
+    for index in indices {
+        let mut row = vec![
+            index.index.clone(),
+            of(index.docs_done, index.docs_total),
+            format!(
+                "{} of {}",
+                human_bytes(index.bytes_done),
+                human_bytes(index.bytes_total)
+            ),
+            format!("{} of {}", index.shards.completed, index.shards.total),
+            human_count(index.failed),
+        ];
+        if counted {
+            let there = index.docs_on_target;
+            row.push(there.map_or_else(|| "-".to_owned(), human_count));
+        }
+        row.push(index.word().to_owned());
+        rows.push(row);
+    }
+    table(text, &sides, &rows, columns);
+}
+
+fn processes_text(text: &mut String, deep: &Deep, columns: usize) {
+    let sides = [
+        Side::Left,
+        Side::Right,
+        Side::Left,
+        Side::Left,
+        Side::Right,
+        Side::Right,
+        Side::Left,
+    ];
+    let head = ["host", "pid", "role", "doing", "workers", "docs/s", "since"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let row = |beat: &Beat, lost: bool| {
+        vec![
+            beat.host.clone(),
+            beat.pid.to_string(),
+            role(beat.role).to_owned(),
+            if lost {
+                format!("lost since {:.0}", beat.at)
+            } else {
+                doing(beat.doing).to_owned()
+            },
+            format!("{} of {}", beat.working, beat.capacity),
+            human_count(rounded(beat.docs_per_second)),
+            format!("{:.0}", beat.started),
+        ]
+    };
+    rows.extend(deep.processes.iter().map(|beat| row(beat, false)));
+    rows.extend(deep.lost.iter().map(|beat| row(beat, true)));
+    table(text, &sides, &rows, columns);
+}
+
+/// The command that a process runs.
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Coordinator => "mig apply",
+        Role::Worker => "mig worker",
+    }
+}
+
+fn doing(doing: Doing) -> &'static str {
+    match doing {
+        Doing::Waiting => "waiting",
+        Doing::Working => "working",
+        Doing::Paused => "paused",
+        Doing::Spare => "spare",
+        Doing::Leaving => "leaving",
+    }
+}
