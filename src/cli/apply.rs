@@ -325,7 +325,7 @@ fn refuse_planning_options(command: &ApplyCommand) -> Result<(), CliError> {
 }
 
 /// A chosen phase whose need is neither chosen nor up to date can't run.
-fn refuse_unmet(selected: &Selected, approved: &[PhaseChange]) -> Result<(), CliError> {
+pub(super) fn refuse_unmet(selected: &Selected, approved: &[PhaseChange]) -> Result<(), CliError> {
     let change = |address: &Address| approved.iter().find(|change| change.address == *address);
     for (waits, needed) in &selected.unmet {
         let works = change(waits).is_some_and(|change| !change.action.is_noop());

@@ -6,7 +6,7 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_status, check, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status, test, validate, worker,
+    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_start, backfill_status, check, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -63,6 +63,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum BackfillCommand {
+    Start(backfill_start::BackfillStartCommand),
     Status(backfill_status::BackfillStatusCommand),
     Scale(backfill_scale::BackfillScaleCommand),
     Limits(backfill_limits::BackfillLimitsCommand),
@@ -129,6 +130,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rollback(args) => rollback::run(args, printer),
         Command::Worker(args) => worker::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),
+        Command::Backfill(BackfillCommand::Start(args)) => backfill_start::run(args, printer),
         Command::Backfill(BackfillCommand::Status(args)) => backfill_status::run(args, printer),
         Command::Backfill(BackfillCommand::Scale(args)) => backfill_scale::run(args, printer),
         Command::Backfill(BackfillCommand::Limits(args)) => backfill_limits::run(args, printer),

@@ -136,3 +136,62 @@ fn of_several_backfills_orders_name_one() {
         .ends_with(0)
         .says("`mig backfill start --phase people`");
 }
+
+#[test]
+fn one_is_started_in_the_background_and_says_how_far_it_is() {
+    let place = Place::new();
+    order(&place, &["start", "--auto-approve"])
+        .ends_with(1)
+        .says("`docs` needs `base`");
+    place
+        .mig(&["apply", "--auto-approve", "--until", "mappings"])
+        .ends_with(0);
+    order(&place, &["start"])
+        .ends_with(1)
+        .says("there is no terminal to ask on");
+    let ran = order(&place, &["start", "--auto-approve"]).ends_with(0);
+    assert!(ran.out.starts_with("BackfillStatus."), "{ran:?}");
+    let ran = ran
+        .says("Started as process")
+        .says("7 560 documents of 10 indices");
+    assert!(
+        !ran.out.contains("STOPPED") && !ran.out.contains("NOT_STARTED"),
+        "{ran:?}"
+    );
+    // Whether it was still at work or through, it comes to its end by itself.
+    place
+        .mig(&["backfill", "status", "--watch"])
+        .ends_with(0)
+        .says("BackfillStatus.COMPLETED");
+    place
+        .mig(&["apply", "--auto-approve", "--lock-timeout", "60s"])
+        .ends_with(0);
+    place.is_finished();
+    // Nothing is left to do: nothing is started.
+    let ran = order(&place, &["start", "--auto-approve"]).ends_with(0);
+    assert!(ran.out.starts_with("BackfillStatus.COMPLETED"), "{ran:?}");
+    assert!(!ran.err.contains("Started"), "{ran:?}");
+}
+
+#[test]
+#[cfg(feature = "failpoints")]
+fn what_ends_badly_in_the_background_is_told() {
+    let place = Place::new();
+    place
+        .mig(&["apply", "--auto-approve", "--until", "mappings"])
+        .ends_with(0);
+    let mut command = place.command(&["backfill", "start", "--auto-approve"]);
+    // The background inherits it and is killed; the command itself does not load.
+    let output = command
+        .env("MIG_FAILPOINT", "bulk-after-complete:2")
+        .output();
+    let ran = Ran::of(&output.unwrap());
+    assert!([0, 1].contains(&ran.code), "{ran:?}");
+    if ran.code == 1 {
+        ran.says("ended by a signal").says("all that it said is in");
+    }
+    order(&place, &["start", "--foreground", "--auto-approve"])
+        .ends_with(0)
+        .says("7 560 of 7 560 documents");
+    assert!(status(&place).out.starts_with("BackfillStatus.COMPLETED\n"));
+}

@@ -113,21 +113,33 @@ impl Orders {
         connections: &Connections,
         start: &str,
     ) -> Result<Self, PhaseError> {
-        let on = &spec(phase)?.to.value;
-        let target = connections.open_target(on)?;
-        let error = |error| super::common::target_error(on, &error);
-        let ready = target.identity().map_err(error)?.is_some();
-        if state.serial == 0 || !ready {
-            return Err(failed(
+        Self::find(plan, phase, state, connections)?.ok_or_else(|| {
+            failed(
                 format!(
                     "nothing of `{}` was begun, so there is nobody to give orders to",
                     phase.address
                 ),
                 &format!("`{start}` begins; `workers` and `limits` of the phase say how"),
-            ));
+            )
+        })
+    }
+
+    /// As [`Self::open`]; `None` where nothing was begun.
+    pub fn find(
+        plan: &Plan,
+        phase: &Phase,
+        state: &State,
+        connections: &Connections,
+    ) -> Result<Option<Self>, PhaseError> {
+        let on = &spec(phase)?.to.value;
+        let target = connections.open_target(on)?;
+        let error = |error| super::common::target_error(on, &error);
+        let ready = target.identity().map_err(error)?.is_some();
+        if state.serial == 0 || !ready {
+            return Ok(None);
         }
         let board = board_at(&*target, plan, &phase.address, &state.lineage)?;
-        Ok(Self { board })
+        Ok(Some(Self { board }))
     }
 
     /// The fleet as it is.

@@ -1,0 +1,230 @@
+//! `mig backfill start`
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::apply::{self, ApplyCommand, Shown};
+use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::backfill_session::{self, BackfillArgs, Session};
+use super::background::{Background, Waited};
+use super::error::{CliError, CliResult};
+use super::load::choose;
+use super::plan;
+use super::printer::Printer;
+use super::settings::selection;
+use super::who::who;
+use crate::base::fs::write_atomic;
+use crate::base::{Address, ExitCode};
+use crate::diff::exit_code;
+use crate::engines::bulk::fleet::Control;
+use crate::phases::backfill::orders::Orders;
+use crate::phases::backfill::status::Stage;
+use crate::ui::backfill_status::status_text;
+
+/// The longest that the first word of what was started is waited for: it looks at snapshot and target first.
+const FIRST_WORD_WITHIN: Duration = Duration::from_mins(2);
+/// The longest that workers that rested are waited for.
+const RESUMED_WITHIN: Duration = Duration::from_secs(10);
+/// Time between two looks at workers that rested.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Start a backfill in the background, or resume one that was paused
+///
+/// Where processes are there, a pause ends. Where nobody is, the plan of the phase is shown as by `mig apply --only`, and once
+/// it is approved `mig apply` does it as a process of its own, which outlives this terminal; its output goes to a file beside
+/// the state. A backfill that was stopped can't be started.
+#[derive(clap::Args, Debug)]
+pub(super) struct BackfillStartCommand {
+    #[command(flatten)]
+    backfill: BackfillArgs,
+    #[command(flatten)]
+    parallel: ParallelArgs,
+    #[command(flatten)]
+    lock: LockArgs,
+    /// Do not ask before starting
+    #[arg(long)]
+    auto_approve: bool,
+    /// Work in this terminal, as `mig apply --only` does
+    #[arg(long)]
+    foreground: bool,
+}
+
+pub(super) fn run(command: &BackfillStartCommand, printer: Printer) -> CliResult {
+    let mut session = Session::open(&command.backfill, printer)?;
+    let address = session
+        .one(command.backfill.phase.as_deref())?
+        .address
+        .clone();
+    let is_there = resume(command, &session)?;
+    if is_there {
+        let began = Instant::now();
+        while began.elapsed() < RESUMED_WITHIN && paused(command, &session)? {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        return show(command, &session, printer);
+    }
+    if command.foreground {
+        return apply::run(&as_apply(command, &session, &address), printer);
+    }
+    let Some(mut started) = start(command, &session, &address, printer)? else {
+        return show(command, &session, printer);
+    };
+    printer.message(&format!(
+        "Started as process {}; what it says goes to {}",
+        started.pid(),
+        started.log().display()
+    ));
+    let pid = started.pid();
+    let waited = started.wait(FIRST_WORD_WITHIN, printer, &mut || {
+        session.again()?;
+        let phase = session.one(Some(address.as_str()))?;
+        let Some(orders) = orders(&session, phase)? else {
+            return Ok(false);
+        };
+        let there = orders.fleet()?.muster.there;
+        Ok(there.iter().any(|beat| beat.pid == pid))
+    })?;
+    if matches!(waited, Waited::Slow) {
+        printer.warn(&format!(
+            "process {pid} runs and has not begun to load yet; `mig backfill status{}` tells when it does",
+            session.then(session.one(Some(address.as_str()))?)
+        ));
+    }
+    session.again()?;
+    show(command, &session, printer)
+}
+
+/// Where orders are left; `None` where nothing was begun.
+fn orders(
+    session: &Session,
+    phase: &crate::plan::model::Phase,
+) -> Result<Option<Orders>, CliError> {
+    let (plan, state) = (&session.loaded.plan, &session.state);
+    Ok(Orders::find(plan, phase, state, &session.connections)?)
+}
+
+/// Ends a pause; says whether processes are there. Refused where the backfill was stopped.
+fn resume(command: &BackfillStartCommand, session: &Session) -> Result<bool, CliError> {
+    let phase = session.one(command.backfill.phase.as_deref())?;
+    let Some(orders) = orders(session, phase)? else {
+        return Ok(false);
+    };
+    let fleet = orders.fleet()?;
+    let fleet = if fleet.control.paused || fleet.control.stopped {
+        orders.change(&phase.address, &who(), Control::resume)?
+    } else {
+        fleet
+    };
+    Ok(!fleet.muster.there.is_empty())
+}
+
+fn paused(command: &BackfillStartCommand, session: &Session) -> Result<bool, CliError> {
+    let phase = session.one(command.backfill.phase.as_deref())?;
+    Ok(session.look(phase, None)?.status != Stage::Running)
+}
+
+fn show(command: &BackfillStartCommand, session: &Session, printer: Printer) -> CliResult {
+    let phase = session.one(command.backfill.phase.as_deref())?;
+    let status = session.look(phase, None)?;
+    printer.data(&if command.backfill.json {
+        backfill_session::json(&json!({ "phases": [status] }))?
+    } else {
+        status_text(&status, Printer::columns())
+    })?;
+    Ok(ExitCode::Success)
+}
+
+fn as_apply(command: &BackfillStartCommand, session: &Session, phase: &Address) -> ApplyCommand {
+    ApplyCommand {
+        plan: None,
+        args: PlanArgs {
+            file: Some(session.file.clone()),
+            ..command.backfill.args.clone()
+        },
+        selection: SelectionArgs {
+            only: vec![phase.to_string()],
+            ..SelectionArgs::default()
+        },
+        show: ShowArgs {
+            format: Format::Text,
+            detail: Depth::Normal,
+            max_bytes: None,
+            refresh: true,
+        },
+        parallel: command.parallel.clone(),
+        lock: command.lock.clone(),
+        auto_approve: command.auto_approve,
+        max_duration: None,
+        events: None,
+        shown: Shown::Plan,
+    }
+}
+
+/// Shows the plan of the phase, asks, and starts what does it: exactly that, or it refuses. `None`: there is nothing to do.
+fn start(
+    command: &BackfillStartCommand,
+    session: &Session,
+    address: &Address,
+    printer: Printer,
+) -> Result<Option<Background>, CliError> {
+    let as_apply = as_apply(command, session, address);
+    let loaded = &session.loaded;
+    let selected = choose(&loaded.graph, &selection(&as_apply.selection))?;
+    let parallelism = usize::from(command.parallel.parallelism);
+    let made = plan::make(
+        loaded,
+        &session.state,
+        &selected,
+        true,
+        parallelism,
+        printer,
+    )?;
+    printer.new_findings(&loaded.findings, &made.findings, &loaded.plan.files);
+    let chosen: BTreeSet<&Address> = selected.phases.iter().collect();
+    let mut changes = made.survey.changes.iter();
+    if changes
+        .by_ref()
+        .filter(|change| chosen.contains(&change.address))
+        .all(|change| change.action.is_noop() && change.fields.is_empty())
+    {
+        return Ok(None);
+    }
+    // What the answer stands on is no data of this command.
+    printer.planned_message(&made.planned);
+    if exit_code(&made.planned, false) == ExitCode::PlanInvalid {
+        return Err(plan::undecided(&made.planned));
+    }
+    apply::refuse_unmet(&selected, &made.survey.changes)?;
+    if !command.auto_approve {
+        match printer.ask("\nStart this in the background? Only `yes` is taken for an answer:") {
+            Some(answer) if answer == "yes" => {}
+            Some(_) => return Err(CliError::error("not started: nothing was changed")),
+            None => {
+                return Err(CliError::error(
+                    "there is no terminal to ask on, so nothing was started",
+                )
+                .help("`mig backfill start --auto-approve` starts without asking"));
+            }
+        }
+    }
+    let folder = session.store.artifacts().scratch()?;
+    let name = format!("backfill-{}", address.as_str().replace(['/', '>'], "_"));
+    let saved = folder.join(format!("{name}.plan.json"));
+    write_atomic(&saved, made.planned.to_json().as_bytes()).map_err(|error| {
+        CliError::error(format!(
+            "can't save the plan as {}: {error}",
+            saved.display()
+        ))
+    })?;
+    let arguments = [
+        "apply".into(),
+        saved.into_os_string(),
+        "--parallelism".into(),
+        command.parallel.parallelism.to_string().into(),
+        "--lock-timeout".into(),
+        command.lock.lock_timeout.to_string().into(),
+    ];
+    Background::start(&arguments, &folder, &name).map(Some)
+}
