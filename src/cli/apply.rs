@@ -21,11 +21,12 @@ use crate::apply::recorded::{self, Recorded};
 use crate::apply::session::{Made, Planning, open_locked};
 use crate::apply::survey::Ground;
 use crate::apply::{Job, run as run_job, settled};
-use crate::base::units::Span;
+use crate::base::units::{ByteRate, Span};
 use crate::base::{Address, ExitCode};
 use crate::diff::change::PhaseChange;
 use crate::diff::{Selected, exit_code};
 use crate::phases::kind_of;
+use crate::plan::model::{PhaseSpec, Plan, SnapshotSpec};
 use crate::state::{Artifacts, LockedState};
 use crate::ui::metadata_report::Mode;
 use crate::ui::progress::ProgressReporter;
@@ -58,6 +59,9 @@ pub(super) struct ApplyCommand {
     /// What is told on standard output.
     #[arg(skip)]
     pub(super) shown: Shown,
+    /// Stands in the place of `rate-per-node` of the chosen snapshot phases.
+    #[arg(skip)]
+    pub(super) rate_per_node: Option<ByteRate>,
 }
 
 /// What is told on standard output.
@@ -77,8 +81,11 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         refuse_planning_options(command)?;
         saved.reload(printer)?
     } else {
-        let loaded = load_plan(&file, &options(&command.args), printer)?;
+        let mut loaded = load_plan(&file, &options(&command.args), printer)?;
         let selected = choose(&loaded.graph, &selection(&command.selection))?;
+        if let Some(rate) = command.rate_per_node {
+            with_rate(&mut loaded.plan, &selected.phases, rate);
+        }
         (loaded, selected)
     };
     let mut events = EventSink::open(command.events.as_deref())?;
@@ -322,6 +329,17 @@ fn refuse_planning_options(command: &ApplyCommand) -> Result<(), CliError> {
         "a saved plan is applied as it is: variables and phases were chosen when it was made",
     )
     .help("give these options to `mig plan --out` instead"))
+}
+
+/// The plan with another rate of the chosen snapshot phases.
+pub(super) fn with_rate(plan: &mut Plan, chosen: &[Address], rate: ByteRate) {
+    for phase in plan.phases.values_mut() {
+        if let PhaseSpec::Snapshot(SnapshotSpec::Take { rate_per_node, .. }) = &mut phase.spec
+            && chosen.contains(&phase.address)
+        {
+            *rate_per_node = Some(rate);
+        }
+    }
 }
 
 /// A chosen phase whose need is neither chosen nor up to date can't run.

@@ -159,6 +159,7 @@ fn as_apply(command: &BackfillStartCommand, session: &Session, phase: &Address) 
         max_duration: None,
         events: None,
         shown: Shown::Plan,
+        rate_per_node: None,
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn run(command: &MetadataMigrateCommand, printer: Printer) -> CliResu
         max_duration: None,
         events: None,
         shown: Shown::Metadata(command.output),
+        rate_per_node: None,
     };
     apply::run(&apply, printer)
 }

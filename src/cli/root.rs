@@ -6,7 +6,7 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_start, backfill_status, check, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_inspect, state, status, test, validate, worker,
+    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_start, backfill_status, check, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -72,6 +72,8 @@ enum BackfillCommand {
 
 #[derive(Debug, Subcommand)]
 enum SnapshotCommand {
+    Create(snapshot_create::SnapshotCreateCommand),
+    Status(snapshot_status::SnapshotStatusCommand),
     Inspect(snapshot_inspect::SnapshotInspectArgs),
 }
 
@@ -135,6 +137,8 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Backfill(BackfillCommand::Scale(args)) => backfill_scale::run(args, printer),
         Command::Backfill(BackfillCommand::Limits(args)) => backfill_limits::run(args, printer),
         Command::Backfill(BackfillCommand::Pause(args)) => backfill_pause::run(args, printer),
+        Command::Snapshot(SnapshotCommand::Create(args)) => snapshot_create::run(args, printer),
+        Command::Snapshot(SnapshotCommand::Status(args)) => snapshot_status::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
         Command::Metadata(MetadataCommand::Evaluate(args)) => metadata_evaluate::run(args, printer),
         Command::Metadata(MetadataCommand::Migrate(args)) => metadata_migrate::run(args, printer),

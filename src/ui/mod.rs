@@ -25,6 +25,7 @@ pub mod plan_text;
 pub mod progress;
 pub mod rules;
 pub mod show_resolved;
+pub mod snapshot_status;
 pub mod summary;
 mod table;
 pub mod theme;

@@ -9,6 +9,7 @@
 //! perform     registers the repository, takes a snapshot or waits for one that is being taken
 //! repository  how the store is registered on the cluster
 //! found       snapshots that are there
+//! status      how far the newest snapshot is
 //! since       what earlier hops wrote to the cluster after its snapshot
 //! name_mark   the mark in the name, where a server keeps nothing beside a snapshot
 //! undo        deletes what was taken
@@ -30,6 +31,7 @@ mod questions;
 mod repository;
 pub mod series;
 mod since;
+pub mod status;
 mod undo;
 
 use super::check::Probes;
