@@ -6,7 +6,11 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_start, backfill_status, check, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
+    apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_start,
+    backfill_status, check, clusters_cat_indices, clusters_connection_check, clusters_curl,
+    completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate,
+    plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create,
+    snapshot_inspect, snapshot_status, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -41,6 +45,9 @@ enum Command {
     Rollback(rollback::RollbackCommand),
     Worker(worker::WorkerCommand),
     RestoreSettings(restore_settings::RestoreSettingsCommand),
+    /// Look at the clusters of a plan, in the words of the migration console
+    #[command(subcommand)]
+    Clusters(ClustersCommand),
     /// Look after running backfills, in the words of the migration console
     #[command(subcommand)]
     Backfill(BackfillCommand),
@@ -59,6 +66,13 @@ enum Command {
     Graph(graph::GraphCommand),
     Completions(completions::CompletionsArgs),
     Help(help::HelpArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ClustersCommand {
+    CatIndices(clusters_cat_indices::ClustersCatIndicesCommand),
+    ConnectionCheck(clusters_connection_check::ClustersConnectionCheckCommand),
+    Curl(clusters_curl::ClustersCurlCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,6 +146,13 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Rollback(args) => rollback::run(args, printer),
         Command::Worker(args) => worker::run(args, printer),
         Command::RestoreSettings(args) => restore_settings::run(args, printer),
+        Command::Clusters(ClustersCommand::CatIndices(args)) => {
+            clusters_cat_indices::run(args, printer)
+        }
+        Command::Clusters(ClustersCommand::ConnectionCheck(args)) => {
+            clusters_connection_check::run(args, printer)
+        }
+        Command::Clusters(ClustersCommand::Curl(args)) => clusters_curl::run(args, printer),
         Command::Backfill(BackfillCommand::Start(args)) => backfill_start::run(args, printer),
         Command::Backfill(BackfillCommand::Status(args)) => backfill_status::run(args, printer),
         Command::Backfill(BackfillCommand::Scale(args)) => backfill_scale::run(args, printer),

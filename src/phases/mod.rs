@@ -7,6 +7,7 @@
 pub mod adopt;
 pub mod backfill;
 pub mod check;
+pub mod clusters;
 mod common;
 pub mod connections;
 pub mod existing;

@@ -3,9 +3,10 @@
 //! Relies on the types of `diff`, `graph` and `plan`. Deliberately absent: deciding anything, reading the terminal or the
 //! environment (width and colour come as values), and writing to a stream.
 
-pub mod check;
 pub mod backfill_orders;
 pub mod backfill_status;
+pub mod check;
+pub mod clusters;
 pub mod diagnostics;
 mod edits;
 pub mod graph_dot;

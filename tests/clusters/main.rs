@@ -12,6 +12,7 @@
 mod backfill;
 mod backfill_faults;
 mod check;
+mod commands;
 mod corpus;
 mod errors;
 mod fleet;

@@ -322,7 +322,7 @@ impl ClusterClient {
         if let Some(reason) = moved {
             return Err(self.unreadable(&call, reason).into());
         }
-        let most = if status >= 400 {
+        let most = if status >= 400 && !request.raw {
             limits::ERROR_BYTES
         } else {
             request.most.unwrap_or(limits::ANSWER_BYTES)
@@ -337,7 +337,7 @@ impl ClusterClient {
         while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
             if body.len() + chunk.len() <= most {
                 body.extend_from_slice(&chunk);
-            } else if status >= 400 {
+            } else if status >= 400 && !request.raw {
                 break; // its beginning says enough
             } else {
                 return Err(too_large().into());
@@ -351,7 +351,7 @@ impl ClusterClient {
             ms = started.elapsed().as_millis(),
             "answered"
         );
-        if status >= 400 {
+        if status >= 400 && !request.raw {
             return Err(Failure {
                 error: ClusterError::of_status(&inner.location, &call, status, &body),
                 retry_after,
@@ -384,7 +384,14 @@ impl ClusterClient {
             if matches!(body, Body::Packed(_)) {
                 builder = builder.header("content-encoding", "gzip");
             }
-            builder = builder.header("content-type", kind).body(bytes.clone());
+            let said = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+            if !request.headers.iter().any(said) {
+                builder = builder.header("content-type", kind);
+            }
+            builder = builder.body(bytes.clone());
+        }
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
         }
         builder.build()
     }

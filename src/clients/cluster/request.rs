@@ -65,6 +65,10 @@ pub struct Request {
     pub most: Option<usize>,
     /// Whether it is sent once and no more: whoever sends it deals with every failure.
     pub once: bool,
+    /// Headers beside those of the client's own; never credentials.
+    pub headers: Vec<(String, String)>,
+    /// Whether an answer of any status is given as it came, and is no error.
+    pub raw: bool,
 }
 
 impl Request {
@@ -77,6 +81,8 @@ impl Request {
             idempotent: method != Method::Post,
             most: None,
             once: false,
+            headers: Vec::new(),
+            raw: false,
         }
     }
 
@@ -154,6 +160,20 @@ impl Request {
         self
     }
 
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes an answer of any status.
+    #[must_use]
+    pub fn raw(mut self) -> Self {
+        self.raw = true;
+        self
+    }
+
     /// A name as one part of a path: everything that is not plain is percent-encoded (`,` and `*` too, so that a name
     /// never becomes a pattern or a list).
     pub fn part(name: &str) -> String {
@@ -180,7 +200,7 @@ impl Request {
 /// An answer that was taken whole.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// The status, below 400.
+    /// The status, below 400 unless the request was [`Request::raw`].
     pub status: u16,
     /// The body.
     pub body: Bytes,

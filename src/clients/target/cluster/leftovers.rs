@@ -12,7 +12,15 @@ use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
 
 /// Kinds of documents of the working state that a load knows its progress by, in the order in which they are removed.
-const PROGRESS: &[&str] = &["work", "work-item", "plan", "check"];
+const PROGRESS: &[&str] = &[
+    "work",
+    "work-item",
+    "work-control",
+    "work-brief",
+    "work-beat",
+    "plan",
+    "check",
+];
 /// The other kinds.
 const OTHER: &[&str] = &["tuned", "held-back", "remake", "stream", "live"];
 /// Documents that are removed by one request.
