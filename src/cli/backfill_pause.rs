@@ -12,7 +12,7 @@ use crate::base::ExitCode;
 use crate::base::units::Span;
 use crate::engines::bulk::fleet::Control;
 use crate::phases::backfill::orders::Orders;
-use crate::ui::backfill_orders::{paused, workers_are};
+use crate::ui::backfill_orders::{paused, processes_have};
 
 /// Time between two looks at the board.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -41,12 +41,12 @@ pub(super) fn run(command: &BackfillPauseCommand, printer: Printer) -> CliResult
     let began = Instant::now();
     let mut fleet = orders.change(&phase.address, &who, Control::pause)?;
     let mut told = false;
-    while fleet.muster.running > 0 {
+    while fleet.at_work() > 0 {
         if began.elapsed() >= command.timeout.0 {
             return Err(CliError::error(format!(
-                "`{}` is asked to pause, and {} still at work after {}",
+                "`{}` is asked to pause, and {} not said that it rests after {}",
                 phase.address,
-                workers_are(fleet.muster.running),
+                processes_have(fleet.at_work()),
                 command.timeout
             ))
             .help(format!(

@@ -6,6 +6,7 @@ use super::backfill_status::{limits_words, named, role};
 use super::layout::{end_line, hang, put};
 use super::words::counted_u64;
 use crate::base::Address;
+use crate::base::units::human_count;
 use crate::engines::bulk::fleet::{Beat, Limits, Muster};
 
 /// After `mig backfill scale`. `start` is the command that begins or resumes it.
@@ -55,8 +56,18 @@ pub fn paused(phase: &Address, muster: &Muster, then: &str, columns: usize) -> S
     text
 }
 
+/// `1 process has`, `3 processes have`.
+pub fn processes_have(count: usize) -> String {
+    let count = human_count(count as u64);
+    if count == "1" {
+        "1 process has".to_owned()
+    } else {
+        format!("{count} processes have")
+    }
+}
+
 /// `1 worker is`, `5 workers are`.
-pub fn workers_are(count: u32) -> String {
+fn workers_are(count: u32) -> String {
     let is = if count == 1 { "is" } else { "are" };
     format!("{} {is}", counted_u64(count.into(), "worker"))
 }

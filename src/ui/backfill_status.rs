@@ -96,6 +96,10 @@ fn deep_text(text: &mut String, deep: &Deep, columns: usize) {
     let eta = deep.eta_ms.map(|eta| clock(eta) + ", ").unwrap_or_default();
     put!(text, "ETA: {eta}{}\n", deep.eta_basis);
     failed_text(text, deep, columns);
+    for aside in &deep.set_aside {
+        let line = format!("{}: {}", aside.item, aside.reason);
+        hang(text, "Set aside: ", 11, &line, columns);
+    }
     if let Some(wanted) = wanted_text(&deep.control) {
         hang(text, "Asked for: ", 11, &wanted, columns);
     }

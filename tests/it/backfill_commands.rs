@@ -195,3 +195,66 @@ fn what_ends_badly_in_the_background_is_told() {
         .says("7 560 of 7 560 documents");
     assert!(status(&place).out.starts_with("BackfillStatus.COMPLETED\n"));
 }
+
+/// The status as JSON, of the one backfill.
+fn seen(place: &Place) -> serde_json::Value {
+    let answer = place
+        .mig(&["backfill", "status", "--deep-check", "--json"])
+        .ends_with(0);
+    let mut answer: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    answer["phases"][0].take()
+}
+
+#[test]
+fn one_that_runs_is_paused_scaled_and_resumed() {
+    let place = Place::new();
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let slow = plan.replace(
+        "workers: 2",
+        "workers: 2, limits: { docs: 300/s, batch: 4KiB }",
+    );
+    std::fs::write(place.path("plan.yaml"), slow).unwrap();
+    place
+        .mig(&["apply", "--auto-approve", "--until", "mappings"])
+        .ends_with(0);
+    let ran = order(&place, &["start", "--auto-approve"]).ends_with(0);
+    assert!(
+        ran.out.starts_with("BackfillStatus.RUNNING")
+            || ran.out.starts_with("BackfillStatus.STARTING"),
+        "{ran:?}"
+    );
+    let paused = order(&place, &["pause"]).ends_with(0);
+    assert!(
+        paused
+            .out
+            .contains("is paused and nobody works; waiting: mig apply ("),
+        "{paused:?}"
+    );
+    let before = seen(&place);
+    assert_eq!(
+        (&before["status"], &before["running"]),
+        (&"PAUSED".into(), &0.into())
+    );
+    assert!(before["docs_done"].as_u64().unwrap() < 7560, "{before:#}");
+    assert_eq!(before["shard_in_progress"], 0, "{before:#}");
+    assert_eq!(before["processes"][0]["role"], "coordinator");
+    assert!(status(&place).out.contains("Paused by ann at 20"));
+    // Nothing moves while it rests.
+    assert_eq!(seen(&place)["docs_done"], before["docs_done"]);
+    let scaled = order(&place, &["scale", "3"]).ends_with(0);
+    assert!(
+        scaled.out.contains("set to 3 desired count. Currently"),
+        "{scaled:?}"
+    );
+    order(&place, &["limits", "--docs", "1000000/s"]).ends_with(0);
+    order(&place, &["start"]).ends_with(0);
+    place
+        .mig(&["backfill", "status", "--watch"])
+        .ends_with(0)
+        .says("Desired=3")
+        .says("BackfillStatus.COMPLETED");
+    place
+        .mig(&["apply", "--auto-approve", "--lock-timeout", "60s"])
+        .ends_with(0);
+    place.is_finished();
+}

@@ -3,16 +3,18 @@
 //! Relies on the board alone, which is written without the lock of the state: processes that work look at it every few
 //! seconds. Deliberately absent: starting processes, and the end of a backfill, which changes the state.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::super::connections::Connections;
 use super::super::kind::PhaseError;
+use super::fleet::{self, board_error};
 use super::{failed, spec};
-use crate::base::Address;
-use crate::clients::target::{Target, WorkPlace};
-use crate::engines::bulk::fleet::{
-    Board, BoardError, Control, IndexBoard, Limits, LocalBoard, Muster, muster,
-};
+use crate::base::{Address, host};
+use crate::clients::target::Target;
+use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, muster};
 use crate::engines::bulk::limits::WORKERS;
 use crate::plan::model::{Phase, PhaseSpec, Plan};
 use crate::state::model::State;
@@ -28,6 +30,18 @@ pub struct Fleet {
     pub muster: Muster,
     /// The time at the board's place.
     pub now: Timestamp,
+}
+
+impl Fleet {
+    /// The processes that have not said yet, since the last order, that they rest: what they said before tells nothing.
+    pub fn at_work(&self) -> usize {
+        let rests = |beat: &&Beat| {
+            matches!(beat.doing, Doing::Paused | Doing::Leaving)
+                && beat.working == 0
+                && self.control.at.is_none_or(|at| beat.at >= at)
+        };
+        self.muster.there.iter().filter(|it| !rests(it)).count()
+    }
 }
 
 /// The backfill phases of a plan, in the order of their names.
@@ -50,28 +64,18 @@ pub fn limits_of_plan(phase: &Phase) -> Result<Limits, PhaseError> {
 }
 
 /// The board of a phase.
-pub(super) fn board_at(
+fn board_at(
     target: &dyn Target,
     plan: &Plan,
     phase: &Address,
     lineage: &str,
-) -> Result<Box<dyn Board>, PhaseError> {
-    let work = phase.as_str();
-    match (target.cluster(), target.work_place()) {
-        (Some(cluster), _) => Ok(Box::new(IndexBoard::new(
-            cluster.state(),
-            &plan.name,
-            work,
-            lineage,
-        ))),
-        (None, WorkPlace::Directory(place)) => {
-            Ok(Box::new(LocalBoard::new(&place, &plan.name, work)))
-        }
-        (None, WorkPlace::Index(index)) => Err(failed(
-            format!("{}: no board can be kept in {index}", target.location()),
+) -> Result<Arc<dyn Board>, PhaseError> {
+    fleet::board(target, plan, phase, lineage).ok_or_else(|| {
+        failed(
+            format!("{}: no board can be kept there", target.location()),
             "give a directory or a cluster as target",
-        )),
-    }
+        )
+    })
 }
 
 /// Reads the board of a phase; a fleet of nobody where there is none.
@@ -88,20 +92,38 @@ fn read(board: &dyn Board) -> Result<Fleet, PhaseError> {
     let control = board.control().map_err(|error| board_error(&error))?;
     let beats = board.beats().map_err(|error| board_error(&error))?;
     let now = board.now();
+    // Others wait until a process fell silent; of those of this machine it is known at once.
+    let here = host::name();
+    let (dead, beats) = beats
+        .into_iter()
+        .partition(|beat| beat.host == here && is_gone(Path::new("/proc"), beat.pid));
+    let mut muster = muster(&control, beats, now);
+    muster.lost.extend::<Vec<Beat>>(dead);
     Ok(Fleet {
-        muster: muster(&control, beats, now),
         control,
+        muster,
         now,
     })
 }
 
-fn board_error(error: &BoardError) -> PhaseError {
-    failed(error.to_string(), &error.help())
+/// Whether a process of this machine ended, also where nobody took note of its end yet. Where the system does not tell, it did
+/// not.
+fn is_gone(processes: &Path, pid: u32) -> bool {
+    if !processes.join("self").exists() {
+        return false;
+    }
+    match std::fs::read_to_string(processes.join(pid.to_string()).join("stat")) {
+        Ok(stat) => {
+            let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest);
+            after_name.is_some_and(|rest| rest.starts_with('Z') || rest.starts_with('X'))
+        }
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// Where orders for one phase are left.
 pub struct Orders {
-    board: Box<dyn Board>,
+    board: Arc<dyn Board>,
 }
 
 impl Orders {
@@ -180,4 +202,25 @@ fn stopped(phase: &Address) -> PhaseError {
         format!("`{phase}` was stopped, and a stopped backfill takes no orders any more"),
         "`mig backfill reset` lets it begin anew: its documents are loaded again",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_ended_is_known_to_be_gone() {
+        let own = std::process::id();
+        assert!(!is_gone(Path::new("/proc"), own));
+        let processes = tempfile::tempdir().unwrap();
+        // Nothing is told there.
+        assert!(!is_gone(processes.path(), own));
+        for (pid, stat) in [("self", ""), ("7", "7 (a) b) Z 1"), ("8", "8 (mig) S 1")] {
+            let folder = processes.path().join(pid);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("stat"), stat).unwrap();
+        }
+        let gone = |pid| is_gone(processes.path(), pid);
+        assert_eq!([gone(7), gone(8), gone(9)], [true, false, true]);
+    }
 }

@@ -149,6 +149,8 @@ pub struct Deep {
     pub failed_by_class: BTreeMap<String, u64>,
     /// Where that stream is.
     pub failed_document_stream_location: String,
+    /// Items that can't be done now: nobody takes them before the next apply.
+    pub set_aside: Vec<SetAside>,
     /// By index.
     pub indices: Vec<IndexStatus>,
     /// The processes that are there, the oldest first.
@@ -157,6 +159,15 @@ pub struct Deep {
     pub lost: Vec<Beat>,
     /// Limits that an operator set in the place of the plan's, and all else that was asked for.
     pub control: Control,
+}
+
+/// An item that can't be done now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SetAside {
+    /// What it covers.
+    pub item: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// How far an index is.
@@ -293,7 +304,7 @@ impl Seen<'_> {
             return false;
         };
         let lost = |beat: &Beat| holder.starts_with(&beat.id);
-        *expires > self.now && !self.muster.lost.iter().any(lost)
+        expires.is_none_or(|it| it > self.now) && !self.muster.lost.iter().any(lost)
     }
 
     /// Whether the record says that the index was written in full.
@@ -581,11 +592,22 @@ fn deepen(
         failed: sum(|it| it.failed),
         failed_by_class,
         failed_document_stream_location: location,
+        set_aside: seen.items.iter().filter_map(set_aside).collect(),
         indices,
         processes: there.clone(),
         lost: seen.muster.lost.clone(),
         control: seen.control.clone(),
     }
+}
+
+fn set_aside(item: &ItemState) -> Option<SetAside> {
+    let ItemStatus::SetAside { reason } = &item.status else {
+        return None;
+    };
+    Some(SetAside {
+        item: item.item.key.to_string(),
+        reason: reason.clone(),
+    })
 }
 
 /// What is left at the rate that says most: of the last beats, since the start, of the last run.

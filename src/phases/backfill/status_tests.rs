@@ -23,6 +23,7 @@ fn item(index: &str, shard: u32, from: u32, status: ItemStatus) -> ItemState {
             expected: Some(10),
         },
         attempt: 1,
+        tries: 0,
         status,
         progress: ItemProgress {
             delivered,
@@ -34,7 +35,7 @@ fn item(index: &str, shard: u32, from: u32, status: ItemStatus) -> ItemState {
 fn held(until: i64) -> ItemStatus {
     ItemStatus::Held {
         holder: "apply-1-abc/0".into(),
-        expires: at(until),
+        expires: Some(at(until)),
     }
 }
 
