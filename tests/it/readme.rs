@@ -126,6 +126,12 @@ fn the_readmes_first_command_moves_the_shop_and_says_so_again() {
     mig(place.path(), &apply)
         .ends_with(0)
         .says("7 560 of 7 560 documents of 10 indices are equal");
+    let status = ["backfill", "status", "-f", "plans/quickstart.yaml"];
+    hold(
+        "From `mig backfill status -f plans/quickstart.yaml`",
+        "text",
+        &mig(place.path(), &status).ends_with(0).out,
+    );
     mig(place.path(), &apply)
         .ends_with(0)
         .says("No changes.")

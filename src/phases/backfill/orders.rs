@@ -200,7 +200,7 @@ impl Orders {
 fn stopped(phase: &Address) -> PhaseError {
     failed(
         format!("`{phase}` was stopped, and a stopped backfill takes no orders any more"),
-        "`mig backfill reset` lets it begin anew: its documents are loaded again",
+        "`mig backfill status --deep-check` tells by whom",
     )
 }
 

@@ -459,9 +459,7 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
         Stage::Paused => says.push(format!(
             "Nobody works on it: `mig backfill start{then}` goes on where it was."
         )),
-        Stage::Stopped => says.push(format!(
-            "Stopped{by}: `mig backfill reset{then}` lets it begin anew."
-        )),
+        Stage::Stopped => says.push(format!("Stopped{by}: no worker begins any more.")),
         Stage::Running if control.stopped => {
             says.push(format!(
                 "Asked to stop{by}: workers give back what they hold."
