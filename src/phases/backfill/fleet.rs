@@ -48,7 +48,7 @@ pub(super) fn stopped(phase: &Address, by: &str) -> PhaseError {
     PhaseError::Failed {
         message: format!("the backfill was stopped by {by}: no worker begins any more"),
         help: Some(format!(
-            "`mig backfill reset --phase {phase}` lets it begin anew"
+            "`mig reset --only {phase}` lets it begin anew"
         )),
     }
 }
