@@ -66,7 +66,7 @@ mig moves search clusters by a plan: see what will happen, apply it, prove it.
   mig init                 write a plan.yaml to begin with
   mig validate             check plan.yaml, without looking at any cluster
   mig plan                 show what an apply would do
-  mig check                try it in small: stores, privileges, clocks, a few documents
+  mig check                try it in small: stores, privileges, clocks, samples
   mig apply                do it; after any interruption, do the rest
   mig approve PHASE        let a phase go on that waits for a person
   mig status               what is done, what waits, and what to type next

@@ -117,6 +117,7 @@ fn spawn<'scope, 'env>(
 ) {
     let end = End(ended, number);
     let spawned = thread::Builder::new()
+        .name(format!("worker-{number}"))
         .stack_size(limits::STACK_BYTES)
         .spawn_scoped(scope, move || {
             let end = end;
