@@ -10,7 +10,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -31,6 +33,8 @@ const COMPACT_BYTES: u64 = 4 << 20;
 const COMPACT_GROWTH: u64 = 4;
 /// The largest log that is read.
 const LOG_BYTES: u64 = 2 << 30;
+/// How long a lock is waited for that somebody else has.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 /// Items in one record of registering.
 const REGISTER_CHUNK: usize = 1000;
 
@@ -151,10 +155,17 @@ fn lock(directory: &Path, stem: &str) -> Result<File, WorkError> {
         .truncate(false)
         .open(&path)
         .map_err(io_error(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(WorkError::Locked { path }),
-        Err(TryLockError::Error(error)) => Err(io_error(&path)(error)),
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that is just being started has what its parent had open, until it becomes another program.
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => {
+                thread::sleep(LOCK_WAIT / 10);
+            }
+            Err(TryLockError::WouldBlock) => return Err(WorkError::Locked { path }),
+            Err(TryLockError::Error(error)) => return Err(io_error(&path)(error)),
+        }
     }
 }
 
