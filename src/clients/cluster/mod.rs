@@ -3,7 +3,7 @@
 //! Blocking on the outside, since phases and engines run on threads of their own; asynchronous inside, on one small
 //! runtime ([`runtime`]). What a cluster may be asked is decided here and nowhere else ([`access`]), and so is what is sent
 //! again ([`limits`] has the numbers). Redirects are never followed: credentials go to the plan's address, and to
-//! nodes that proved to be of the same cluster ([`nodes`]). Relies on the
+//! nodes that proved to be of the same cluster (`nodes`). Relies on the
 //! plan's types for addresses and credentials. Deliberately absent: what requests mean; targets and phases know that.
 
 pub mod about;

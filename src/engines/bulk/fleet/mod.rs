@@ -3,7 +3,7 @@
 //!
 //! A [`Board`] stands beside the work store and is read and written without its lock: [`Control`] is what an operator
 //! wants (how many workers, a pause, a stop, other limits), [`Brief`] is what the coordinator of the load gives out now,
-//! and a [`Beat`] is what each process says of itself every few seconds. [`muster`] sums up the beats; [`share`] says how
+//! and a [`Beat`] is what each process says of itself every few seconds. [`muster()`] sums up the beats; [`share`] says how
 //! many workers each process runs. Who holds an item is decided by the leases of the work store alone: a board that is late
 //! or lost costs time and never a document.
 //!

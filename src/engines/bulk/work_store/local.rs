@@ -11,7 +11,6 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;

@@ -3,12 +3,12 @@
 //! A header says whose work it is and how many items there are; each item is a document of its own. Every change of an
 //! item is written on the condition that nobody else wrote it since it was read (`if_seq_no`), and every taking of it
 //! raises its attempt number: so any number of processes may work from one store, and one that wakes late is told so. What a
-//! process knows of the items is kept in memory; a refused write or a lack of free items has it read again ([`acquire`]).
+//! process knows of the items is kept in memory; a refused write or a lack of free items has it read again (`acquire`).
 //!
 //! A coordinator has the lock of the plan's state: what coordinators before it held is held by processes that are gone (or
 //! sleep, and will be fenced), and is free at once. What workers hold is theirs until it expires. A worker changes nothing
 //! when it joins; it is told when the store is not the one that it was started for, then and at every look at the header. Time
-//! is the server's ([`clock`]). Deliberately absent: waiting for other processes. `simulation` holds all of it against a server
+//! is the server's (`clock`). Deliberately absent: waiting for other processes. `simulation` holds all of it against a server
 //! and processes that fail in every way.
 
 mod acquire;
