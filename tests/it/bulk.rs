@@ -114,7 +114,7 @@ fn what_can_not_be_written_goes_to_the_stream_and_the_rest_goes_on() {
         memory.segments[0][number].source = None;
     }
     target(&root, &["shop"]);
-    let stop = StopAt::new(12, Stop::Now);
+    let stop = StopAt::of_workers(12, Stop::Now);
     load(&memory, &root, options(&root), &|| stop.ask()).unwrap();
     let outcome = load(&memory, &root, options(&root), &no_stop).unwrap();
     assert!(outcome.finished);
@@ -164,7 +164,7 @@ fn a_tail_cut_at_any_byte_is_made_whole_again() {
         ..options(&root)
     };
     // Stopped with some steps noted.
-    let stop = StopAt::new(6, Stop::Now);
+    let stop = StopAt::of_workers(6, Stop::Now);
     load_by(1, &memory, &root, one(), &|| stop.ask()).unwrap();
     let part = root.join("indices/shop/docs/0-_0-0.ndjson");
     let state = root.join(".migrations_working_state");
@@ -241,7 +241,7 @@ proptest! {
         memory.item_docs = item_docs;
         target(&root, &["shop"]);
         for (at, drain) in stops {
-            let stop = StopAt::new(at, if drain { Stop::Drain } else { Stop::Now });
+            let stop = StopAt::of_workers(at, if drain { Stop::Drain } else { Stop::Now });
             let options = Options {
                 checkpoint_every: std::time::Duration::ZERO,
                 ..options(&root)

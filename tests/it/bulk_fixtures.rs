@@ -112,7 +112,7 @@ fn every_document_of_a_real_server_lands_through_interruptions() {
         let source = SnapshotSource::open(&snapshot, &indices, item_bytes).unwrap();
         for at in [3, 11, 40, 7] {
             let how = if at % 2 == 0 { Stop::Now } else { Stop::Drain };
-            let stop = StopAt::new(at, how);
+            let stop = StopAt::of_workers(at, how);
             let options = Options {
                 checkpoint_every: std::time::Duration::ZERO,
                 ..options(&root)

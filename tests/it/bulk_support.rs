@@ -263,11 +263,13 @@ pub(crate) fn options(root: &Path) -> Options {
     }
 }
 
-/// Stops at the n-th question of a worker; how often its crew asks depends on time.
+/// Stops at the n-th question.
 pub(crate) struct StopAt {
     pub(crate) calls: AtomicU64,
     pub(crate) at: u64,
     pub(crate) how: Stop,
+    /// Whether those of workers alone count: how often their crew asks depends on time.
+    of_workers: bool,
 }
 
 impl StopAt {
@@ -276,12 +278,22 @@ impl StopAt {
             calls: AtomicU64::new(0),
             at,
             how,
+            of_workers: false,
+        }
+    }
+
+    /// At the n-th question of a worker of a load.
+    pub(crate) fn of_workers(at: u64, how: Stop) -> Self {
+        Self {
+            of_workers: true,
+            ..Self::new(at, how)
         }
     }
 
     pub(crate) fn ask(&self) -> Stop {
         let thread = std::thread::current();
-        let counts = thread.name().is_some_and(|it| it.starts_with("worker-"));
+        let is_worker = thread.name().is_some_and(|it| it.starts_with("worker-"));
+        let counts = is_worker || !self.of_workers;
         let asked = self.calls.fetch_add(u64::from(counts), Ordering::SeqCst);
         if asked >= self.at { self.how } else { Stop::No }
     }

@@ -141,10 +141,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             progress: &progress,
         });
         failpoint::hit("backfill.loaded");
-        fleet.turned()?;
+        let turned = fleet.turned();
         let restored = cluster::restore(on, &*target, indices.keys());
         let loaded = loaded.map_err(|error| view.or_vanished(bulk_error(&error)))?;
         restored?;
+        turned?;
         let count = loaded.items_set_aside();
         if count > 0 {
             let items = loaded.set_aside;
