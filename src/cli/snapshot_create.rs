@@ -131,7 +131,14 @@ pub(super) fn run(command: &SnapshotCreateCommand, printer: Printer) -> CliResul
         ));
         let waited = started.wait(BEGUN_WITHIN, printer, &mut || {
             let state = remember(&*store, &loaded.plan)?.state;
-            Ok(taken(&state, phase.as_str()) > before)
+            if taken(&state, phase.as_str()) == before {
+                return Ok(false);
+            }
+            // It is announced before it is asked for.
+            let connections = Connections::new(&loaded.plan, &state.lineage);
+            let found = loaded.plan.phases.get(&phase);
+            let status = found.map(|it| look(&loaded.plan, it, &connections, false));
+            Ok(matches!(status, Some(Ok(status)) if status.state != NOT_STARTED))
         })?;
         if matches!(waited, Waited::Slow) {
             printer.warn("it has not begun yet; `mig snapshot status` tells when it does");
