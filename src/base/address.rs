@@ -23,6 +23,11 @@ impl Address {
         &self.0
     }
 
+    /// As the name of a file or a folder.
+    pub fn file_name(&self) -> String {
+        self.0.replace(['/', '>'], "_")
+    }
+
     /// The hop part (`a->b`) of a phase that a hop expanded to.
     pub fn hop(&self) -> Option<&str> {
         self.0.rsplit_once('/').map(|(hop, _)| hop)

@@ -239,6 +239,12 @@ pub fn some_of(names: &[&str], shown: usize) -> String {
     format!("{} and {more} more", names[..shown].join(", "))
 }
 
+/// `1 index`, `14 indices`.
+pub fn indices(count: usize) -> String {
+    let noun = if count == 1 { "index" } else { "indices" };
+    format!("{} {noun}", human_count(count as u64))
+}
+
 /// `1 document`, `2 documents`.
 pub fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };

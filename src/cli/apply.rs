@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::aggregate::Aggregate;
-use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options};
+use super::locking::locked;
 use super::metadata_report::{self, Output, Run};
 use super::printer::Printer;
 use super::settings::{DEFAULT_PLAN, dash_f, plan_file, selection};
-use super::who::{holder, who};
+use super::who::who;
 use super::{plan, saved};
 use crate::apply::event::{EVENTS_VERSION, Event, Tally};
 use crate::apply::interrupt::Signals;
@@ -64,6 +65,42 @@ pub(super) struct ApplyCommand {
     pub(super) rate_per_node: Option<ByteRate>,
 }
 
+impl ApplyCommand {
+    /// The apply of some phases that another command stands for.
+    pub(super) fn of(
+        file: PathBuf,
+        args: &PlanArgs,
+        only: Vec<String>,
+        (parallel, lock): (&ParallelArgs, &LockArgs),
+        auto_approve: bool,
+    ) -> Self {
+        Self {
+            plan: None,
+            args: PlanArgs {
+                file: Some(file),
+                ..args.clone()
+            },
+            selection: SelectionArgs {
+                only,
+                ..SelectionArgs::default()
+            },
+            show: ShowArgs {
+                format: Format::Text,
+                detail: Depth::Normal,
+                max_bytes: None,
+                refresh: true,
+            },
+            parallel: parallel.clone(),
+            lock: lock.clone(),
+            auto_approve,
+            max_duration: None,
+            events: None,
+            shown: Shown::Plan,
+            rate_per_node: None,
+        }
+    }
+}
+
 /// What is told on standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Shown {
@@ -93,15 +130,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
     let artifacts = store.artifacts();
-    let mut locked = store.lock(
-        &holder("apply"),
-        command.lock.lock_timeout.0,
-        &mut |other| {
-            printer.message(&format!(
-                "Waiting for the state, which is locked by {other}"
-            ));
-        },
-    )?;
+    let mut locked = locked(&*store, "apply", &command.lock, printer)?;
     for notice in locked.notices() {
         printer.warn(&notice.to_string());
     }
@@ -149,7 +178,8 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         return Ok(ExitCode::Success);
     }
     if saved.is_none() && !command.auto_approve {
-        confirm(printer)?;
+        let or = "or review first: `mig plan --out plan.json`, then `mig apply plan.json`";
+        printer.confirm("Apply this", "applied", "apply", Some(or))?;
     }
     let plan_file = loaded.plan.files.first().map(|file| file.name.clone());
     let planning = Planning {
@@ -301,18 +331,6 @@ fn show(
         command.show.detail,
         command.show.max_bytes,
     )
-}
-
-fn confirm(printer: Printer) -> Result<(), CliError> {
-    match printer.ask("\nApply this? Only `yes` is taken for an answer:") {
-        Some(answer) if answer == "yes" => Ok(()),
-        Some(_) => Err(CliError::error("not applied: nothing was changed")),
-        None => Err(
-            CliError::error("there is no terminal to ask on, so nothing was applied")
-                .help("`mig apply --auto-approve` applies without asking")
-                .help("or review first: `mig plan --out plan.json`, then `mig apply plan.json`"),
-        ),
-    }
 }
 
 fn refuse_planning_options(command: &ApplyCommand) -> Result<(), CliError> {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::args::{LockArgs, PlanArgs};
 use super::error::{CliError, CliResult};
 use super::load::{choose, load_plan, options};
+use super::locking::locked;
 use super::plan;
 use super::printer::Printer;
 use super::settings::plan_file;
-use super::who::{holder, who};
+use super::who::who;
 use crate::apply::gates::{self, Word};
 use crate::apply::session::{open_locked, remember};
 use crate::base::{Address, ExitCode};
@@ -77,15 +78,7 @@ pub(super) fn run(command: &ApproveCommand, printer: Printer) -> CliResult {
             None => error.help("`mig approve --list` shows what waits"),
         });
     }
-    let mut locked = store.lock(
-        &holder("approve"),
-        command.lock.lock_timeout.0,
-        &mut |other| {
-            printer.message(&format!(
-                "Waiting for the state, which is locked by {other}"
-            ));
-        },
-    )?;
+    let mut locked = locked(&*store, "approve", &command.lock, printer)?;
     open_locked(&mut *locked, &*store, &loaded.plan)?;
     let state = locked.state().clone();
     let made = plan::make(&loaded, &state, &selected, true, 4, printer)?;

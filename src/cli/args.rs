@@ -38,6 +38,19 @@ pub(crate) struct SelectionArgs {
     pub(crate) redo: Vec<String>,
 }
 
+/// One phase of a plan, and how the answer looks.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PhaseArgs {
+    #[command(flatten)]
+    pub(crate) args: PlanArgs,
+    /// The phase that is meant; not needed where the plan has one of the kind
+    #[arg(long, value_name = "PHASE")]
+    pub(crate) phase: Option<String>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// How a plan is made and shown.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShowArgs {

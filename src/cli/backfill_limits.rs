@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde_json::json;
 
-use super::backfill_session::{self, BackfillArgs, Session};
+use super::args::PhaseArgs;
+use super::backfill_session::{self, Session};
 use super::error::CliResult;
 use super::printer::Printer;
 use super::who::who;
@@ -20,7 +21,7 @@ use crate::ui::backfill_orders::limits_text;
 #[derive(clap::Args, Debug)]
 pub(super) struct BackfillLimitsCommand {
     #[command(flatten)]
-    backfill: BackfillArgs,
+    backfill: PhaseArgs,
     /// Documents a second of each process, such as `500/s`
     #[arg(long, value_name = "RATE|off")]
     docs: Option<Switch<CountRate>>,

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::backfill_session::{self, BackfillArgs, Session};
+use super::args::PhaseArgs;
+use super::backfill_session::{self, Session};
 use super::error::{CliError, CliResult};
 use super::printer::Printer;
 use super::who::who;
@@ -24,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 #[derive(clap::Args, Debug)]
 pub(super) struct BackfillPauseCommand {
     #[command(flatten)]
-    backfill: BackfillArgs,
+    backfill: PhaseArgs,
     /// How long to wait until nobody works; the pause stands all the same
     #[arg(long, value_name = "TIME", default_value = "60s")]
     timeout: Span,

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::backfill_session::{self, BackfillArgs, Session};
+use super::args::PhaseArgs;
+use super::backfill_session::{self, Session};
 use super::error::CliResult;
 use super::printer::Printer;
 use super::who::who;
@@ -20,7 +21,7 @@ pub(super) struct BackfillScaleCommand {
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(FLEET_WORKERS)))]
     workers: u32,
     #[command(flatten)]
-    backfill: BackfillArgs,
+    backfill: PhaseArgs,
 }
 
 pub(super) fn run(command: &BackfillScaleCommand, printer: Printer) -> CliResult {

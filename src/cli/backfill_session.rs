@@ -1,8 +1,8 @@
-//! What the commands for backfills share: their arguments, the plan with what is remembered of it, and which phase is meant.
+//! What the commands for backfills share: the plan with what is remembered of it, and which phase is meant.
 
 use std::path::PathBuf;
 
-use super::args::PlanArgs;
+use super::args::PhaseArgs;
 use super::error::CliError;
 use super::load::{Loaded, load_plan, options};
 use super::printer::Printer;
@@ -15,19 +15,6 @@ use crate::plan::model::Phase;
 use crate::state::model::State;
 use crate::state::{Artifacts, StateStore};
 
-/// Which backfill, and how the answer looks.
-#[derive(clap::Args, Clone, Debug)]
-pub(super) struct BackfillArgs {
-    #[command(flatten)]
-    pub(super) args: PlanArgs,
-    /// The backfill phase; not needed where the plan has one
-    #[arg(long, value_name = "PHASE")]
-    pub(super) phase: Option<String>,
-    /// Answer as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 /// A plan with backfills and what is remembered of it. Holds no lock.
 pub(super) struct Session {
     pub(super) loaded: Loaded,
@@ -38,7 +25,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(args: &BackfillArgs, printer: Printer) -> Result<Self, CliError> {
+    pub(super) fn open(args: &PhaseArgs, printer: Printer) -> Result<Self, CliError> {
         let file = plan_file(None, &args.args)?;
         let loaded = load_plan(&file, &options(&args.args), printer)?;
         let store = crate::state::open(&loaded.plan.state)?;
@@ -66,33 +53,12 @@ impl Session {
 
     /// The phases that are meant: the named one, or all.
     pub(super) fn chosen(&self, named: Option<&str>) -> Result<Vec<&Phase>, CliError> {
-        let all = phases(&self.loaded.plan);
-        if all.is_empty() {
-            return Err(CliError::error("the plan has no backfill phase")
-                .help("add one: `docs: { backfill: { from: …, to: … } }`"));
-        }
-        let Some(named) = named else {
-            return Ok(all);
-        };
-        match all.iter().find(|phase| phase.address.as_str() == named) {
-            Some(phase) => Ok(vec![phase]),
-            None => Err(
-                CliError::error(format!("the plan has no backfill phase `{named}`"))
-                    .help(format!("it has {}", names(&all))),
-            ),
-        }
+        chosen(&self.loaded, named)
     }
 
     /// The one phase that is meant.
     pub(super) fn one(&self, named: Option<&str>) -> Result<&Phase, CliError> {
-        match self.chosen(named)?.as_slice() {
-            [one] => Ok(one),
-            several => Err(CliError::error(format!(
-                "the plan has {} backfill phases: which one is meant?",
-                several.len()
-            ))
-            .help(format!("name it with `--phase`: {}", names(several)))),
-        }
+        one(&self.loaded, named)
     }
 
     /// What stands behind a command about this phase: ` -f FILE --phase NAME`, as far as it is needed.
@@ -122,6 +88,37 @@ impl Session {
             then: &then,
         };
         Ok(look(asked, deep)?)
+    }
+}
+
+/// The backfills of a plan that are meant: the named one, or all.
+fn chosen<'l>(loaded: &'l Loaded, named: Option<&str>) -> Result<Vec<&'l Phase>, CliError> {
+    let all = phases(&loaded.plan);
+    if all.is_empty() {
+        return Err(CliError::error("the plan has no backfill phase")
+            .help("add one: `docs: { backfill: { from: …, to: … } }`"));
+    }
+    let Some(named) = named else {
+        return Ok(all);
+    };
+    match all.iter().find(|phase| phase.address.as_str() == named) {
+        Some(phase) => Ok(vec![phase]),
+        None => Err(
+            CliError::error(format!("the plan has no backfill phase `{named}`"))
+                .help(format!("it has {}", names(&all))),
+        ),
+    }
+}
+
+/// The one that is meant.
+pub(super) fn one<'l>(loaded: &'l Loaded, named: Option<&str>) -> Result<&'l Phase, CliError> {
+    match chosen(loaded, named)?.as_slice() {
+        [one] => Ok(one),
+        several => Err(CliError::error(format!(
+            "the plan has {} backfill phases: which one is meant?",
+            several.len()
+        ))
+        .help(format!("name it with `--phase`: {}", names(several)))),
     }
 }
 

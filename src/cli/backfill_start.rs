@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::apply::{self, ApplyCommand, Shown};
-use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
-use super::backfill_session::{self, BackfillArgs, Session};
+use super::apply::{self, ApplyCommand};
+use super::args::{LockArgs, ParallelArgs, PhaseArgs};
+use super::backfill_session::{self, Session};
 use super::background::{Background, Waited};
 use super::error::{CliError, CliResult};
 use super::load::choose;
@@ -38,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 #[derive(clap::Args, Debug)]
 pub(super) struct BackfillStartCommand {
     #[command(flatten)]
-    backfill: BackfillArgs,
+    backfill: PhaseArgs,
     #[command(flatten)]
     parallel: ParallelArgs,
     #[command(flatten)]
@@ -137,30 +137,13 @@ fn show(command: &BackfillStartCommand, session: &Session, printer: Printer) -> 
 }
 
 fn as_apply(command: &BackfillStartCommand, session: &Session, phase: &Address) -> ApplyCommand {
-    ApplyCommand {
-        plan: None,
-        args: PlanArgs {
-            file: Some(session.file.clone()),
-            ..command.backfill.args.clone()
-        },
-        selection: SelectionArgs {
-            only: vec![phase.to_string()],
-            ..SelectionArgs::default()
-        },
-        show: ShowArgs {
-            format: Format::Text,
-            detail: Depth::Normal,
-            max_bytes: None,
-            refresh: true,
-        },
-        parallel: command.parallel.clone(),
-        lock: command.lock.clone(),
-        auto_approve: command.auto_approve,
-        max_duration: None,
-        events: None,
-        shown: Shown::Plan,
-        rate_per_node: None,
-    }
+    ApplyCommand::of(
+        session.file.clone(),
+        &command.backfill.args,
+        vec![phase.to_string()],
+        (&command.parallel, &command.lock),
+        command.auto_approve,
+    )
 }
 
 /// Shows the plan of the phase, asks, and starts what does it: exactly that, or it refuses. `None`: there is nothing to do.
@@ -199,19 +182,15 @@ fn start(
     }
     apply::refuse_unmet(&selected, &made.survey.changes)?;
     if !command.auto_approve {
-        match printer.ask("\nStart this in the background? Only `yes` is taken for an answer:") {
-            Some(answer) if answer == "yes" => {}
-            Some(_) => return Err(CliError::error("not started: nothing was changed")),
-            None => {
-                return Err(CliError::error(
-                    "there is no terminal to ask on, so nothing was started",
-                )
-                .help("`mig backfill start --auto-approve` starts without asking"));
-            }
-        }
+        printer.confirm(
+            "Start this in the background",
+            "started",
+            "backfill start",
+            None,
+        )?;
     }
     let folder = session.store.artifacts().scratch()?;
-    let name = format!("backfill-{}", address.as_str().replace(['/', '>'], "_"));
+    let name = format!("backfill-{}", address.file_name());
     let saved = folder.join(format!("{name}.plan.json"));
     write_atomic(&saved, made.planned.to_json().as_bytes()).map_err(|error| {
         CliError::error(format!(

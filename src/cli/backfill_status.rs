@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::backfill_session::{self, BackfillArgs, Session};
+use super::args::PhaseArgs;
+use super::backfill_session::{self, Session};
 use super::error::CliResult;
 use super::printer::Printer;
 use crate::base::ExitCode;
@@ -25,7 +26,7 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 #[derive(clap::Args, Debug)]
 pub(super) struct BackfillStatusCommand {
     #[command(flatten)]
-    backfill: BackfillArgs,
+    backfill: PhaseArgs,
     /// Documents, bytes, rates, time that is left, failed documents, every index and every process too; a target that is a
     /// cluster is asked for its own counts
     #[arg(long)]

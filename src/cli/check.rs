@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use super::args::{LockArgs, PlanArgs};
 use super::error::{CliError, CliResult};
 use super::load::{choose, load_plan, options};
+use super::locking::locked;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file};
-use super::who::holder;
 use crate::apply::check::run as run_check;
 use crate::apply::interrupt::Signals;
 use crate::base::ExitCode;
@@ -72,15 +72,7 @@ pub(super) fn run(command: &CheckCommand, printer: Printer) -> CliResult {
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
     // Probes have the same names each time, and an apply has the target for itself.
-    let locked = store.lock(
-        &holder("check"),
-        command.lock.lock_timeout.0,
-        &mut |other| {
-            printer.message(&format!(
-                "Waiting for the state, which is locked by {other}"
-            ));
-        },
-    )?;
+    let locked = locked(&*store, "check", &command.lock, printer)?;
     let artifacts = store.artifacts();
     let checked = run_check(
         &loaded.plan,

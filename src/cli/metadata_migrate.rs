@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::apply::{self, ApplyCommand, Shown};
-use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::args::{Depth, LockArgs, ParallelArgs, PlanArgs};
 use super::error::CliResult;
 use super::load::{load_plan, options};
 use super::metadata_report::{Output, existing_snapshots, phases};
@@ -41,29 +41,16 @@ pub(super) fn run(command: &MetadataMigrateCommand, printer: Printer) -> CliResu
     let loaded = load_plan(&file, &options(&command.args), printer)?;
     let mut only = phases(&loaded, &command.only)?;
     only.extend(existing_snapshots(&loaded, &only));
-    let apply = ApplyCommand {
-        plan: None,
-        args: PlanArgs {
-            file: Some(file),
-            ..command.args.clone()
-        },
-        selection: SelectionArgs {
-            only,
-            ..SelectionArgs::default()
-        },
-        show: ShowArgs {
-            format: Format::Text,
-            detail: Depth::Summary,
-            max_bytes: None,
-            refresh: true,
-        },
-        parallel: command.parallel.clone(),
-        lock: command.lock.clone(),
-        auto_approve: command.auto_approve,
-        max_duration: None,
-        events: None,
+    let mut apply = ApplyCommand {
         shown: Shown::Metadata(command.output),
-        rate_per_node: None,
+        ..ApplyCommand::of(
+            file,
+            &command.args,
+            only,
+            (&command.parallel, &command.lock),
+            command.auto_approve,
+        )
     };
+    apply.show.detail = Depth::Summary;
     apply::run(&apply, printer)
 }

@@ -27,6 +27,7 @@ mod graph;
 mod help;
 mod init;
 pub(crate) mod load;
+mod locking;
 mod logging;
 mod metadata_evaluate;
 mod metadata_migrate;

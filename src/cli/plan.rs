@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::args::{LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options};
+use super::locking::locked;
 use super::printer::Printer;
 use super::settings::{plan_file, selection};
-use super::who::holder;
 use crate::apply::recorded::{self, Recorded};
 use crate::apply::session::{Made, Planning, RememberError, open_locked, remember};
 use crate::apply::survey::SurveyError;
@@ -154,12 +154,7 @@ fn probe(
         );
     }
     let store = crate::state::open(&loaded.plan.state)?;
-    let wait = command.lock.lock_timeout.0;
-    let mut locked = store.lock(&holder("plan --probe"), wait, &mut |other| {
-        printer.message(&format!(
-            "Waiting for the state, which is locked by {other}"
-        ));
-    })?;
+    let mut locked = locked(&*store, "plan --probe", &command.lock, printer)?;
     for notice in locked.notices() {
         printer.warn(&notice.to_string());
     }

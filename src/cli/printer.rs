@@ -78,6 +78,31 @@ impl Printer {
         }
     }
 
+    /// Asks whether to do something; an error where the answer is no, or where nobody can be asked, then with what else can be
+    /// done. `Apply this`, `applied`, `apply`.
+    pub(crate) fn confirm(
+        self,
+        what: &str,
+        past: &str,
+        command: &str,
+        or: Option<&str>,
+    ) -> Result<(), CliError> {
+        let question = format!("\n{what}? Only `yes` is taken for an answer:");
+        match self.ask(&question) {
+            Some(answer) if answer == "yes" => Ok(()),
+            Some(_) => Err(CliError::error(format!("not {past}: nothing was changed"))),
+            None => {
+                let error = CliError::error(format!(
+                    "there is no terminal to ask on, so nothing was {past}"
+                ))
+                .help(format!(
+                    "`mig {command} --auto-approve` does it without asking"
+                ));
+                Err(or.into_iter().fold(error, CliError::help))
+            }
+        }
+    }
+
     /// Asks a question on the terminal. `None` where there is none.
     #[allow(clippy::unused_self)] // asking is a matter of the streams, as writing is
     pub(crate) fn ask(self, question: &str) -> Option<String> {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::args::{LockArgs, PlanArgs};
 use super::error::{CliError, CliResult};
 use super::load::{choose, load_plan, options};
+use super::locking::locked;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file};
-use super::who::holder;
 use crate::apply::reset::{Preview, ResetError, begin_anew, preview, reset};
 use crate::apply::rollback::with_dependents;
 use crate::base::units::plural;
@@ -54,15 +54,7 @@ pub(super) fn run(command: &ResetCommand, printer: Printer) -> CliResult {
         Some(with_dependents(&loaded.graph, &chosen))
     };
     let store = crate::state::open(&loaded.plan.state)?;
-    let mut locked = store.lock(
-        &holder("reset"),
-        command.lock.lock_timeout.0,
-        &mut |other| {
-            printer.message(&format!(
-                "Waiting for the state, which is locked by {other}"
-            ));
-        },
-    )?;
+    let mut locked = locked(&*store, "reset", &command.lock, printer)?;
     let artifacts = store.artifacts();
     let scratch = artifacts.scratch()?;
     let state = locked.state().clone();
@@ -81,16 +73,7 @@ pub(super) fn run(command: &ResetCommand, printer: Printer) -> CliResult {
     }
     printer.data(&shown(&found))?;
     if !command.auto_approve {
-        match printer.ask("\nReset this? Only `yes` is taken for an answer:") {
-            Some(answer) if answer == "yes" => {}
-            Some(_) => return Err(CliError::error("not reset: nothing was changed")),
-            None => {
-                return Err(CliError::error(
-                    "there is no terminal to ask on, so nothing was reset",
-                )
-                .help("`mig reset --auto-approve` does it without asking"));
-            }
-        }
+        printer.confirm("Reset this", "reset", "reset", None)?;
     }
     let again = format!("then `mig reset{}` does the rest", dash_f(&file));
     reset(&scope, &found, &*artifacts, &mut |line| {

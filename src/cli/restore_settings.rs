@@ -1,12 +1,13 @@
 //! `mig restore-settings`
 
 use super::args::{LockArgs, PlanArgs};
-use super::error::{CliError, CliResult};
+use super::error::CliResult;
 use super::load::{load_plan, options};
+use super::locking::locked;
 use super::printer::Printer;
 use super::settings::plan_file;
-use super::who::holder;
 use crate::base::ExitCode;
+use crate::base::units::indices;
 use crate::phases::backfill::{TunedIndex, restore_tuned, tuned};
 use crate::phases::connections::Connections;
 
@@ -27,15 +28,7 @@ pub(super) fn run(command: &RestoreSettingsCommand, printer: Printer) -> CliResu
     let loaded = load_plan(&file, &options(&command.args), printer)?;
     // A running apply has its own settings in force: this waits for it.
     let store = crate::state::open(&loaded.plan.state)?;
-    let locked = store.lock(
-        &holder("restore-settings"),
-        command.lock.lock_timeout.0,
-        &mut |other| {
-            printer.message(&format!(
-                "Waiting for the state, which is locked by {other}"
-            ));
-        },
-    )?;
+    let locked = locked(&*store, "restore-settings", &command.lock, printer)?;
     let connections = Connections::new(&loaded.plan, &locked.state().lineage);
     let found = tuned(&loaded.plan, &connections)?;
     if found.is_empty() {
@@ -44,16 +37,7 @@ pub(super) fn run(command: &RestoreSettingsCommand, printer: Printer) -> CliResu
     }
     printer.data(&shown(&found))?;
     if !command.auto_approve {
-        match printer.ask("\nPut these back? Only `yes` is taken for an answer:") {
-            Some(answer) if answer == "yes" => {}
-            Some(_) => return Err(CliError::error("not put back: nothing was changed")),
-            None => {
-                return Err(CliError::error(
-                    "there is no terminal to ask on, so nothing was put back",
-                )
-                .help("`mig restore-settings --auto-approve` does it without asking"));
-            }
-        }
+        printer.confirm("Put these back", "put back", "restore-settings", None)?;
     }
     for index in &found {
         let restored = restore_tuned(&connections, index)?;
@@ -71,10 +55,9 @@ pub(super) fn run(command: &RestoreSettingsCommand, printer: Printer) -> CliResu
         };
         printer.message(&text);
     }
-    let noun = if found.len() == 1 { "index" } else { "indices" };
     printer.data(&format!(
-        "\nPut back: the settings of {} {noun}.\n",
-        found.len()
+        "\nPut back: the settings of {}.\n",
+        indices(found.len())
     ))?;
     Ok(ExitCode::Success)
 }

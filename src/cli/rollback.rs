@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::args::{LockArgs, PlanArgs};
 use super::error::{CliError, CliResult};
 use super::load::{choose, load_plan, options};
+use super::locking::locked;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file};
-use super::who::holder;
 use crate::apply::interrupt::Signals;
 use crate::apply::rollback::{RolledBack, preview, roll_back};
 use crate::apply::session::open_locked;
@@ -47,15 +47,7 @@ pub(super) fn run(command: &RollbackCommand, printer: Printer) -> CliResult {
     let signals = Signals::listen()
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
-    let mut locked = store.lock(
-        &holder("rollback"),
-        command.lock.lock_timeout.0,
-        &mut |other| {
-            printer.message(&format!(
-                "Waiting for the state, which is locked by {other}"
-            ));
-        },
-    )?;
+    let mut locked = locked(&*store, "rollback", &command.lock, printer)?;
     open_locked(&mut *locked, &*store, &loaded.plan)?;
     let undo = preview(locked.state(), &loaded.graph, kind_of, only.as_ref());
     if undo.is_empty() {
@@ -64,16 +56,7 @@ pub(super) fn run(command: &RollbackCommand, printer: Printer) -> CliResult {
     }
     printer.data(&shown(&undo))?;
     if !command.auto_approve {
-        match printer.ask("\nRoll this back? Only `yes` is taken for an answer:") {
-            Some(answer) if answer == "yes" => {}
-            Some(_) => return Err(CliError::error("not rolled back: nothing was changed")),
-            None => {
-                return Err(CliError::error(
-                    "there is no terminal to ask on, so nothing was rolled back",
-                )
-                .help("`mig rollback --auto-approve` does it without asking"));
-            }
-        }
+        printer.confirm("Roll this back", "rolled back", "rollback", None)?;
     }
     let addresses: Vec<Address> = undo.into_iter().map(|(address, _)| address).collect();
     let connections = Connections::new(&loaded.plan, &locked.state().lineage);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::apply::{self, ApplyCommand, Shown, with_rate};
-use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::apply::{self, ApplyCommand, with_rate};
+use super::args::{LockArgs, ParallelArgs, PhaseArgs};
 use super::backfill_session;
 use super::background::{Background, Waited};
 use super::error::{CliError, CliResult};
@@ -11,7 +11,7 @@ use super::load::{choose, load_plan, options};
 use super::plan;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file, selection};
-use super::snapshot_status::{SnapshotArgs, chosen};
+use super::snapshot_status::chosen;
 use crate::apply::session::remember;
 use crate::base::ExitCode;
 use crate::base::units::ByteRate;
@@ -32,7 +32,7 @@ const MIB: u64 = 1 << 20;
 #[derive(clap::Args, Debug)]
 pub(super) struct SnapshotCreateCommand {
     #[command(flatten)]
-    snapshot: SnapshotArgs,
+    snapshot: PhaseArgs,
     /// The most that each node writes, MiB a second, in the place of the plan's `rate-per-node`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     max_snapshot_rate_mb_per_node: Option<u64>,
@@ -65,28 +65,14 @@ pub(super) fn run(command: &SnapshotCreateCommand, printer: Printer) -> CliResul
     };
     let rate = command.max_snapshot_rate_mb_per_node;
     let as_apply = ApplyCommand {
-        plan: None,
-        args: PlanArgs {
-            file: Some(file.clone()),
-            ..command.snapshot.args.clone()
-        },
-        selection: SelectionArgs {
-            only: vec![phase.to_string()],
-            ..SelectionArgs::default()
-        },
-        show: ShowArgs {
-            format: Format::Text,
-            detail: Depth::Normal,
-            max_bytes: None,
-            refresh: true,
-        },
-        parallel: command.parallel.clone(),
-        lock: command.lock.clone(),
-        auto_approve: command.auto_approve,
-        max_duration: None,
-        events: None,
-        shown: Shown::Plan,
         rate_per_node: rate.map(|rate| ByteRate(rate * MIB)),
+        ..ApplyCommand::of(
+            file.clone(),
+            &command.snapshot.args,
+            vec![phase.to_string()],
+            (&command.parallel, &command.lock),
+            command.auto_approve,
+        )
     };
     if command.wait {
         return apply::run(&as_apply, printer);
@@ -109,20 +95,11 @@ pub(super) fn run(command: &SnapshotCreateCommand, printer: Printer) -> CliResul
         }
         apply::refuse_unmet(&selected, &made.survey.changes)?;
         if !command.auto_approve {
-            match printer.ask("\nTake it? Only `yes` is taken for an answer:") {
-                Some(answer) if answer == "yes" => {}
-                Some(_) => return Err(CliError::error("not taken: nothing was changed")),
-                None => {
-                    return Err(CliError::error(
-                        "there is no terminal to ask on, so nothing was taken",
-                    )
-                    .help("`mig snapshot create --auto-approve` takes it without asking"));
-                }
-            }
+            printer.confirm("Take it", "taken", "snapshot create", None)?;
         }
         let before = taken(&state, phase.as_str());
         let folder = store.artifacts().scratch()?;
-        let name = format!("snapshot-{}", phase.as_str().replace(['/', '>'], "_"));
+        let name = format!("snapshot-{}", phase.file_name());
         let mut started = Background::start(&again(command, &file), &folder, &name)?;
         printer.message(&format!(
             "Started as process {}; what it says goes to {}",

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::PlanArgs;
+use super::args::PhaseArgs;
 use super::backfill_session;
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, load_plan, options};
@@ -15,19 +15,6 @@ use crate::phases::snapshot::status::{SnapshotStatus, look, phases, takes};
 use crate::plan::model::Phase;
 use crate::ui::snapshot_status::statuses_text;
 
-/// Which snapshot phase, and how the answer looks.
-#[derive(clap::Args, Clone, Debug)]
-pub(super) struct SnapshotArgs {
-    #[command(flatten)]
-    pub(super) args: PlanArgs,
-    /// The snapshot phase; not needed where the plan has one
-    #[arg(long, value_name = "PHASE")]
-    pub(super) phase: Option<String>,
-    /// Answer as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 /// Show how far the snapshots of a plan are
 ///
 /// Takes no lock and changes nothing. Of a snapshot that is being taken the cluster is asked; of one that is there the
@@ -35,7 +22,7 @@ pub(super) struct SnapshotArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct SnapshotStatusCommand {
     #[command(flatten)]
-    snapshot: SnapshotArgs,
+    snapshot: PhaseArgs,
     /// Bytes, shards, times and rate too
     #[arg(long)]
     deep_check: bool,

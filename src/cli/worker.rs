@@ -6,17 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::args::PlanArgs;
+use super::backfill_session::one;
 use super::error::{CliError, CliResult};
-use super::load::{Loaded, load_plan, options};
+use super::load::{load_plan, options};
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file};
 use crate::apply::interrupt::Signals;
-use crate::base::units::{Span, human_count, plural};
+use crate::base::units::{Span, human_count, indices, plural};
 use crate::base::{Address, ExitCode};
 use crate::engines::bulk::{BulkProgress, limits};
 use crate::phases::backfill::join::{Helped, Helping, Told, help};
 use crate::phases::kind::Interrupt;
-use crate::plan::model::{Phase, PhaseSpec};
 
 /// Time between two lines about progress, where there is no terminal and where there is one.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(super) struct WorkerCommand {
 pub(super) fn run(command: &WorkerCommand, printer: Printer) -> CliResult {
     let file = plan_file(None, &command.args)?;
     let loaded = load_plan(&file, &options(&command.args), printer)?;
-    let phase = chosen(&loaded, command.phase.as_deref())?;
+    let phase = one(&loaded, command.phase.as_deref())?;
     let signals = Signals::listen()
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
@@ -107,36 +107,6 @@ fn watch(signals: &Signals, interrupt: &Interrupt, ended: &AtomicBool, printer: 
     }
 }
 
-/// The backfill that is meant.
-fn chosen<'l>(loaded: &'l Loaded, named: Option<&str>) -> Result<&'l Phase, CliError> {
-    let backfills: Vec<&Phase> = loaded
-        .plan
-        .phases
-        .values()
-        .filter(|phase| matches!(phase.spec, PhaseSpec::Backfill(_)))
-        .collect();
-    let names = || {
-        let names: Vec<&str> = backfills.iter().map(|it| it.address.as_str()).collect();
-        names.join(", ")
-    };
-    match (named, backfills.as_slice()) {
-        (_, []) => Err(CliError::error("the plan has no backfill phase")),
-        (None, [one]) => Ok(one),
-        (None, _) => Err(
-            CliError::error(format!("the plan has several backfills: {}", names()))
-                .help("name one with `--phase`"),
-        ),
-        (Some(name), all) => all
-            .iter()
-            .copied()
-            .find(|phase| phase.address.as_str() == name)
-            .ok_or_else(|| {
-                CliError::error(format!("the plan has no backfill `{name}`"))
-                    .help(format!("it has: {}", names()))
-            }),
-    }
-}
-
 /// What people see of it.
 struct Shown<'a> {
     phase: &'a Address,
@@ -164,9 +134,9 @@ impl<'a> Shown<'a> {
         match told {
             Told::Waits(what) => self.printer.message(&format!("{phase}: waits for {what}")),
             Told::Joined(name) => self.printer.message(&format!("{phase}: joined as {name}")),
-            Told::Turn(indices) => self
+            Told::Turn(count) => self
                 .printer
-                .message(&format!("{phase}: takes items of {}", indices_of(*indices))),
+                .message(&format!("{phase}: takes items of {}", indices(*count))),
             Told::Progress(now) => self.progress(now),
         }
     }
@@ -194,10 +164,4 @@ impl<'a> Shown<'a> {
             plural(u64::from(now.workers), "worker"),
         ));
     }
-}
-
-/// `1 index`, `14 indices`.
-fn indices_of(count: usize) -> String {
-    let noun = if count == 1 { "index" } else { "indices" };
-    format!("{} {noun}", human_count(count as u64))
 }

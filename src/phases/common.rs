@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kind::{DecideContext, Interrupt, PhaseError};
+pub(super) use crate::base::units::indices;
 use crate::base::units::some_of;
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::TargetError;
@@ -169,12 +170,6 @@ pub(super) fn stop(interrupt: &Interrupt) -> Stop {
 pub(super) fn few(names: &[&str]) -> String {
     const NAMED_MAX: usize = 3;
     some_of(names, NAMED_MAX)
-}
-
-/// `1 index`, `14 indices`.
-pub(super) fn indices(count: usize) -> String {
-    let noun = if count == 1 { "index" } else { "indices" };
-    format!("{} {noun}", crate::base::units::human_count(count as u64))
 }
 
 /// Identity of the fields of all phases that were decided before: what an approval is given for.

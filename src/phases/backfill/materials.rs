@@ -83,12 +83,7 @@ pub(super) fn failed_folder(
 
 /// The folder of the failed documents of a phase, below the place where they are kept.
 pub(in super::super) fn failed_folder_in(place: &Path, phase: &Address) -> PathBuf {
-    place.join("failed").join(file_name(phase.as_str()))
-}
-
-/// An address as the name of a file.
-fn file_name(address: &str) -> String {
-    address.replace(['/', '>'], "_")
+    place.join("failed").join(phase.file_name())
 }
 
 /// How documents are written; `holder` tells processes of several machines apart.

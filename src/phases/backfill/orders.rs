@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::super::connections::Connections;
 use super::super::kind::PhaseError;
-use super::fleet::{self, board_error};
-use super::{failed, spec};
+use super::fleet::{self, board_error, stopped};
+use super::{failed, materials, spec};
 use crate::base::{Address, host};
 use crate::clients::target::Target;
 use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, muster};
@@ -54,12 +54,14 @@ pub fn phases(plan: &Plan) -> Vec<&Phase> {
 
 /// The limits that the plan gives each process.
 pub fn limits_of_plan(phase: &Phase) -> Result<Limits, PhaseError> {
-    let limits = &spec(phase)?.limits;
+    let spec = spec(phase)?;
+    let rates = materials::rates(spec);
     Ok(Limits {
-        docs: limits.docs.map(|rate| rate.0),
-        bytes: limits.bytes.map(|rate| rate.0),
-        in_flight: limits.in_flight,
-        target_cpu: None,
+        docs: rates.docs,
+        bytes: rates.bytes,
+        // What the engine does by itself is no limit of the plan.
+        in_flight: spec.limits.in_flight,
+        target_cpu: rates.target_cpu,
     })
 }
 
@@ -178,30 +180,23 @@ impl Orders {
     ) -> Result<Fleet, PhaseError> {
         let before = self.board.control().map_err(|error| board_error(&error))?;
         if before.stopped {
-            return Err(stopped(phase));
+            return Err(stopped(phase, &before.by));
         }
-        let mut ended = false;
+        let mut ended = None;
         self.board
             .change(by, &mut |control| {
-                ended = control.stopped;
-                if !ended {
+                if control.stopped {
+                    ended = Some(control.by.clone());
+                } else {
                     change(control);
                 }
             })
             .map_err(|error| board_error(&error))?;
-        if ended {
-            return Err(stopped(phase));
+        if let Some(by) = ended {
+            return Err(stopped(phase, &by));
         }
         self.fleet()
     }
-}
-
-/// What is said of a backfill that was stopped.
-fn stopped(phase: &Address) -> PhaseError {
-    failed(
-        format!("`{phase}` was stopped, and a stopped backfill takes no orders any more"),
-        "`mig backfill status --deep-check` tells by whom",
-    )
 }
 
 #[cfg(test)]

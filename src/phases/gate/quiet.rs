@@ -161,10 +161,7 @@ fn conclude(
             (name.as_str(), facts)
         })
         .collect();
-    let name = format!(
-        "evidence/{}.json",
-        cx.phase.address.as_str().replace(['/', '>'], "_")
-    );
+    let name = format!("evidence/{}.json", cx.phase.address.file_name());
     let evidence = json!({
         "phase": cx.phase.address,
         "plan": cx.plan.name,

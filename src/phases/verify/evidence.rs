@@ -16,7 +16,7 @@ use crate::plan::model::{Content, VerifySpec};
 
 /// The name of this phase's files.
 fn file_name(cx: &PerformContext<'_>) -> String {
-    cx.phase.address.as_str().replace(['/', '>'], "_")
+    cx.phase.address.file_name()
 }
 
 /// Where a comparison is taken up again.

@@ -25,6 +25,23 @@ pub struct Brief {
     pub indices: BTreeMap<String, Option<String>>,
 }
 
+impl Brief {
+    /// What is given out next.
+    pub(super) fn after(
+        last: Option<&Self>,
+        by: &str,
+        turn: Turn,
+        indices: &BTreeMap<String, Option<String>>,
+    ) -> Self {
+        Self {
+            by: by.to_owned(),
+            serial: last.map_or(0, |last| last.serial) + 1,
+            turn,
+            indices: indices.clone(),
+        }
+    }
+}
+
 /// Whether there is something to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -79,6 +79,13 @@ impl Control {
         self.paused = workers == 0;
     }
 
+    /// Notes who changed it, and when.
+    pub(super) fn changed(&mut self, by: &str, at: Timestamp) {
+        by.clone_into(&mut self.by);
+        self.at = Some(at);
+        self.serial += 1;
+    }
+
     /// Ends the load for good.
     pub fn stop(&mut self) {
         self.stopped = true;

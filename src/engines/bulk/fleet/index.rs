@@ -12,9 +12,9 @@ use super::beat::Beat;
 use super::board::{Board, BoardError, Brief, Change, Turn};
 use super::control::Control;
 use super::limits;
-use crate::base::Fingerprint;
 use crate::clients::target::cluster::WorkingState;
 use crate::clients::target::cluster::working_state::{Condition, Stored, Tag, Whose, Written};
+use crate::engines::bulk::work_store::documents_of;
 
 const CONTROL: &str = "work-control";
 const BRIEF: &str = "work-brief";
@@ -34,12 +34,11 @@ pub struct IndexBoard {
 impl IndexBoard {
     /// The board of a plan's work; asks nothing and makes nothing yet.
     pub fn new(state: &WorkingState, plan: &str, work: &str, lineage: &str) -> Self {
-        let hash = Fingerprint::of(&(plan, work));
         Self {
             state: state.clone(),
             plan: plan.to_owned(),
             lineage: lineage.to_owned(),
-            prefix: format!("work:{}", hash.as_str().get(..16).unwrap_or_default()),
+            prefix: documents_of(plan, work),
             clock: Mutex::new(None),
         }
     }
@@ -98,9 +97,7 @@ impl Board for IndexBoard {
                 .map(|found| found.body.clone())
                 .unwrap_or_default();
             change(&mut control);
-            by.clone_into(&mut control.by);
-            control.at = Some(self.now());
-            control.serial += 1;
+            control.changed(by, self.now());
             let written = self.state.put(
                 &self.id("control"),
                 self.tag(CONTROL),
@@ -128,13 +125,7 @@ impl Board for IndexBoard {
         indices: &BTreeMap<String, Option<String>>,
     ) -> Result<(), BoardError> {
         self.state.ensure()?;
-        let serial = self.brief()?.map_or(0, |brief| brief.serial);
-        let brief = Brief {
-            by: by.to_owned(),
-            serial: serial + 1,
-            turn,
-            indices: indices.clone(),
-        };
+        let brief = Brief::after(self.brief()?.as_ref(), by, turn, indices);
         self.state.put(
             &self.id("brief"),
             self.tag(BRIEF),

@@ -113,9 +113,7 @@ impl Board for LocalBoard {
         lock.lock().map_err(io_error(&lock_path))?;
         let mut control = self.control()?;
         change(&mut control);
-        by.clone_into(&mut control.by);
-        control.at = Some(self.now());
-        control.serial += 1;
+        control.changed(by, self.now());
         write(&self.file("control.json"), &control)?;
         Ok(control)
     }
@@ -131,13 +129,7 @@ impl Board for LocalBoard {
         indices: &BTreeMap<String, Option<String>>,
     ) -> Result<(), BoardError> {
         self.made()?;
-        let serial = self.brief()?.map_or(0, |brief| brief.serial);
-        let brief = Brief {
-            by: by.to_owned(),
-            serial: serial + 1,
-            turn,
-            indices: indices.clone(),
-        };
+        let brief = Brief::after(self.brief()?.as_ref(), by, turn, indices);
         write(&self.file("brief.json"), &brief)
     }
 

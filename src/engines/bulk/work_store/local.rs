@@ -19,9 +19,8 @@ use super::log;
 use super::table::{Next, Record, Table};
 use super::{
     Acquired, ItemKey, ItemProgress, ItemSpec, ItemState, Lease, SCHEMA_BEFORE, SCHEMA_VERSION,
-    WorkError, WorkIdentity, WorkStore,
+    WorkError, WorkIdentity, WorkStore, short,
 };
-use crate::base::Fingerprint;
 use crate::base::failpoint;
 use crate::base::fs::{sync_directory, write_atomic};
 use crate::diff::observation::WorkFacts;
@@ -78,8 +77,7 @@ pub(in crate::engines::bulk) fn stem(plan: &str, work: &str) -> String {
         })
         .take(80)
         .collect();
-    let hash = Fingerprint::of(&(plan, work));
-    format!("{readable}-{}", hash.as_str().get(..16).unwrap_or_default())
+    format!("{readable}-{}", short(plan, work))
 }
 
 fn read_log(path: &Path) -> Result<Option<Vec<u8>>, WorkError> {

@@ -62,6 +62,17 @@ pub struct WorkIdentity {
     pub digest: Fingerprint,
 }
 
+/// A short name for a pair of names: of the documents and files of a plan's work.
+fn short(plan: &str, work: &str) -> String {
+    let hash = Fingerprint::of(&(plan, work));
+    hash.as_str().get(..16).unwrap_or_default().to_owned()
+}
+
+/// What the ids of a work's documents begin with.
+pub(super) fn documents_of(plan: &str, work: &str) -> String {
+    format!("work:{}", short(plan, work))
+}
+
 /// An item that was taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lease {

@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::documents::Server;
 use super::{LastWrite, TRIES};
-use crate::base::Fingerprint;
 use crate::base::failpoint;
 use crate::clients::target::cluster::working_state::{Condition, Stored, Tag};
-use crate::engines::bulk::work_store::{SCHEMA_BEFORE, SCHEMA_VERSION, WorkError, WorkIdentity};
+use crate::engines::bulk::work_store::{
+    SCHEMA_BEFORE, SCHEMA_VERSION, WorkError, WorkIdentity, documents_of,
+};
 
 /// What a header is, among the documents of the working state.
 const HEADER: &str = "work";
@@ -50,14 +51,9 @@ fn tag<'i>(identity: &'i WorkIdentity, kind: &'i str) -> Tag<'i> {
     }
 }
 
-fn hash(plan: &str, work: &str) -> String {
-    let hash = Fingerprint::of(&(plan, work));
-    hash.as_str().get(..16).unwrap_or_default().to_owned()
-}
-
 /// One header for each pair of names.
 pub(super) fn header_id(plan: &str, work: &str) -> String {
-    format!("work:{}:header", hash(plan, work))
+    format!("{}:header", documents_of(plan, work))
 }
 
 /// Names of items: another store's never have them.
@@ -65,8 +61,8 @@ pub(super) struct ItemIds(String);
 
 impl ItemIds {
     pub(super) fn of(header: &Header) -> Self {
-        let hash = hash(&header.work.plan, &header.work.work);
-        Self(format!("work:{hash}:{}:item:", header.epoch))
+        let documents = documents_of(&header.work.plan, &header.work.work);
+        Self(format!("{documents}:{}:item:", header.epoch))
     }
 
     pub(super) fn id(&self, number: usize) -> String {
