@@ -21,6 +21,7 @@ use crate::diff::exit_code;
 use crate::engines::bulk::fleet::Control;
 use crate::phases::backfill::orders::Orders;
 use crate::phases::backfill::status::Stage;
+use crate::plan::model::Phase;
 use crate::ui::backfill_status::status_text;
 
 /// The longest that the first word of what was started is waited for: it looks at snapshot and target first.
@@ -57,8 +58,7 @@ pub(super) fn run(command: &BackfillStartCommand, printer: Printer) -> CliResult
         .one(command.backfill.phase.as_deref())?
         .address
         .clone();
-    let is_there = resume(command, &session)?;
-    if is_there {
+    if resume_those_there(command, &session)? {
         let began = Instant::now();
         while began.elapsed() < RESUMED_WITHIN && paused(command, &session)? {
             std::thread::sleep(LOOK_EVERY);
@@ -66,6 +66,7 @@ pub(super) fn run(command: &BackfillStartCommand, printer: Printer) -> CliResult
         return show(command, &session, printer);
     }
     if command.foreground {
+        end_pause(&session, session.one(Some(address.as_str()))?)?;
         return apply::run(&as_apply(command, &session, &address), printer);
     }
     let Some(mut started) = start(command, &session, &address, printer)? else {
@@ -97,27 +98,33 @@ pub(super) fn run(command: &BackfillStartCommand, printer: Printer) -> CliResult
 }
 
 /// Where orders are left; `None` where nothing was begun.
-fn orders(
-    session: &Session,
-    phase: &crate::plan::model::Phase,
-) -> Result<Option<Orders>, CliError> {
+fn orders(session: &Session, phase: &Phase) -> Result<Option<Orders>, CliError> {
     let (plan, state) = (&session.loaded.plan, &session.state);
     Ok(Orders::find(plan, phase, state, &session.connections)?)
 }
 
-/// Ends a pause; says whether processes are there. Refused where the backfill was stopped.
-fn resume(command: &BackfillStartCommand, session: &Session) -> Result<bool, CliError> {
+/// Ends the pause of the processes that are there; says whether there are any. Refused where the backfill was stopped.
+fn resume_those_there(command: &BackfillStartCommand, session: &Session) -> Result<bool, CliError> {
     let phase = session.one(command.backfill.phase.as_deref())?;
     let Some(orders) = orders(session, phase)? else {
         return Ok(false);
     };
     let fleet = orders.fleet()?;
-    let fleet = if fleet.control.paused || fleet.control.stopped {
-        orders.change(&phase.address, &who(), Control::resume)?
-    } else {
-        fleet
-    };
-    Ok(!fleet.muster.there.is_empty())
+    let are_there = !fleet.muster.there.is_empty();
+    if fleet.control.stopped || (fleet.control.paused && are_there) {
+        orders.change(&phase.address, &who(), Control::resume)?;
+    }
+    Ok(are_there)
+}
+
+/// Ends a pause that would have what is about to be started rest.
+fn end_pause(session: &Session, phase: &Phase) -> Result<(), CliError> {
+    if let Some(orders) = orders(session, phase)?
+        && orders.fleet()?.control.paused
+    {
+        orders.change(&phase.address, &who(), Control::resume)?;
+    }
+    Ok(())
 }
 
 fn paused(command: &BackfillStartCommand, session: &Session) -> Result<bool, CliError> {
@@ -189,6 +196,7 @@ fn start(
             None,
         )?;
     }
+    end_pause(session, session.one(Some(address.as_str()))?)?;
     let folder = session.store.artifacts().scratch()?;
     let name = format!("backfill-{}", address.file_name());
     let saved = folder.join(format!("{name}.plan.json"));

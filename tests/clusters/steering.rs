@@ -190,7 +190,7 @@ fn what_does_not_understand_compressed_requests_gets_plain_ones() {
 
 #[test]
 fn the_target_s_processors_are_looked_at_and_what_is_sent_gets_less() {
-    let fields = "limits: { target-cpu: 1, batch: 64KiB }";
+    let fields = "limits: { target-cpu: 1, docs: 2500/s, batch: 64KiB }";
     let load = Load::new(opensearch2(), "cpu", 20_000, &[], fields);
     let output = load
         .place
@@ -204,7 +204,10 @@ fn the_target_s_processors_are_looked_at_and_what_is_sent_gets_less() {
         .lines()
         .filter(|line| line.contains("the target's processors"))
         .collect();
-    assert!(!looks.is_empty(), "{}", ran.err);
+    // Above the limit from the first look on, so that one request at once is left.
+    assert!(looks.len() > 1, "{}", ran.err);
+    let last = looks.last().unwrap();
+    assert!(last.contains("in_flight=1"), "{looks:#?}");
     assert!(!ran.out.contains("of no effect"), "{}", ran.out);
     load.is_whole();
 }

@@ -1,5 +1,7 @@
 //! The operator's commands for backfills, by the program itself on directories.
 
+use serde_json::Value;
+
 use crate::support::{Place, Ran};
 
 /// Times and places that differ from run to run, as words.
@@ -108,6 +110,18 @@ fn orders_to_nobody_stand_until_somebody_comes() {
         deep(&place, "80")
     );
     insta::assert_snapshot!("backfill_orders", text);
+    // Nobody is there and nobody answers: what was ordered stands.
+    place.mig(&["reset", "--auto-approve"]).ends_with(0);
+    place
+        .mig(&["apply", "--auto-approve", "--until", "mappings"])
+        .ends_with(0);
+    order(&place, &["pause"]).ends_with(0);
+    order(&place, &["start"])
+        .ends_with(1)
+        .says("nothing was started");
+    let told = order(&place, &["status", "--deep-check", "--json"]).ends_with(0);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["phases"][0]["control"]["paused"], true, "{told}");
     order(&place, &["scale", "4097"]).ends_with(1).says("4096");
     order(&place, &["limits", "--docs", "500"])
         .ends_with(1)

@@ -92,18 +92,16 @@ fn what_fails_ends_with_8_and_says_how_to_mend_it() {
     assert!(place.path("out/theirs.txt").exists());
 
     // A transform that fails on the documents there are.
-    let fails = "  base:     { snapshot: { existing: { store: snapshots, name: nightly-1 } } }
-  mappings: { metadata: { from: base, to: os } }
-  docs:
-    backfill:
-      from: base
-      to: os
-      transforms: { never: { indices: [products], steps: [{ script: 'error(\"no\")' }] } }
-";
-    let place = Place::with(fails);
-    let ran = place.mig(&["check"]);
-    // Whether products is the first index is not what this is about: without it all is well.
-    assert!([0, 4, 8].contains(&ran.code), "{ran:?}");
+    let fails = PHASES.replace(
+        "docs:     { backfill: { from: base, to: os",
+        "docs:     { backfill: { from: base, to: os, transforms: [never]",
+    ) + "transforms: { never: { indices: [\"*\"], steps: [{ jq: { file: never.jq } }] } }\n";
+    assert!(fails.contains("[never]"), "{fails}");
+    let place = Place::with(&fails);
+    std::fs::write(place.path("never.jq"), "error(\"no\")").unwrap();
+    let ran = place.mig(&["check", "--format", "json"]).ends_with(8);
+    let failed = report(&ran);
+    assert_eq!(outcome(&failed, "docs", "source"), "failed");
 }
 
 #[test]
