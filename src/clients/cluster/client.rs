@@ -60,12 +60,15 @@ impl ClusterClient {
     /// For a cluster of a plan. Opens no connection to it yet, but resolves what the plan refers to (secrets,
     /// certificates). Must not be called from within the runtime.
     pub fn open(cluster: &Cluster) -> Result<Self, ClusterError> {
-        let ClusterAt::Endpoint(location) = &cluster.at else {
-            return Err(ClusterError::Setup {
-                location: String::new(),
-                reason: "a directory is no cluster".to_owned(),
-                help: "give an `endpoint`".to_owned(),
-            });
+        let location = match &cluster.at {
+            ClusterAt::Endpoint(location) => location,
+            ClusterAt::Directory(path) => {
+                return Err(ClusterError::Setup {
+                    location: path.display().to_string(),
+                    reason: "a directory takes no requests".to_owned(),
+                    help: "name a cluster that has an `endpoint`".to_owned(),
+                });
+            }
         };
         Ok(Self {
             inner: Arc::new(Inner {
