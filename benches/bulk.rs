@@ -104,6 +104,7 @@ impl ItemReader for Reader<'_> {
                 timestamp: None,
                 expiry: None,
                 source: Ok(&self.synthetic.source),
+                change: mig::engines::bulk::Change::Written,
             };
             visit(document).map_err(|_| StepError::Stopped)?;
         }

@@ -246,6 +246,7 @@ fn observations() -> BTreeMap<Address, Observation> {
         (
             "docs",
             Observation::Backfill(BackfillObservation {
+                since: None,
                 snapshot_uuid: snapshot_uuid.clone(),
                 source: source.clone(),
                 target: BTreeMap::new(),

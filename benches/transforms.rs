@@ -105,6 +105,7 @@ fn pass(transform: &dyn InPipeline, docs: u32) -> Result<(), String> {
                     routing: None,
                     version: Some(1),
                     create: false,
+                    delete: false,
                 };
                 batch.push(doc, action, view.source);
             }

@@ -66,6 +66,9 @@ impl Observation {
                 add("the snapshot", Fingerprint::of(&it.snapshot_uuid));
                 add("indices of the snapshot", in_order(&source));
                 add("indices of the target", targets(&it.target));
+                if let Some(since) = &it.since {
+                    add("the snapshot before", Fingerprint::of(&since.snapshot_uuid));
+                }
             }
             Self::Verify(it) => {
                 match &it.source_cluster {
@@ -587,6 +590,57 @@ pub struct BackfillObservation {
     /// The server whose dialect the target takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_version: Option<ProductVersion>,
+    /// Of a backfill that builds upon another one: what changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceObservation>,
+}
+
+/// What changed since the snapshot that a backfill builds upon.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SinceObservation {
+    /// The uuid of that snapshot; absent while there is none.
+    pub snapshot_uuid: Option<String>,
+    /// By the indices of the target; those of which nothing is known yet are absent.
+    pub indices: BTreeMap<String, Changes>,
+    /// Indices that were loaded of that snapshot and that the later one does not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
+}
+
+/// What changed of one index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Changes {
+    /// The base does not have it.
+    New,
+    /// What changed can't be told for certain.
+    Whole {
+        /// Why, as a sentence without its end.
+        reason: String,
+    },
+    /// Nothing.
+    Same,
+    /// Something.
+    Some(ChangeFacts),
+}
+
+/// How much changed of one index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeFacts {
+    /// Segments that stand in both snapshots.
+    pub shared: u64,
+    /// Segments of the later one that the base does not have.
+    pub replaced: u64,
+    /// Documents to write.
+    pub writes: u64,
+    /// Documents to delete.
+    pub deletes: u64,
+    /// Whether these counts are exact, rather than the most that can be.
+    pub exact: bool,
+    /// Bytes of stored fields that finding and moving the changes read.
+    pub bytes: u64,
+    /// Bytes that moving the index whole would read.
+    pub whole_bytes: u64,
 }
 
 /// An index of a target.

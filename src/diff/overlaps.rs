@@ -24,6 +24,7 @@ pub fn overlaps(plan: &Plan, changes: &[PhaseChange]) -> Vec<Diagnostic> {
             }
             let key = (change.kind, target, item.name.as_str());
             match owners.get(&key) {
+                Some(owner) if plan.one_chain(owner, &change.address) => {}
                 Some(owner) if **owner != change.address => clashes
                     .entry((*owner, &change.address))
                     .or_default()

@@ -32,6 +32,7 @@ pub fn compile(plan: &Plan) -> (Graph, Vec<Diagnostic>) {
     edges::shared_targets(&parts, &writes_after_live, &mut inferred);
     edges::snapshots_of_targets(plan, &parts, &leads_to, &mut inferred);
     edges::quiet_gates(plan, &leads_to, &mut inferred);
+    edges::later_snapshots(plan, &leads_to, &mut inferred);
     for (pair, reasons) in inferred {
         gathered.entry(pair).or_default().extend(reasons);
     }

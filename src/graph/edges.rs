@@ -34,9 +34,20 @@ pub(super) struct Part<'a> {
     pub(super) target: &'a Address,
     pub(super) turn: Turn,
     pub(super) indices: Option<&'a Selector>,
+    /// How many loads of the same indices go before, where they build upon each other (`since`).
+    pub(super) step: u32,
 }
 
 impl Part<'_> {
+    /// The place in the order of a target: each load is proved before the next one builds upon it.
+    fn place(&self) -> (u8, u32, Turn) {
+        match self.turn {
+            Turn::Metadata if self.step == 0 => (0, 0, self.turn),
+            Turn::Metadata | Turn::Backfill | Turn::VerifySnapshot => (1, self.step, self.turn),
+            Turn::VerifyCluster | Turn::Switchover => (2, 0, self.turn),
+        }
+    }
+
     /// Whether both may work on one index of one target.
     pub(super) fn may_meet(&self, other: &Part<'_>) -> bool {
         self.target == other.target
@@ -74,9 +85,71 @@ pub(super) fn parts(plan: &Plan) -> Vec<Part<'_>> {
                 target,
                 turn,
                 indices,
+                step: step(plan, phase, target),
             })
         })
         .collect()
+}
+
+/// How many loads go before what a phase loads, proves or makes indices for.
+fn step(plan: &Plan, phase: &Phase, target: &Address) -> u32 {
+    if let PhaseSpec::Backfill(spec) = &phase.spec {
+        return plan.depth_of(spec).unwrap_or(0);
+    }
+    let Some((_, snapshot)) = reads(phase) else {
+        return 0;
+    };
+    // Metadata of a snapshot that is there already makes indices before all loads.
+    let taken = plan.phases.get(&snapshot.value).and_then(taken_of);
+    if matches!(phase.spec, PhaseSpec::Metadata(_)) && taken.is_none() {
+        return 0;
+    }
+    let loads = plan.phases.values().filter_map(|load| match &load.spec {
+        PhaseSpec::Backfill(spec)
+            if spec.to.value == *target && spec.from.value == snapshot.value =>
+        {
+            plan.depth_of(spec)
+        }
+        _ => None,
+    });
+    loads.max().unwrap_or(0)
+}
+
+/// A snapshot that is taken to catch up with the source comes after the load that it builds upon, and after that one's proof:
+/// what changes until then is in it. Unless the user has written that it comes before.
+pub(super) fn later_snapshots(
+    plan: &Plan,
+    leads_to: &dyn Fn(&Address, &Address) -> bool,
+    edges: &mut Gathered,
+) {
+    for (address, phase) in &plan.phases {
+        let PhaseSpec::Backfill(delta) = &phase.spec else {
+            continue;
+        };
+        let later = &delta.from.value;
+        if plan.phases.get(later).and_then(taken_of).is_none() || plan.depth_of(delta).is_none() {
+            continue;
+        }
+        for (load, base) in plan.bases_of(delta) {
+            if base.from.value == *later {
+                continue;
+            }
+            let proofs = plan.phases.values().filter(|proof| match &proof.spec {
+                PhaseSpec::Verify(verify) => {
+                    verify.target.value == base.to.value && verify.source.value == base.from.value
+                }
+                _ => false,
+            });
+            let before = proofs
+                .map(|proof| &proof.address)
+                .chain([load, &base.from.value]);
+            for before in before {
+                if !leads_to(later, before) {
+                    add(edges, before, later, EdgeReason::Base(address.clone()));
+                }
+            }
+        }
+    }
 }
 
 /// The phase that a phase reads, with the field that names it.
@@ -102,6 +175,13 @@ pub(super) fn written(plan: &Plan, edges: &mut Gathered) {
                 EdgeReason::Reference(field.to_owned()),
             );
         }
+        if let PhaseSpec::Backfill(spec) = &phase.spec
+            && let Some(since) = &spec.since
+            && plan.phases.contains_key(&since.value)
+        {
+            let reason = EdgeReason::Reference("since".to_owned());
+            add(edges, &since.value, address, reason);
+        }
         for earlier in &phase.after {
             if plan.phases.contains_key(&earlier.value) {
                 add(edges, &earlier.value, address, EdgeReason::After);
@@ -119,7 +199,7 @@ pub(super) fn shared_targets(
 ) {
     for earlier in parts {
         for later in parts {
-            if earlier.turn < later.turn && earlier.may_meet(later) {
+            if earlier.place() < later.place() && earlier.may_meet(later) {
                 let (from, to) = (&earlier.phase.address, &later.phase.address);
                 if !not_from.contains(from) {
                     let reason = EdgeReason::SharedTarget(earlier.target.clone());

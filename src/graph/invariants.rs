@@ -54,17 +54,33 @@ pub(super) fn check(
     edges: &Gathered,
     findings: &mut Vec<Diagnostic>,
 ) {
-    one_phase_an_index(parts, findings);
+    one_phase_an_index(plan, parts, findings);
+    super::chains::check(plan, findings);
     one_snapshot_a_target(plan, parts, findings);
     proofs(plan, parts, findings);
     round_trips(plan, parts, findings);
     idle_gates(plan, edges, findings);
 }
 
-fn one_phase_an_index(parts: &[Part<'_>], findings: &mut Vec<Diagnostic>) {
+/// Whether two phases of one kind work on an index one after the other, as loads that build upon each other do.
+fn one_after_another(plan: &Plan, first: &Part<'_>, second: &Part<'_>) -> bool {
+    match first.turn {
+        Turn::Backfill => plan.one_chain(&first.phase.address, &second.phase.address),
+        Turn::VerifySnapshot => match (snapshot_of(plan, first), snapshot_of(plan, second)) {
+            (Some(one), Some(other)) => plan.one_chain_of_snapshots(first.target, one, other),
+            _ => false,
+        },
+        Turn::Metadata | Turn::VerifyCluster | Turn::Switchover => false,
+    }
+}
+
+fn one_phase_an_index(plan: &Plan, parts: &[Part<'_>], findings: &mut Vec<Diagnostic>) {
     for (index, first) in parts.iter().enumerate() {
         for second in &parts[index + 1..] {
             if first.turn != second.turn || first.target != second.target {
+                continue;
+            }
+            if one_after_another(plan, first, second) {
                 continue;
             }
             let common = match (first.indices, second.indices) {
@@ -140,7 +156,7 @@ fn one_snapshot_a_target(plan: &Plan, parts: &[Part<'_>], findings: &mut Vec<Dia
             );
         } else if !makers
             .iter()
-            .any(|maker| snapshot_of(plan, maker) == snapshot)
+            .any(|maker| made_for(plan, docs, snapshot_of(plan, maker), snapshot))
         {
             let maker = makers[0];
             findings.push(
@@ -159,6 +175,20 @@ fn one_snapshot_a_target(plan: &Plan, parts: &[Part<'_>], findings: &mut Vec<Dia
             );
         }
     }
+}
+
+/// Whether indices that were made from one snapshot are made for documents of another: of the same one, or of one in a chain
+/// of loads with it.
+fn made_for(
+    plan: &Plan,
+    docs: &Part<'_>,
+    made: Option<&Address>,
+    loaded: Option<&Address>,
+) -> bool {
+    made == loaded
+        || made
+            .zip(loaded)
+            .is_some_and(|(made, loaded)| plan.one_chain_of_snapshots(docs.target, made, loaded))
 }
 
 /// A proof is a proof of what was loaded, and nothing goes live without one.

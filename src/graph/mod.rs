@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock. Relies on `plan` and petgraph. Deliberately absent: what is up to date (that is `diff`'s), and
 //! how a graph looks (that is `ui`'s).
 
+mod chains;
 pub mod compile;
 mod cycles;
 mod edges;

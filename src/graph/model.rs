@@ -38,6 +38,8 @@ pub enum EdgeReason {
     GateOfCluster(Address),
     /// A hop starts when the one before it is done: that hop.
     PreviousHop(String),
+    /// A backfill builds upon what it loads or proves: a later snapshot is taken when that is done.
+    Base(Address),
     /// `after:`
     After,
 }
@@ -50,6 +52,7 @@ impl EdgeReason {
             Self::SharedTarget(target) => format!("same indices of {target}"),
             Self::GateOfCluster(cluster) => format!("gate before {cluster} is read"),
             Self::PreviousHop(hop) => format!("hop {hop} first"),
+            Self::Base(delta) => format!("stands before `{delta}` catches up"),
             Self::After => "named in `after`".to_owned(),
         }
     }

@@ -19,7 +19,7 @@ use crate::clients::target::{Landed, Target};
 use crate::plan::model::{
     BackfillSpec, MetadataSpec, Phase, PhaseSpec, Plan, SnapshotSpec, SwitchoverSpec,
 };
-use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect, TRANSFORMS};
+use crate::state::model::{PhaseRecord, PhaseStatus, SINCE, SideEffect, TRANSFORMS};
 
 /// The phases of the plan that were done, or begun, by a state that is no more; empty where nothing is left of one.
 pub fn adopt(
@@ -153,7 +153,7 @@ fn documents(
     let Some((identity, work)) = backfill::peek(&*target, plan, &phase.address)? else {
         return Ok(None);
     };
-    let snapshot = &identity.snapshot_uuid;
+    let (snapshot, since) = backfill::snapshots_of_work(&identity.snapshot_uuid);
     // What was written by another form of the phase went through other transforms than those of now.
     let same = backfill::is_work_of(&identity, spec, plan, &phase.address);
     let choice = streams::choice(spec.data_streams, target.version());
@@ -178,6 +178,9 @@ fn documents(
         let names = Names::of(choice, index, &known);
         if same && let Some(transforms) = transforms::identity(spec, &names) {
             detail[TRANSFORMS] = json!(transforms);
+        }
+        if let Some(since) = since {
+            detail[SINCE] = json!(since);
         }
         if let Some(landing) = landings.get(index) {
             detail["landing"] = json!(landing);

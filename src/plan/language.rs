@@ -414,9 +414,12 @@ section! {
 
 section! {
     /// Moves documents from a snapshot to a target.
-    pub(crate) struct Backfill, later ["strategy", "since"] {
+    pub(crate) struct Backfill, later ["strategy"] {
         /// The snapshot phase to read.
         from: Reference = required, redo, example "base";
+        /// The snapshot phase that another backfill loaded to the same target: only what changed since is moved, deletes
+        /// included. Of an index whose documents can't be told apart the plan says why it is moved whole.
+        since: Reference = optional, redo, example "base";
         /// The target.
         to: Reference = required, redo, example "os";
         /// Which indices of the snapshot.

@@ -4,6 +4,7 @@
 //! Maps are sorted by address, so the order of keys in a file can't matter. Everything serialises without places, for
 //! digests and for comparing two plans field by field. Field names in JSON are those of the plan language.
 
+mod chain;
 mod sending;
 mod transforms;
 mod types;
@@ -541,6 +542,9 @@ pub enum RuleLevel {
 pub struct BackfillSpec {
     /// The snapshot phase.
     pub from: Ref,
+    /// The snapshot phase whose documents stand on the target, where what changed since is moved alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Ref>,
     /// The target cluster.
     pub to: Ref,
     /// Which indices of the snapshot.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::model::{
-    Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, REMOVED_BY_RESET, SideEffect,
-    State, TRANSFORMS,
+    Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, REMOVED_BY_RESET, SINCE,
+    SideEffect, State, TRANSFORMS,
 };
 use crate::base::Address;
 use crate::plan::model::PhaseKindName;
@@ -90,14 +90,18 @@ impl State {
                 });
                 match known {
                     None => record.effects.push(effect.clone()),
-                    // But what documents are written through is what the last announcement says.
-                    Some(known) => match (&mut known.detail, effect.detail.get(TRANSFORMS)) {
-                        (Value::Object(detail), Some(transforms)) => {
-                            detail.insert(TRANSFORMS.to_owned(), transforms.clone());
+                    // But what documents are written through, and upon what, is what the last announcement says.
+                    Some(known) => {
+                        for key in [TRANSFORMS, SINCE] {
+                            match (&mut known.detail, effect.detail.get(key)) {
+                                (Value::Object(detail), Some(now)) => {
+                                    detail.insert(key.to_owned(), now.clone());
+                                }
+                                (Value::Object(detail), None) => drop(detail.remove(key)),
+                                _ => {}
+                            }
                         }
-                        (Value::Object(detail), None) => drop(detail.remove(TRANSFORMS)),
-                        _ => {}
-                    },
+                    }
                 }
             }
             Entry::PhaseDone {

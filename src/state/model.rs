@@ -91,6 +91,8 @@ pub const REMOVE_DOCUMENTS: &str = "remove-documents";
 pub const REMOVED_BY_RESET: &[&str] = &["register-repository", "tune-index", "reset-work"];
 /// Within the details of an effect: identity of the transforms that documents go through.
 pub const TRANSFORMS: &str = "transforms";
+/// Within the details of an effect: the snapshot that documents stand of already, where changes alone are written.
+pub const SINCE: &str = "since";
 
 /// A side effect, announced in the journal before it happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

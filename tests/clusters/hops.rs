@@ -489,6 +489,7 @@ fn es_6_8_makes_no_index_for_documents() {
                 routing: None,
                 version: Some(1),
                 create: false,
+                delete: false,
             };
             batch.push(0, action, b"{\"n\":1}");
             writer

@@ -14,6 +14,7 @@ mod backfill_faults;
 mod check;
 mod commands;
 mod corpus;
+mod delta;
 mod errors;
 mod fleet;
 mod hop_corpus;

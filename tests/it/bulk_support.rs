@@ -200,6 +200,7 @@ impl ItemReader for Reader<'_> {
                     timestamp: None,
                     expiry: None,
                     source,
+                    change: mig::engines::bulk::Change::Written,
                 };
                 visit(document).map_err(|_| StepError::Stopped)?;
             }

@@ -19,6 +19,7 @@ mod cli;
 mod client;
 mod composed;
 mod crash;
+mod delta;
 mod diff;
 mod dispatch;
 mod documents;

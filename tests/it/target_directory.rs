@@ -15,6 +15,7 @@ fn batch(ids: &[&str]) -> Batch {
     for id in ids {
         let action = Action {
             create: false,
+            delete: false,
             index: Some("shop"),
             id,
             routing: None,

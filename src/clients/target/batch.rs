@@ -5,6 +5,13 @@
 
 use memchr::memchr2;
 
+/// How an action line begins that writes a document.
+pub(super) const INDEX: &[u8] = b"{\"index\":{";
+/// The same of one that never replaces a document.
+pub(super) const CREATE: &[u8] = b"{\"create\":{";
+/// The same of one that deletes a document.
+pub(super) const DELETE: &[u8] = b"{\"delete\":{";
+
 /// Where a document stands in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchDocument {
@@ -12,8 +19,10 @@ pub struct BatchDocument {
     pub doc: u32,
     /// Where its action line begins; the source line ends where the next document begins.
     pub start: usize,
-    /// Where its source line begins.
+    /// Where its source line begins; its end where it has none.
     pub source: usize,
+    /// Whether one with the same identity goes by it.
+    pub replaces: bool,
 }
 
 /// Documents on their way to one part.
@@ -36,6 +45,8 @@ pub struct Action<'a> {
     pub version: Option<i64>,
     /// Whether it is `create`, which never replaces a document.
     pub create: bool,
+    /// Whether it is `delete`, which has no source line.
+    pub delete: bool,
 }
 
 impl Batch {
@@ -54,6 +65,27 @@ impl Batch {
             doc,
             start,
             source: at,
+            replaces: false,
+        });
+    }
+
+    /// Says of the document that was added last that it takes the place of another one.
+    pub fn last_replaces(&mut self) {
+        if let Some(last) = self.documents.last_mut() {
+            last.replaces = true;
+        }
+    }
+
+    /// Adds the deletion of a document.
+    pub fn push_deletion(&mut self, doc: u32, action: Action<'_>) {
+        debug_assert!(action.delete, "another action has a source");
+        let start = self.body.len();
+        write_action(&mut self.body, action);
+        self.documents.push(BatchDocument {
+            doc,
+            start,
+            source: self.body.len(),
+            replaces: true,
         });
     }
 
@@ -96,7 +128,7 @@ impl Batch {
         }
     }
 
-    /// The two lines of each document.
+    /// The two lines of each document, of a deletion the one.
     pub fn lines(&self) -> impl Iterator<Item = (BatchDocument, &[u8])> {
         let ends = self
             .documents
@@ -113,10 +145,10 @@ impl Batch {
 
 /// Appends an action line.
 pub fn write_action(out: &mut Vec<u8>, action: Action<'_>) {
-    out.extend_from_slice(if action.create {
-        b"{\"create\":{".as_slice()
-    } else {
-        b"{\"index\":{".as_slice()
+    out.extend_from_slice(match (action.delete, action.create) {
+        (true, _) => DELETE,
+        (false, true) => CREATE,
+        (false, false) => INDEX,
     });
     if let Some(index) = action.index {
         out.extend_from_slice(b"\"_index\":");
@@ -201,6 +233,7 @@ mod tests {
             routing: Some("r"),
             version: Some(i64::MIN),
             create: false,
+            delete: false,
         };
         batch.push(7, action, b"{}");
         assert_eq!(
@@ -219,11 +252,59 @@ mod tests {
             routing: None,
             version: None,
             create: true,
+            delete: false,
         };
         write_action(&mut line, action);
         assert_eq!(
             String::from_utf8_lossy(&line),
             "{\"create\":{\"_id\":\"1\"}}\n"
+        );
+    }
+
+    #[test]
+    fn a_deletion_is_one_line() {
+        let action = Action {
+            index: None,
+            id: "1",
+            routing: Some("r"),
+            version: Some(7),
+            create: false,
+            delete: true,
+        };
+        let mut batch = Batch::default();
+        batch.push_deletion(3, action);
+        let index = Action {
+            id: "2",
+            delete: false,
+            ..action
+        };
+        batch.push(4, index, b"{}");
+        batch.last_replaces();
+        let lines: Vec<_> = batch
+            .lines()
+            .map(|(document, lines)| {
+                (
+                    document.doc,
+                    document.replaces,
+                    String::from_utf8_lossy(lines),
+                )
+            })
+            .collect();
+        let rest = "\"routing\":\"r\",\"version\":7,\"version_type\":\"external_gte\"}}\n";
+        assert_eq!(
+            lines,
+            [
+                (
+                    3,
+                    true,
+                    format!("{{\"delete\":{{\"_id\":\"1\",{rest}").into()
+                ),
+                (
+                    4,
+                    true,
+                    format!("{{\"index\":{{\"_id\":\"2\",{rest}{{}}\n").into()
+                ),
+            ]
         );
     }
 

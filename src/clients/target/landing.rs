@@ -297,6 +297,10 @@ impl Target for Landed {
         }
     }
 
+    fn clear_layers(&self, index: &str, from: u32) -> Result<bool, TargetError> {
+        self.inner.clear_layers(&self.name(index)?, from)
+    }
+
     fn partitions(&self, index: &str) -> Result<Vec<Partition>, TargetError> {
         let mut partitions = self.inner.partitions(&self.name(index)?)?;
         let beyond = self.generation(index)?.map(|(_, beyond)| beyond);

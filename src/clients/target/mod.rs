@@ -165,6 +165,13 @@ pub trait Target: Send + Sync {
     /// Removes all documents of an index that were written in parts, and keeps the index.
     fn clear_documents(&self, index: &str) -> Result<(), TargetError>;
 
+    /// Removes the parts of a layer ([`LAYER`]) and those above, so that what they went over stands there again; `false` where
+    /// the target does not keep that.
+    fn clear_layers(&self, index: &str, from: u32) -> Result<bool, TargetError> {
+        let _ = (index, from);
+        Ok(false)
+    }
+
     /// What to read one after the other (or in parallel) to see every document of an index once.
     fn partitions(&self, index: &str) -> Result<Vec<Partition>, TargetError>;
 
@@ -304,6 +311,10 @@ pub enum WorkPlace {
     Index(String),
 }
 
+/// What the names of parts begin with whose documents go over those of other parts, and a number that says over which: all
+/// parts without it, and those of lower numbers. Only a target that keeps parts as files has to know.
+pub const LAYER: &str = "delta-";
+
 /// Names one part of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PartKey {
@@ -323,6 +334,14 @@ pub struct PartMark {
     pub docs: u64,
     /// Order-independent digest of the lines, hexadecimal.
     pub digest: String,
+    /// Documents of earlier parts that its lines take the place of, or delete.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replaced: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What became of one request with documents.
@@ -415,8 +434,10 @@ pub struct WrittenAs {
 pub struct Settled {
     /// Written.
     pub written: u64,
-    /// Not written because the target holds a newer version.
+    /// Not written or deleted because the target holds a newer version.
     pub newer_present: u64,
+    /// Deleted, or gone already.
+    pub deleted: u64,
     /// Refused for good.
     pub failed: Vec<Refused>,
 }
@@ -432,7 +453,7 @@ pub struct Refused {
     pub class: String,
     /// The target's words.
     pub reason: String,
-    /// The request's two lines.
+    /// The request's lines: two, or one of a deletion.
     pub request: Vec<u8>,
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::failed::{FailedStream, Failure};
 use super::job::BulkError;
-use super::source::{SourceDocument, Step, StepError, VisitStopped};
+use super::source::{Change, SourceDocument, Step, StepError, VisitStopped};
 use super::stop::Stop;
 use super::transform::{DocumentView, Scratch, Transformed};
 use super::work_store::{ItemProgress, Lease, WorkError};
@@ -64,7 +64,7 @@ impl<'a> ItemRun<'a> {
         let key = &lease.item.key;
         let part = PartKey {
             index: key.index.clone(),
-            part: key.part(),
+            part: shared.job.options.part_of(key),
         };
         let uuid = shared
             .job
@@ -72,6 +72,7 @@ impl<'a> ItemRun<'a> {
             .get(&key.index)
             .and_then(Option::as_deref);
         let progress = &lease.progress;
+        shared.rest_after_deletes(key);
         (shared.job.check)(&key.index)?;
         failpoint::hit("bulk-item-taken");
         let writer = shared
@@ -159,8 +160,15 @@ impl<'a> ItemRun<'a> {
 
     fn take(&mut self, document: SourceDocument<'_>) -> Result<(), Halt> {
         let key = &self.lease.item.key;
+        if document.change == Change::Removed {
+            return self.delete(&document);
+        }
         let source = match document.source {
             Ok(source) => source,
+            // What was written before must not stay where it would not be written now.
+            Err(unusable) if unusable.skip && document.change == Change::Replaces => {
+                return self.delete(&document);
+            }
             Err(unusable) if unusable.skip => {
                 self.ahead.skipped += 1;
                 return Ok(());
@@ -180,6 +188,9 @@ impl<'a> ItemRun<'a> {
         scratch.clear();
         let taken = match self.shared.job.transform.apply(view, &mut scratch) {
             Transformed::Write(view) => self.push(&document, view),
+            Transformed::Drop { .. } if document.change == Change::Replaces => {
+                self.delete(&document)
+            }
             Transformed::Drop { by } => {
                 self.ahead.dropped += 1;
                 match self.ahead.dropped_by.get_mut(by) {
@@ -216,7 +227,29 @@ impl<'a> ItemRun<'a> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.push(document.doc, action(self, document, view), view.source);
         self.batch = batch;
-        if self.batch.bytes() >= batch_bytes
+        if document.change == Change::Replaces {
+            self.batch.last_replaces();
+        }
+        self.send_if_full()
+    }
+
+    /// Deletes a document of an earlier load, unless the target holds a newer one.
+    fn delete(&mut self, document: &SourceDocument<'_>) -> Result<(), Halt> {
+        let options = &self.shared.job.options;
+        let action = Action {
+            index: Some(self.lease.item.key.index.as_str()).filter(|_| self.names_index),
+            id: document.id,
+            routing: document.routing,
+            version: document.version.filter(|_| options.keep_versions),
+            create: false,
+            delete: true,
+        };
+        self.batch.push_deletion(document.doc, action);
+        self.send_if_full()
+    }
+
+    fn send_if_full(&mut self) -> Result<(), Halt> {
+        if self.batch.bytes() >= self.shared.budget.batch_bytes()
             || self.batch.documents().len() >= self.shared.job.options.batch_docs
         {
             self.send()?;
@@ -248,6 +281,7 @@ impl<'a> ItemRun<'a> {
                 .version
                 .filter(|_| self.shared.job.options.keep_versions && !create),
             create,
+            delete: false,
         };
         write_action(&mut request, action);
         request.extend_from_slice(raw);
@@ -295,7 +329,8 @@ impl<'a> ItemRun<'a> {
 
     /// Keeps the lease while a step lasts, which a slow limit makes longer than a lease.
     fn renew(&mut self) -> Result<(), BulkError> {
-        if self.renewed.elapsed() >= lease() / 4 {
+        // A delete undoes what somebody else wrote who has the item by now.
+        if self.lease.item.key.removes().is_some() || self.renewed.elapsed() >= lease() / 4 {
             let store = self.shared.job.store;
             store.checkpoint(self.lease, &self.noted, Shared::lease_end(store.now()))?;
             self.renewed = Instant::now();
@@ -316,6 +351,7 @@ impl<'a> ItemRun<'a> {
     fn settle(&mut self, settled: &Settled) -> Result<(), BulkError> {
         self.ahead.written += settled.written;
         self.ahead.newer_present += settled.newer_present;
+        self.ahead.deleted += settled.deleted;
         for refused in &settled.failed {
             let failure = Failure {
                 doc: refused.doc,
@@ -408,5 +444,6 @@ fn action<'v>(
         routing: view.routing,
         version: document.version.filter(|_| keep_versions && !create),
         create,
+        delete: false,
     }
 }

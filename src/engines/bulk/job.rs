@@ -11,7 +11,7 @@ use super::crew::Crew;
 use super::source::{DocumentSource, SegmentKey, SourceError};
 use super::stop::StopFn;
 use super::transform::Transform;
-use super::work_store::{WorkError, WorkStore};
+use super::work_store::{ItemKey, WorkError, WorkStore};
 use crate::clients::target::{Target, TargetError};
 
 /// Limits with names. Memory of a load is about `workers × (2 × BATCH_BYTES + the reader's chunk)` and the bytes on their way
@@ -38,6 +38,9 @@ pub mod limits {
     pub const UNREADABLE_IN_A_ROW: u32 = 100;
     /// Workers of one process.
     pub const WORKERS: u32 = 64;
+    /// Time between the deletes of an index and its first write, where the target checks versions: it forgets what was deleted
+    /// by a clock that moves five times a second.
+    pub const REST_AFTER_DELETES: Duration = Duration::from_secs(1);
     /// Batches on their way over all workers at most, where nothing else is asked for.
     pub const IN_FLIGHT: u32 = 32;
     /// Time between two looks at the target's processors, where they have a limit.
@@ -97,6 +100,9 @@ pub struct Options {
     pub batch_docs: usize,
     /// Time between checkpoints of an item.
     pub checkpoint_every: Duration,
+    /// The indices of which only changes are written, each with how many loads its documents were written by before. Their parts
+    /// bear that number, so that a target that keeps parts as files knows which of them go over which.
+    pub layers: BTreeMap<String, u32>,
     /// What is allowed at the start; [`super::Budget`] changes it while it runs.
     pub rates: Rates,
 }
@@ -112,7 +118,25 @@ impl Options {
             max_failed: None,
             batch_docs: limits::BATCH_DOCS,
             checkpoint_every: limits::CHECKPOINT_EVERY,
+            layers: BTreeMap::new(),
             rates: Rates::default(),
+        }
+    }
+}
+
+impl Options {
+    /// The name of an item's part on the target, unique within the index; in the order of names parts go over each other.
+    pub(super) fn part_of(&self, key: &ItemKey) -> String {
+        match self.layers.get(&key.index) {
+            None => key.part(),
+            Some(layer) => {
+                let turn = if key.removes().is_some() { 1 } else { 2 };
+                format!(
+                    "{}{layer:04}-{turn}-{}",
+                    crate::clients::target::LAYER,
+                    key.part()
+                )
+            }
         }
     }
 }
@@ -202,8 +226,11 @@ pub struct IndexOutcome {
     pub delivered: u64,
     /// Written.
     pub written: u64,
-    /// Not written: the target holds a newer version.
+    /// Not written or deleted: the target holds a newer version.
     pub newer_present: u64,
+    /// Deleted, or gone already.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deleted: u64,
     /// Left out by a transform, or by the plan's word.
     pub dropped: u64,
     /// Of mapping types that go to another index; `delivered` counts them.
@@ -279,7 +306,7 @@ pub enum BulkError {
         item: String,
         /// Read.
         delivered: u64,
-        /// Written, newer present, dropped, left out, elsewhere or failed.
+        /// Written, deleted, newer present, dropped, left out, elsewhere or failed.
         accounted: u64,
     },
     /// Items that could not be done; everything else is.

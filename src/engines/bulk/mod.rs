@@ -10,11 +10,13 @@
 
 mod budget;
 mod crew;
+pub mod delta;
 pub mod failed;
 pub mod fleet;
 mod heat;
 mod item;
 mod job;
+pub mod joined;
 mod open_segments;
 mod pipeline;
 mod rendering;
@@ -37,7 +39,7 @@ pub use job::{
 };
 pub use pipeline::{register, run, run_with};
 pub use rendering::{Beside, SourceRule};
-pub use source::DocumentSource;
+pub use source::{Change, DocumentSource};
 pub use steering::limits as steering_limits;
 pub use stop::{Stop, StopFn};
 pub use transform::{DocumentView, Identity, Scratch, Transform, Transformed};

@@ -123,6 +123,7 @@ fn outcome(
         index.delivered += state.progress.delivered;
         index.written += state.progress.written;
         index.newer_present += state.progress.newer_present;
+        index.deleted += state.progress.deleted;
         index.dropped += state.progress.dropped;
         index.elsewhere += state.progress.elsewhere;
         for (by, count) in &state.progress.dropped_by {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::source::{SourceDocument, Unusable, Visit, VisitStopped};
+use super::source::{Change, SourceDocument, Unusable, Visit, VisitStopped};
 use crate::diff::observation::{SourceGap, SourceGapKind};
 use crate::engines::lucene::{Document, LuceneError, ParentIds, Segment, StoredValue};
 use crate::engines::reconstruct::{RebuildError, Rebuilder, Recipe, recipes_of};
@@ -260,6 +260,7 @@ fn show(
         timestamp: None,
         expiry: None,
         source,
+        change: Change::Written,
     })
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Checks<'a> {
 pub(super) fn accounted(progress: &ItemProgress) -> u64 {
     progress.written
         + progress.newer_present
+        + progress.deleted
         + progress.dropped
         + progress.skipped
         + progress.failed

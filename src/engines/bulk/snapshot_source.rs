@@ -18,8 +18,8 @@ use super::source::{
 use super::work_store::{ItemKey, ItemSpec};
 use crate::diff::observation::MissingShard;
 use crate::engines::lucene::{
-    ChecksumSpan, ChunkTable, Commit, LuceneError, ReadError, Scratch, Segment, SegmentCommit,
-    SegmentFiles,
+    ChecksumSpan, ChunkTable, Commit, DocSet, LuceneError, ReadError, Scratch, Segment,
+    SegmentCommit, SegmentFiles,
 };
 use crate::engines::snapshot::Snapshot;
 
@@ -63,6 +63,8 @@ struct Held {
     snapshot: usize,
     live: u32,
     roots_live: Option<u64>,
+    /// The documents that are given, where not all are.
+    chosen: Option<Arc<DocSet>>,
     /// Its items in order; the first begins with document 0.
     items: Box<[Run]>,
 }
@@ -179,11 +181,24 @@ impl SnapshotSource {
                 snapshot: number,
                 live: counts.live,
                 roots_live: counts.roots_live,
+                chosen: None,
                 items: cut(&granules, size).into(),
             };
             self.segments.insert(key, held);
         }
         Ok(())
+    }
+
+    /// Leaves out all documents but these; segments without any are not read.
+    pub(super) fn restrict(&mut self, mut chosen: BTreeMap<SegmentKey, DocSet>) {
+        self.segments.retain(|key, held| {
+            let Some(set) = chosen.remove(key).filter(|set| !set.is_empty()) else {
+                return false;
+            };
+            held.roots_live = Some(set.count());
+            held.chosen = Some(Arc::new(set));
+            true
+        });
     }
 
     fn held(&self, key: &SegmentKey) -> Result<&Held, SourceError> {
@@ -331,6 +346,7 @@ impl DocumentSource for SnapshotSource {
         };
         segment.expect(next..end);
         Ok(Box::new(ChunkReader {
+            chosen: self.held(&SegmentKey::of(item))?.chosen.clone(),
             renderer: rendering.of_segment(Arc::clone(&segment)),
             segment,
             item: item.clone(),
@@ -371,6 +387,7 @@ impl DocumentSource for SnapshotSource {
 
 /// Reads an item by runs of chunks.
 struct ChunkReader<'s> {
+    chosen: Option<Arc<DocSet>>,
     segment: Arc<Segment>,
     renderer: Renderer<'s>,
     item: ItemKey,
@@ -397,9 +414,11 @@ impl ItemReader for ChunkReader<'_> {
         }
         let renderer = &mut self.renderer;
         let mut broken = None;
-        let stats = self
-            .segment
-            .read_documents(run.clone(), &mut self.scratch, |document| {
+        let stats = self.segment.read_chosen(
+            run.clone(),
+            self.chosen.as_deref(),
+            &mut self.scratch,
+            |document| {
                 let given = renderer.give(&document, visit);
                 given.map_err(|error| match error {
                     GiveError::Stopped => VisitStopped,
@@ -408,7 +427,8 @@ impl ItemReader for ChunkReader<'_> {
                         VisitStopped
                     }
                 })
-            });
+            },
+        );
         let stats = match (stats, broken) {
             (_, Some(error)) | (Err(ReadError::Lucene(error)), None) => {
                 return Err(StepError::Source(failed(&self.item, error)));

@@ -63,6 +63,20 @@ pub struct SourceDocument<'a> {
     pub expiry: Option<i64>,
     /// The source on one line of valid JSON, or why it can't be written.
     pub source: Result<&'a [u8], Unusable<'a>>,
+    /// What becomes of it on the target.
+    pub change: Change,
+}
+
+/// What becomes of a document on the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Change {
+    /// It is written. All that a source without a base has.
+    #[default]
+    Written,
+    /// It is written in the place of one with the same identity, which an earlier load of the plan left there.
+    Replaces,
+    /// It is deleted; of the document only its identity and version count.
+    Removed,
 }
 
 /// A document that is there and can't be written.

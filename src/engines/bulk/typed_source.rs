@@ -262,6 +262,7 @@ fn quote(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::Change;
     use super::*;
     use crate::engines::mapping_types::Join;
 
@@ -321,6 +322,7 @@ mod tests {
                     timestamp: Some(1_400_000_000_123),
                     expiry: None,
                     source: Ok(b"{ \"n\": 1.0 }"),
+                    change: Change::Written,
                 })
                 .map_err(|_| StepError::Stopped)?;
             }

@@ -16,7 +16,7 @@ use super::job::{BulkError, BulkProgress, Job, limits};
 use super::segments::{self, accounted};
 use super::source::{SegmentKey, SourceError};
 use super::stop::Stop;
-use super::work_store::{Acquired, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
+use super::work_store::{Acquired, ItemKey, ItemProgress, ItemState, ItemStatus, Lease, WorkError};
 use crate::base::failpoint;
 use crate::clients::target::TargetError;
 
@@ -39,6 +39,8 @@ pub(super) struct Shared<'a> {
     unreadable: AtomicU32,
     error: Mutex<Option<BulkError>>,
     abort: AtomicBool,
+    /// When the last deletes of a part were done, as far as this process knows.
+    deleted: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -82,6 +84,10 @@ impl<'a> Shared<'a> {
             ..Counters::default()
         };
         let mut open = 0;
+        // Of an earlier run nobody knows when they were done.
+        let deleted = states
+            .iter()
+            .any(|state| state.status == ItemStatus::Done && state.item.key.removes().is_some());
         for state in states {
             let progress = &state.progress;
             open += u64::from(state.status != ItemStatus::Done);
@@ -102,6 +108,7 @@ impl<'a> Shared<'a> {
             unreadable: AtomicU32::new(0),
             error: Mutex::default(),
             abort: AtomicBool::new(false),
+            deleted: Mutex::new(deleted.then(Instant::now)),
         }
     }
 
@@ -204,6 +211,9 @@ impl<'a> Shared<'a> {
     /// Marks an item as done, if its counts hold. The last item of a segment is done only if the whole segment's hold.
     pub(super) fn complete(&self, lease: &Lease, progress: &ItemProgress) -> Result<(), BulkError> {
         self.segments.complete(lease, progress)?;
+        if lease.item.key.removes().is_some() {
+            *lock(&self.deleted) = Some(Instant::now());
+        }
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.counters.items.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -213,6 +223,18 @@ impl<'a> Shared<'a> {
     pub(super) fn lease_end(now: Timestamp) -> Timestamp {
         let length = SignedDuration::try_from(lease()).unwrap_or(SignedDuration::from_secs(60));
         now.checked_add(length).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Waits before the writes of an index until the target forgot what was deleted of it; less where a stop is asked for.
+    pub(super) fn rest_after_deletes(&self, key: &ItemKey) {
+        let checks = self.job.target.capabilities().checks_versions;
+        let applies =
+            checks && key.removes().is_none() && self.job.options.layers.contains_key(&key.index);
+        let rest = limits::REST_AFTER_DELETES;
+        let resting = || lock(&self.deleted).is_some_and(|then| then.elapsed() < rest);
+        while applies && resting() && self.stop() == Stop::No {
+            thread::sleep(IDLE);
+        }
     }
 }
 
@@ -266,7 +288,10 @@ fn take(shared: &Shared<'_>, lease: &Lease, number: u32) -> bool {
             thread::sleep(IDLE);
             true
         }
-        Err(BulkError::Source(error)) => set_aside(shared, lease, error),
+        // Writes would wait for a delete that can't be done.
+        Err(BulkError::Source(error)) if lease.item.key.removes().is_none() => {
+            set_aside(shared, lease, error)
+        }
         Err(error) => {
             shared.fail(error);
             false

@@ -50,6 +50,12 @@ impl Bits {
         true
     }
 
+    pub(super) fn remove(&mut self, doc: u32) {
+        if let Some(word) = self.words.get_mut((doc / 64) as usize) {
+            *word &= !(1 << (doc % 64));
+        }
+    }
+
     pub(super) fn count(&self) -> u32 {
         self.words.iter().map(|word| word.count_ones()).sum()
     }
@@ -62,6 +68,12 @@ impl Bits {
             *word &= !other;
         }
         removed
+    }
+
+    pub(super) fn add_all(&mut self, other: &Self) {
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word |= other;
+        }
     }
 
     /// Bytes held.

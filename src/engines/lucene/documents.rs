@@ -12,7 +12,7 @@ use super::segment::{ChecksumSpan, Segment};
 use super::stored_fields::chunk::Chunk;
 use super::stored_fields::fields::StoredDocument;
 use super::stored_fields::{Bad, Decompressor, fields};
-use super::{ChunkRef, Chunks, LuceneError, ReadError, codec, uid};
+use super::{ChunkRef, Chunks, DocSet, LuceneError, ReadError, codec, uid};
 
 /// One live root document. Borrows from the reader's scratch: valid until the visitor returns.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +96,22 @@ impl Segment {
         &self,
         range: Range<usize>,
         scratch: &mut Scratch,
+        visit: impl FnMut(Document<'_>) -> Result<(), E>,
+    ) -> Result<ReadStats, ReadError<E>> {
+        self.read_chosen(range, None, scratch, visit)
+    }
+
+    /// As [`Self::read_documents`], of those documents that are in `chosen`, where that is given; others are counted
+    /// nowhere. All bytes of the chunks are read, since the checksum of the file is over all of them, but a chunk without a
+    /// chosen document is not decompressed.
+    ///
+    /// # Errors
+    /// As of [`Self::read_documents`].
+    pub fn read_chosen<E>(
+        &self,
+        range: Range<usize>,
+        chosen: Option<&DocSet>,
+        scratch: &mut Scratch,
         mut visit: impl FnMut(Document<'_>) -> Result<(), E>,
     ) -> Result<ReadStats, ReadError<E>> {
         if scratch.token != self.token {
@@ -117,7 +133,8 @@ impl Segment {
             for chunk in window {
                 let at = (chunk.pointer - offset) as usize;
                 let bytes = &bytes[at..at + chunk.length as usize];
-                self.read_chunk(*chunk, bytes, scratch, &mut stats, &mut visit)?;
+                let wanted = (*chunk, chosen);
+                self.read_chunk(wanted, bytes, scratch, &mut stats, &mut visit)?;
             }
             scratch.chunk.shrink();
         }
@@ -173,7 +190,7 @@ impl Segment {
 
     fn read_chunk<E>(
         &self,
-        reference: ChunkRef,
+        (reference, chosen): (ChunkRef, Option<&DocSet>),
         bytes: &[u8],
         scratch: &mut Scratch,
         stats: &mut ReadStats,
@@ -197,6 +214,9 @@ impl Segment {
             stats.dead += u64::from(reference.docs);
             return Ok(());
         }
+        if chosen.is_some_and(|chosen| !chosen.any(docs.start, docs.end)) {
+            return Ok(());
+        }
         chunk.data(format, cursor, decompressor).map_err(corrupt)?;
         stats.decompressed_bytes += chunk.bytes().len() as u64;
         let columns = [&self.version, &self.seq_no, &self.primary_term];
@@ -216,6 +236,9 @@ impl Segment {
             rest = behind;
             if !self.is_live(doc) {
                 stats.dead += 1;
+                continue;
+            }
+            if chosen.is_some_and(|chosen| !chosen.contains(doc)) {
                 continue;
             }
             let broken = |reason: String| LuceneError::Document {

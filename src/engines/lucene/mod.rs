@@ -17,9 +17,11 @@
 )]
 
 mod bits;
+mod chosen;
 mod codec;
 mod compound;
 mod directory;
+mod doc_set;
 mod doc_values;
 mod documents;
 mod error;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 
 use crate::base::ReadAt;
 
+pub use doc_set::DocSet;
 pub use documents::{Document, ReadStats, Scratch};
 pub use error::{LuceneError, ReadError};
 pub use field_infos::{DocValuesKind, FieldInfo, VectorEncoding, VectorInfo};

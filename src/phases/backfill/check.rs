@@ -388,6 +388,7 @@ fn write(
             routing: document.routing.as_deref(),
             version: document.version.filter(|_| spec.versions == Versions::Keep),
             create: false,
+            delete: false,
         };
         batch.push(number, action, &document.source);
     }
@@ -496,7 +497,7 @@ fn equal(left: &[u8], right: &[u8]) -> bool {
 
 /// Changes the settings that a load changes, and puts them back.
 fn settings(target: &ClusterTarget, spec: &BackfillSpec, index: &str) -> Result<Said, TargetError> {
-    let tuning = cluster::tuning(spec);
+    let tuning = cluster::tuning(spec, false);
     if tuning == tune::Tuning::default() {
         return Ok(Said::LeftOut(
             "the plan changes none while it loads".to_owned(),

@@ -19,12 +19,13 @@ use crate::plan::model::{
     BackfillSpec, Phase, PhaseSpec, Plan, TuneRefresh, TuneReplicas, TuneTranslog,
 };
 
-pub(super) fn tuning(spec: &BackfillSpec) -> Tuning {
+pub(super) fn tuning(spec: &BackfillSpec, deletes: bool) -> Tuning {
     let tune = &spec.tune_target;
     Tuning {
         pause_refresh: tune.refresh == TuneRefresh::Pause,
         no_replicas: tune.replicas == TuneReplicas::None,
         async_translog: tune.translog == TuneTranslog::Async,
+        forget_deletes: deletes,
     }
 }
 
@@ -40,12 +41,13 @@ impl From<TargetError> for Tune {
     }
 }
 
-/// Changes settings of the indices while they are loaded. Nothing to do where the target is no cluster.
+/// Changes settings of the indices while they are loaded; `deletes` says of which documents are deleted. Nothing to do where the target is no cluster.
 pub(super) fn tune(
     cx: &PerformContext<'_>,
     spec: &BackfillSpec,
     target: &dyn Target,
     indices: &BTreeMap<String, Option<String>>,
+    deletes: &dyn Fn(&str) -> bool,
 ) -> Result<(), PhaseError> {
     let Some(cluster) = target.cluster() else {
         return Ok(());
@@ -60,7 +62,8 @@ pub(super) fn tune(
                 json!({"target-uuid": tuned.uuid, "before": tuned.before, "during": tuned.during});
             (cx.announce)(common::effect_with(on, "tune-index", index, detail)).map_err(Tune::Phase)
         };
-        tune::begin(cluster, index, uuid, tuning(spec), announce).map_err(|error| match error {
+        let tuning = tuning(spec, deletes(name));
+        tune::begin(cluster, index, uuid, tuning, announce).map_err(|error| match error {
             Tune::Target(error) => common::target_error(on, &error),
             Tune::Phase(error) => error,
         })?;

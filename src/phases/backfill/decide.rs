@@ -9,11 +9,11 @@ use super::super::transforms::{self, Candidates, Names};
 use super::super::{streams, types};
 use super::fate::{Fate, fate, snapshot_anew};
 use super::findings;
-use super::{choice, generations, spec};
+use super::{choice, generations, since, spec};
 use crate::base::units::{human_bytes, human_count, plural};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
-use crate::plan::model::{BackfillSpec, Closed, Plan};
+use crate::plan::model::{BackfillSpec, Closed, ClusterAt, Plan};
 
 /// An index that nothing makes on the target.
 const ABSENT: &str = "MIG083";
@@ -67,6 +67,8 @@ struct Gathered {
     items: Vec<Item>,
     docs: u64,
     docs_known: bool,
+    deletes: u64,
+    unchanged: usize,
     bytes: u64,
     written: Vec<String>,
     proved: Vec<(String, String)>,
@@ -86,7 +88,10 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     };
     let mut fates: Vec<Fate> = chosen
         .iter()
-        .map(|(name, facts)| fate(cx, spec, observed, name, facts))
+        .map(|(name, facts)| match &spec.since {
+            Some(_) => since::fate(cx, spec, observed, name, facts),
+            None => fate(cx, spec, observed, name, facts),
+        })
         .collect();
     generations::settle(spec, observed, &chosen, &mut fates);
     for ((name, facts), fate) in chosen.iter().zip(fates) {
@@ -113,6 +118,12 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         all.items.extend(questions);
     }
     left_out.extend(unused);
+    let gone = observed.since.iter().flat_map(|since| &since.gone);
+    left_out.extend(gone.map(|name| LeftOut {
+        object: "index".into(),
+        name: name.clone(),
+        reason: "the later snapshot does not hold it: what stands of it on the target stays".into(),
+    }));
     let works = |item: &Item| matches!(item.action, Action::Run | Action::Replace);
     if live && all.items.iter().any(works) {
         all.items.retain(|item| !works(item));
@@ -175,7 +186,19 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     if matches!(action, Action::Run | Action::Replace) {
         effects(&mut change, cx.plan, spec, &all);
         change.estimate = Some(estimate(cx, &all));
-        change.undo = Undo::Rollback(format!("removes the documents that it wrote to {to}"));
+        let is_directory = cx
+            .plan
+            .clusters
+            .get(to)
+            .is_some_and(|it| matches!(it.at, ClusterAt::Directory(_)));
+        change.undo = match (&spec.since, is_directory) {
+            (None, _) => Undo::Rollback(format!("removes the documents that it wrote to {to}")),
+            (Some(_), true) if !replaces => {
+                Undo::Rollback(format!("removes the changes that it wrote to {to}"))
+            }
+            // What the documents were before is kept nowhere.
+            (Some(_), _) => Undo::Impossible,
+        };
     }
     change.items = all.items;
     change
@@ -218,8 +241,11 @@ fn gather(
 ) {
     let to = &spec.to.value;
     let work = |all: &mut Gathered, action: Action, note: String| {
+        let of_this = (cx.plan, cx.state, &cx.phase.address);
+        let by_changes = since::is_by_changes(of_this, spec, observed, (name, action));
         let notes = [
             Some(note).filter(|note| !note.is_empty()),
+            since::note(observed, name).filter(|_| action == Action::Run),
             generations::note(spec, observed, facts),
             findings::note(cx.plan, spec, name, facts),
             transforms::told(spec, &Names::of(choice(spec, observed), name, facts))
@@ -227,14 +253,20 @@ fn gather(
         ];
         let notes: Vec<String> = notes.into_iter().flatten().collect();
         let note = notes.join("; ");
-        all.docs += facts.docs.unwrap_or(0);
-        all.docs_known &= facts.docs.is_some();
-        all.bytes += facts.bytes;
+        let (docs, deletes, bytes) = if by_changes {
+            since::cost(observed, name).unwrap_or((None, 0, facts.bytes))
+        } else {
+            (facts.docs, 0, facts.bytes)
+        };
+        all.docs += docs.unwrap_or(0);
+        all.docs_known &= docs.is_some();
+        all.deletes += deletes;
+        all.bytes += bytes;
         all.items.push(Item {
             note,
             edits: findings::lost_by(spec, facts),
-            docs: facts.docs,
-            bytes: Some(facts.bytes),
+            docs,
+            bytes: Some(bytes),
             ..common::item(action, "index", name)
         });
     };
@@ -245,7 +277,10 @@ fn gather(
         ),
         None => (format!("index {name}"), name),
     };
-    let works = matches!(fate, Fate::Write | Fate::Resume | Fate::Again(_));
+    let works = matches!(
+        fate,
+        Fate::Write | Fate::Resume | Fate::Again(_) | Fate::Whole(_)
+    );
     if works && (cx.redo || !all.live) {
         let mut questions = findings::questions(spec, types::of(name, facts), facts);
         questions.extend(findings::types_question(cx, spec, name, facts));
@@ -262,6 +297,7 @@ fn gather(
         Fate::Resume => {
             let there = observed.target.get(name).map_or(0, |found| found.docs);
             let note = match facts.docs {
+                _ if spec.since.is_some() => String::new(),
                 Some(docs) if there <= docs => {
                     format!("{} left", plural(docs - there, "document"))
                 }
@@ -270,6 +306,23 @@ fn gather(
             work(all, Action::Run, note);
         }
         Fate::Again(why) => work(all, Action::Replace, why.to_owned()),
+        Fate::Whole(why) => work(all, Action::Replace, format!("moved whole: {why}")),
+        Fate::Unchanged => all.unchanged += 1,
+        Fate::ChangedStream => all.items.extend(since::question(spec, name, facts)),
+        Fate::WithoutBase(base) => all.items.push(common::question(
+            "index",
+            name,
+            FOREIGN,
+            format!(
+                "index {name} on {to} is not known to hold what `{base}` loads, which `{}` builds upon. What is to stand there?",
+                cx.phase.address
+            ),
+            vec![
+                format!("# load it again first: mig apply --redo {base}"),
+                "# or leave `since` out: all of it is moved".to_owned(),
+                format!("indices: [\"*\", \"!{name}\"]"),
+            ],
+        )),
         Fate::Written => all.written.push(name.to_owned()),
         Fate::Proved(by) => all.proved.push((name.to_owned(), by.to_string())),
         Fate::Drifted(by) => all.items.push(Item {
@@ -331,7 +384,13 @@ fn inputs(
         .iter()
         .map(|(name, facts)| (name, &facts.uuid))
         .collect();
-    common::inputs(cx, &(&observed.snapshot_uuid, source, work))
+    match &observed.since {
+        None => common::inputs(cx, &(&observed.snapshot_uuid, source, work)),
+        Some(since) => {
+            let snapshots = (&observed.snapshot_uuid, &since.snapshot_uuid);
+            common::inputs(cx, &(snapshots, source, work))
+        }
+    }
 }
 
 fn title(
@@ -365,10 +424,14 @@ fn title(
         .iter()
         .filter(|item| item.decision.is_none())
         .count();
-    let docs = if all.docs_known {
-        plural(all.docs, "document")
-    } else {
-        "documents".into()
+    let docs = match (all.docs_known, all.deletes) {
+        (false, _) => "documents".into(),
+        (true, 0) => plural(all.docs, "document"),
+        (true, deletes) => format!(
+            "{} to write and {} to delete",
+            plural(all.docs, "document"),
+            human_count(deletes)
+        ),
     };
     format!("{docs} of {} → {to}", common::indices(count))
 }
@@ -385,6 +448,13 @@ fn effects(change: &mut PhaseChange, plan: &Plan, spec: &BackfillSpec, all: &Gat
         text: format!("writes {docs}"),
         destroys: false,
     });
+    if all.deletes > 0 {
+        change.effects.push(Effect {
+            on: on.clone(),
+            text: format!("deletes {}", plural(all.deletes, "document")),
+            destroys: true,
+        });
+    }
     let replaced: Vec<&str> = all
         .items
         .iter()
@@ -449,6 +519,15 @@ fn evidence(to: &str, all: &Gathered) -> Vec<String> {
         lines.push(format!(
             "every document of {} on {to} was proved by `{phase}`",
             common::indices(count)
+        ));
+    }
+    if all.unchanged > 0 {
+        lines.push(format!(
+            "{} the same in both snapshots",
+            match all.unchanged {
+                1 => "1 index is".to_owned(),
+                count => format!("{} indices are", human_count(count as u64)),
+            }
         ));
     }
     if all.moved_on > 0 {

@@ -6,7 +6,7 @@ use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::streams::ordinary_name;
 use super::super::transforms;
-use super::{choice, generations, way};
+use super::{choice, generations, since, way};
 use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
@@ -38,6 +38,14 @@ pub(super) enum Fate {
     Ahead(usize),
     /// Of a data stream, and the target has none.
     NoStreams,
+    /// What changed of it can't be told: what is there is removed and all is written: why.
+    Whole(String),
+    /// Nothing of it changed since the base.
+    Unchanged,
+    /// What this phase builds upon does not stand there.
+    WithoutBase(Address),
+    /// Of a data stream, and it changed.
+    ChangedStream,
 }
 
 /// A proof that all documents of an index arrived.
@@ -217,6 +225,13 @@ pub(super) fn fate(
         .as_ref()
         .and_then(|work| work.complete.get(index).copied());
     let recorded = recorded(cx.state, &cx.phase.address, snapshot, index);
+    let this = (&cx.phase.address, spec);
+    if !cx.redo && since::taken_over(cx.plan, cx.state, this, index, found).is_some() {
+        return match proof(cx, to, snapshot, index) {
+            Some(proof) => Fate::Proved(proof.by),
+            None => Fate::Written,
+        };
+    }
     let anew =
         written_to(cx.state, &cx.phase.address, to, index).is_some_and(|uuid| uuid != found.uuid);
     let ours = work.is_some() || recorded.is_some() || announced(cx, to, index);
@@ -304,6 +319,12 @@ pub(super) fn fate(
     // The work store is gone, and what was written is known all the same.
     if recorded.is_some_and(|it| it.get("content").is_none_or(Value::is_null)) {
         return Fate::Written;
+    }
+    // What it builds upon is there, and nothing of its own that is known of.
+    let by_changes = (index, Action::Run);
+    let of_this = (cx.plan, cx.state, &cx.phase.address);
+    if since::is_by_changes(of_this, spec, observed, by_changes) {
+        return Fate::Resume;
     }
     if found.docs > 0 {
         return Fate::Again("holds documents of another snapshot or an earlier run");

@@ -1,6 +1,6 @@
 //! An index just before it is loaded: reached, announced, and emptied where it is written anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
 use super::super::transforms;
 use super::fate::{TYPES, transforms_of, written_to};
-use super::{cluster, failed, generations, work_error};
+use super::{cluster, failed, generations, since, work_error};
 use crate::base::{Address, Fingerprint, failpoint};
 use crate::clients::target::{Landing, Target};
 use crate::diff::change::Action;
 use crate::diff::observation::{SnapshotIndexFacts, TargetIndexFacts};
 use crate::engines::bulk::work_store::WorkStore;
 use crate::plan::model::{BackfillSpec, DataStreams};
-use crate::state::model::{REMOVE_DOCUMENTS, TRANSFORMS};
+use crate::state::model::{REMOVE_DOCUMENTS, SINCE, TRANSFORMS};
 
 /// Where indices are loaded to.
 pub(super) struct Ground<'a> {
@@ -32,6 +32,10 @@ pub(super) struct Ground<'a> {
     pub(super) source: &'a BTreeMap<String, SnapshotIndexFacts>,
     /// How data streams are taken.
     pub(super) choice: Option<DataStreams>,
+    /// The indices of which changes alone are written.
+    pub(super) changes: &'a BTreeSet<&'a str>,
+    /// The uuid of the snapshot that these build upon.
+    pub(super) since: Option<&'a str>,
 }
 
 impl Ground<'_> {
@@ -40,6 +44,7 @@ impl Ground<'_> {
         let Self { cx, target, on, .. } = self;
         let error = |error| common::target_error(on, &error);
         let landing = self.landings.get(name);
+        let by_changes = self.changes.contains(name);
         // The later generations went with the first one, where a stream is written again.
         let first = generations::reach(cx, *target, on, landing)?;
         let found = self.facts(name)?;
@@ -62,6 +67,10 @@ impl Ground<'_> {
             if let Some(transforms) = transforms {
                 detail[TRANSFORMS] = transforms.clone();
             }
+            if by_changes {
+                detail[SINCE] = json!(self.since);
+                detail["layer"] = json!(cx.plan.depth_of(self.spec));
+            }
             (cx.announce)(common::effect_with(on, "write-documents", name, detail))
         };
         let announce = |uuid: &str| announce_with(uuid, now.as_ref());
@@ -71,6 +80,9 @@ impl Ground<'_> {
             written_to(cx.state, &cx.phase.address, on, name).is_some_and(|it| it != found.uuid);
         if anew {
             self.reset(name)?;
+        }
+        if by_changes {
+            return self.build_upon(name, &found, &|| announce(&found.uuid));
         }
         if action != Action::Replace || !first {
             cluster::refuse_foreign(cx, *target, on, (name, &there, &found.uuid))?;
@@ -102,6 +114,29 @@ impl Ground<'_> {
             announce(&cleared.uuid)?;
         }
         Ok(cleared.uuid)
+    }
+
+    /// Announces that changes are written over what stands in an index.
+    fn build_upon(
+        &self,
+        name: &str,
+        found: &TargetIndexFacts,
+        announce: &dyn Fn() -> Result<(), PhaseError>,
+    ) -> Result<String, PhaseError> {
+        let Self { cx, target, on, .. } = self;
+        let error = |error| common::target_error(on, &error);
+        let of_this = (cx.plan, cx.state, &cx.phase.address);
+        let facts = self.source.get(name);
+        if facts.is_some_and(|facts| since::is_fresh(of_this, self.spec, (name, facts), found)) {
+            self.reset(name)?;
+        }
+        announce()?;
+        // The proof of the base may have closed it; the proof of this load closes it again.
+        if target.cluster().is_some() && target.is_closed(name).map_err(error)? {
+            (cx.announce)(common::effect(on, "open-index", name))?;
+            target.set_closed(name, false).map_err(error)?;
+        }
+        Ok(found.uuid.clone())
     }
 
     fn facts(&self, name: &str) -> Result<TargetIndexFacts, PhaseError> {

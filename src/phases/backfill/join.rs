@@ -13,6 +13,8 @@ use super::fleet::{board, board_error, stopped};
 use super::materials::{self, Materials};
 use super::{bulk_error, cluster, failed, is_work_of, landed, peek, store, way, work_error};
 use crate::clients::target::Target;
+use crate::diff::observation::SnapshotIndexFacts;
+use crate::engines::bulk::delta::DeltaSource;
 use crate::engines::bulk::fleet::{Brief, Joining, Member, Role, Turn};
 use crate::engines::bulk::work_store::{WORKER, WorkError, WorkIdentity};
 use crate::engines::bulk::{self, BulkError, BulkProgress, Job, Part, Stop};
@@ -69,6 +71,15 @@ pub enum Helped {
 /// Helps until all is loaded, or it is asked to stop.
 pub fn help(cx: &Helping<'_>) -> Result<Helped, PhaseError> {
     let spec = super::spec(cx.phase)?;
+    if let Some(since) = &spec.since {
+        return Err(failed(
+            format!(
+                "`{}` moves what changed since `{}`, which `mig apply` compares and moves by itself",
+                cx.phase.address, since.value
+            ),
+            "its `workers:` says with how many threads",
+        ));
+    }
     let mut patience = Patience::new(cx);
     let Some(identity) = begun(cx, spec, &mut patience)? else {
         return Ok(patience.ended());
@@ -208,8 +219,14 @@ impl Worker<'_> {
         };
         let source = self.connections.source(from)?;
         let indices = way(cx.plan, spec).targets(source.indices());
-        let names = brief.indices.keys();
-        let materials = Materials::gather(cx.plan, spec, &view, self.target, &indices, names)?;
+        let wanted: Vec<(&str, &SnapshotIndexFacts)> = brief
+            .indices
+            .keys()
+            .filter_map(|name| Some((name.as_str(), indices.get(name)?)))
+            .collect();
+        // A load of changes has no workers.
+        let none = DeltaSource::none().map_err(|error| bulk_error(&error.into()))?;
+        let materials = Materials::gather(cx.plan, spec, &view, self.target, &wanted, none)?;
         let opened = store::join(self.target, self.identity, &stop);
         let store = match opened {
             Ok(store) => store,

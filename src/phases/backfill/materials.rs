@@ -3,7 +3,6 @@
 //!
 //! Deliberately absent: whose turn it is, and anything that is written.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::existing::SnapshotView;
@@ -13,6 +12,8 @@ use super::failed;
 use crate::base::Address;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::observation::SnapshotIndexFacts;
+use crate::engines::bulk::delta::DeltaSource;
+use crate::engines::bulk::joined::JoinedSource;
 use crate::engines::bulk::snapshot_source::SnapshotSource;
 use crate::engines::bulk::typed_source::TypedSource;
 use crate::engines::bulk::{Identity, Options, Rates, Transform};
@@ -22,25 +23,29 @@ use crate::state::Artifacts;
 
 /// See the module.
 pub(super) struct Materials {
-    pub(super) source: TypedSource<SnapshotSource>,
+    pub(super) source: JoinedSource<TypedSource<SnapshotSource>>,
     transforms: Option<Transforms>,
 }
 
 impl Materials {
-    /// For the indices of these names, of those that the snapshot holds as the target names them.
-    pub(super) fn gather<'n>(
+    /// For these indices of the snapshot as the target names them, of which some are moved by their changes alone.
+    pub(super) fn gather(
         plan: &Plan,
         spec: &BackfillSpec,
         view: &SnapshotView,
         target: &dyn Target,
-        indices: &'n BTreeMap<String, SnapshotIndexFacts>,
-        names: impl Iterator<Item = &'n String>,
+        wanted: &[(&str, &SnapshotIndexFacts)],
+        changes: DeltaSource,
     ) -> Result<Self, PhaseError> {
-        let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
-            .filter_map(|name| Some((name.as_str(), indices.get(name)?)))
-            .collect();
         let way = super::way(plan, spec);
-        let source = way.source(view, &wanted, &|_| spec.without_source)?;
+        let by_changes = changes.indices();
+        let whole: Vec<(&str, &SnapshotIndexFacts)> = wanted
+            .iter()
+            .copied()
+            .filter(|(name, _)| !by_changes.contains_key(*name))
+            .collect();
+        let whole = way.source(view, &whole, &|_| spec.without_source)?;
+        let source = JoinedSource { whole, changes };
         if spec.transforms.is_empty() {
             return Ok(Self {
                 source,
@@ -51,7 +56,8 @@ impl Materials {
         let made_by = view.facts.as_ref().and_then(|facts| facts.made_by);
         let versions = transforms::versions(made_by, target.version());
         let choice = streams::choice(spec.data_streams, target.version());
-        let transforms = transforms::ready(spec, choice, wanted, &bodies, versions)?;
+        let transforms =
+            transforms::ready(spec, choice, wanted.iter().copied(), &bodies, versions)?;
         Ok(Self {
             source,
             transforms: Some(transforms),

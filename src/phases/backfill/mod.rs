@@ -18,6 +18,7 @@ mod materials;
 pub mod orders;
 mod perform;
 pub mod sample;
+mod since;
 pub mod status;
 mod store;
 mod undo;
@@ -44,6 +45,8 @@ use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, With
 use crate::state::model::PhaseRecord;
 pub use cluster::{TunedIndex, restore_tuned, tuned};
 pub(super) use materials::failed_folder_in;
+pub use since::snapshots_of_work;
+pub(super) use since::taken_over;
 
 /// The kind.
 pub struct Backfill;
@@ -70,13 +73,26 @@ impl PhaseKind for Backfill {
                 identity.plan, identity.lineage, identity.snapshot_uuid
             )
         });
-        let this_snapshot =
-            identity.is_some_and(|identity| Some(identity.snapshot_uuid) == snapshot_uuid);
+        let way = way(cx.plan, spec);
+        let source = way.targets(view.indices());
+        let base = since::base_uuid(cx, spec)?;
+        let base = base.as_deref();
+        let wanted = snapshot_uuid
+            .as_deref()
+            .map(|uuid| since::work_snapshot(uuid, base));
+        let this_snapshot = identity.is_some_and(|identity| Some(identity.snapshot_uuid) == wanted);
         let work = work.filter(|_| ours && this_snapshot);
         let written = work.as_ref().map_or(0, |work| work.docs_done);
-        let source = way(cx.plan, spec).targets(view.indices());
+        // Beyond what changed, all that stands there is the load's that this one builds upon.
+        let written = if spec.since.is_some() {
+            u64::MAX
+        } else {
+            written
+        };
         let names: Vec<&str> = source.keys().map(String::as_str).collect();
         let indices = target.index_facts_many(&names, written).map_err(error)?;
+        let version = target.version();
+        let since = since::observe(cx, spec, (&source, &indices), version)?;
         let mut there = BTreeMap::new();
         for stream in streams::names(view.indices().values()) {
             if let Some(found) = target.stream(stream).map_err(error)? {
@@ -92,6 +108,7 @@ impl PhaseKind for Backfill {
             live: target.live().map_err(error)?.is_some(),
             streams: there,
             target_version: Some(target.version()),
+            since,
         }))
     }
 
@@ -198,44 +215,48 @@ pub(super) fn is_work_of(
     phase: &Address,
 ) -> bool {
     let (lineage, snapshot) = (&identity.lineage, &identity.snapshot_uuid);
-    *identity == work_identity(spec, plan, phase, lineage, snapshot)
+    *identity == work_identity(spec, plan, phase, lineage, (snapshot, &[]))
 }
 
-/// Whose work this is.
+/// Whose work this is. `whole` are the indices of a load of changes that are written whole all the same: their items are others.
 fn work_identity(
     spec: &BackfillSpec,
     plan: &Plan,
     phase: &Address,
     lineage: &str,
-    snapshot: &str,
+    (snapshot, whole): (&str, &[&str]),
 ) -> WorkIdentity {
     let as_streams = matches!(spec.data_streams, None | Some(DataStreams::Streams));
+    let digest = match (
+        spec.without_source,
+        way(plan, spec).rules(),
+        spec.transforms.as_slice(),
+        as_streams,
+    ) {
+        (WithoutSource::Refuse, None, [], true) => Fingerprint::of(&(&spec.to, spec.versions)),
+        (choice, None, [], true) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
+        (choice, Some(types), [], true) => {
+            Fingerprint::of(&(&spec.to, spec.versions, choice, types))
+        }
+        (choice, None, transforms, true) => {
+            Fingerprint::of(&(&spec.to, spec.versions, choice, transforms))
+        }
+        (choice, types, transforms, true) => {
+            Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms))
+        }
+        (choice, types, transforms, false) => {
+            let streams = spec.data_streams;
+            Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms, streams))
+        }
+    };
     WorkIdentity {
         plan: plan.name.clone(),
         lineage: lineage.to_owned(),
         work: phase.as_str().to_owned(),
         snapshot_uuid: snapshot.to_owned(),
-        digest: match (
-            spec.without_source,
-            way(plan, spec).rules(),
-            spec.transforms.as_slice(),
-            as_streams,
-        ) {
-            (WithoutSource::Refuse, None, [], true) => Fingerprint::of(&(&spec.to, spec.versions)),
-            (choice, None, [], true) => Fingerprint::of(&(&spec.to, spec.versions, choice)),
-            (choice, Some(types), [], true) => {
-                Fingerprint::of(&(&spec.to, spec.versions, choice, types))
-            }
-            (choice, None, transforms, true) => {
-                Fingerprint::of(&(&spec.to, spec.versions, choice, transforms))
-            }
-            (choice, types, transforms, true) => {
-                Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms))
-            }
-            (choice, types, transforms, false) => {
-                let streams = spec.data_streams;
-                Fingerprint::of(&(&spec.to, spec.versions, choice, types, transforms, streams))
-            }
+        digest: match &spec.since {
+            None => digest,
+            Some(since) => Fingerprint::of(&(digest, since, whole)),
         },
     }
 }

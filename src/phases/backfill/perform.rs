@@ -1,28 +1,32 @@
 //! Moves the documents, resumable at any instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::super::common;
+use super::super::existing::SnapshotView;
 use super::super::kind::{PerformContext, Performed, PhaseError};
 use super::super::streams;
 use super::course::Course;
 use super::fleet::{Fleet, stopped};
 use super::ground::Ground;
 use super::materials::{self, Materials};
-use super::{bulk_error, choice, cluster, failed, generations, landed, spec, store, way};
+use super::{bulk_error, choice, cluster, failed, generations, landed, since, spec, store, way};
 use crate::base::failpoint;
 use crate::base::units::plural;
 use crate::clients::target::Target;
 use crate::diff::change::Action;
-use crate::diff::observation::{BackfillObservation, Observation};
+use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
+use crate::engines::bulk::delta::{DeltaError, DeltaSource, Limits, Pair};
 use crate::engines::bulk::fleet::Turn;
+use crate::engines::bulk::snapshot_source::ITEM_BYTES;
 use crate::engines::bulk::work_store::COORDINATOR;
 use crate::engines::bulk::{self, BulkError, BulkOutcome, BulkProgress, Job, Part};
 use crate::plan::model::BackfillSpec;
+use crate::state::model::SINCE;
 
 pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> {
     let Observation::Backfill(observed) = cx.observation else {
@@ -62,17 +66,37 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         prepared.map_err(|error| common::target_error(on, &error))?;
     }
     let stop = || common::stop(cx.interrupt);
-    let store = store::open(cx, spec, &*target, snapshot_uuid, &stop)?;
+    let since = observed.since.as_ref();
+    let base_uuid = since.and_then(|since| since.snapshot_uuid.as_deref());
+    let of_this = (cx.plan, cx.state, &cx.phase.address);
+    let by_changes: BTreeSet<&str> = chosen
+        .iter()
+        .filter(|(name, action)| {
+            since::is_by_changes(of_this, spec, observed, (name.as_str(), **action))
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let whole: Vec<&str> = chosen
+        .keys()
+        .map(String::as_str)
+        .filter(|name| since.is_some() && !by_changes.contains(name))
+        .collect();
+    let work = since::work_snapshot(snapshot_uuid, base_uuid);
+    let store = store::open(cx, spec, &*target, (&work, &whole), &stop)?;
     let names: Vec<String> = chosen.keys().cloned().collect();
-    let materials = Materials::gather(
-        cx.plan,
-        spec,
-        &view,
-        &*target,
-        &observed.source,
-        names.iter(),
-    )?;
+    let wanted: Vec<(&str, &SnapshotIndexFacts)> = names
+        .iter()
+        .filter_map(|name| Some((name.as_str(), observed.source.get(name)?)))
+        .collect();
+    let Some(changes) = changes(cx, spec, &view, &wanted, &by_changes)? else {
+        return Ok(Performed::Interrupted);
+    };
+    let materials = Materials::gather(cx.plan, spec, &view, &*target, &wanted, changes)?;
     let way = way(cx.plan, spec);
+    let deletes = |name: &str| {
+        let found = materials.source.changes.indices().get(name);
+        found.is_some_and(|found| found.deletes + found.restarts > 0)
+    };
     let marks = names.iter();
     let marks = marks.filter_map(|name| {
         let facts = observed.source.get(name)?;
@@ -107,6 +131,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         marks: &marks,
         source: &observed.source,
         choice,
+        changes: &by_changes,
+        since: base_uuid,
     };
     for turn in generations::turns(&chosen, &landings) {
         let mut indices = BTreeMap::new();
@@ -117,7 +143,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             let uuid = ground.prepare(name, *action)?;
             indices.insert(name.clone(), Some(uuid));
         }
-        cluster::tune(cx, spec, &*target, &indices)?;
+        cluster::tune(cx, spec, &*target, &indices, &deletes)?;
         // Before workers hear of them.
         bulk::register(&materials.source, &*store, &indices).map_err(|error| bulk_error(&error))?;
         fleet.give_out(Turn::Loading, &indices)?;
@@ -126,6 +152,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         let progress = |now: BulkProgress| course.tell(&now, fleet.paused_by());
         let stop = || fleet.stop(common::stop(cx.interrupt));
         let mut options = materials::options(spec, &*target, failed_folder.clone(), id.clone());
+        let layer = cx.plan.depth_of(spec).unwrap_or(1);
+        options.layers = by_changes
+            .iter()
+            .map(|name| ((*name).to_owned(), layer))
+            .collect();
         options.max_failed = Some(spec.max_failed.saturating_sub(outcome.failed()));
         let loaded = bulk::run(&Job {
             source: &materials.source,
@@ -177,6 +208,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         snapshot_uuid,
         &outcome,
         &indices,
+        (base_uuid, &by_changes),
         (&measured, &failed_folder),
     )?;
     let failed_docs = outcome.failed();
@@ -195,7 +227,12 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     if !outcome.finished {
         return Ok(Performed::Interrupted);
     }
-    let mut evidence = vec![statement(on.as_str(), &outcome)];
+    let mut evidence = vec![match &spec.since {
+        Some(since) if !by_changes.is_empty() => {
+            statement_of_changes(on.as_str(), since.value.as_str(), &outcome)
+        }
+        _ => statement(on.as_str(), &outcome),
+    }];
     if outcome.cpu_unknown {
         evidence.push(format!(
             "`limits.target-cpu` was of no effect: {on} does not say how busy its processors are"
@@ -203,6 +240,43 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     }
     evidence.extend(without_shards(observed, names.iter().map(String::as_str)));
     Ok(Performed::Done { evidence, outputs })
+}
+
+/// The changes of the indices that are loaded by them. `None`: asked to stop.
+fn changes(
+    cx: &PerformContext<'_>,
+    spec: &BackfillSpec,
+    later: &SnapshotView,
+    wanted: &[(&str, &SnapshotIndexFacts)],
+    by_changes: &BTreeSet<&str>,
+) -> Result<Option<DeltaSource>, PhaseError> {
+    let base = match &spec.since {
+        Some(since) if !by_changes.is_empty() => {
+            let base = cx.connections.usable_snapshot(&since.value)?;
+            let gone = || PhaseError::Stale(format!("the snapshot `{}` is not there", since.value));
+            Some(base.ok_or_else(gone)?)
+        }
+        _ => None,
+    };
+    let mut pairs: Vec<Pair<'_>> = Vec::new();
+    for (name, facts) in wanted.iter().filter(|(name, _)| by_changes.contains(name)) {
+        let pair = base
+            .as_ref()
+            .and_then(|base| since::pair(spec, (base, later), name, facts));
+        let missing = || PhaseError::Stale(format!("index {name} is not in both snapshots"));
+        pairs.push(pair.ok_or_else(missing)?);
+    }
+    let stop = || common::stop(cx.interrupt);
+    let workers = spec.workers.min(bulk::limits::WORKERS);
+    match DeltaSource::open(&pairs, ITEM_BYTES, workers, &Limits::default(), &stop) {
+        Ok(found) => Ok(Some(found)),
+        Err(DeltaError::Stopped) => Ok(None),
+        Err(DeltaError::Source(error)) => {
+            let error = bulk_error(&error.into());
+            let vanished = base.and_then(|base| base.vanished());
+            Err(vanished.unwrap_or_else(|| later.or_vanished(error)))
+        }
+    }
 }
 
 /// ` (3 of mapper_parsing_exception)`: what refused documents, the most frequent first.
@@ -223,6 +297,23 @@ fn by_class(outcome: &BulkOutcome) -> String {
     } else {
         format!(" ({})", common::few(&texts))
     }
+}
+
+fn statement_of_changes(on: &str, since: &str, outcome: &BulkOutcome) -> String {
+    let sum = |count: fn(&bulk::IndexOutcome) -> u64| {
+        let sum = outcome.indices.values().map(count).sum::<u64>();
+        crate::base::units::human_count(sum)
+    };
+    format!(
+        "{} written to {on} and {} deleted there, {} left since what is there is newer, {} left out as the plan says, {} failed: what \
+         changed in {} since `{since}`, each change as often as the two snapshots have it",
+        sum(|index| index.written),
+        sum(|index| index.deleted),
+        sum(|index| index.newer_present),
+        sum(|index| index.dropped + index.skipped),
+        sum(|index| index.failed),
+        common::indices(outcome.indices.len()),
+    )
 }
 
 fn statement(on: &str, outcome: &BulkOutcome) -> String {
@@ -297,6 +388,7 @@ fn previous(cx: &PerformContext<'_>) -> Value {
         .unwrap_or_else(|| json!({}))
 }
 
+#[allow(clippy::too_many_arguments, reason = "each of another kind")]
 fn outputs(
     cx: &PerformContext<'_>,
     target: &dyn Target,
@@ -304,6 +396,7 @@ fn outputs(
     snapshot_uuid: &str,
     outcome: &BulkOutcome,
     uuids: &BTreeMap<String, Option<String>>,
+    (since, by_changes): (Option<&str>, &BTreeSet<&str>),
     (measured, failed_folder): (&Value, &Path),
 ) -> Result<Value, PhaseError> {
     let mut indices: Map<String, Value> = match previous(cx).get("indices") {
@@ -329,6 +422,8 @@ fn outputs(
                 "expected": index.expected,
                 "written": index.written,
                 "newer-present": index.newer_present,
+                "deleted": index.deleted,
+                SINCE: since.filter(|_| by_changes.contains(name.as_str())),
                 "dropped": index.dropped,
                 "elsewhere": index.elsewhere,
                 "dropped-by": index.dropped_by,

@@ -272,6 +272,7 @@ fn source(
         other_work: None,
         live: false,
         streams: BTreeMap::new(),
+        since: None,
         target_version: Some(target.version()),
     };
     let (chosen, _) = decide::selected(spec, &observed);

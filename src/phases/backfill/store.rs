@@ -79,21 +79,16 @@ pub(super) fn join<'a>(
     Ok(Box::new(store))
 }
 
-/// Opens the work store; one of this phase for another snapshot, or of an older form of the phase, is made anew.
+/// Opens the work store of some snapshots, with the indices that are whole where others are not; one of this phase for another
+/// snapshot, or of an older form of the phase, is made anew.
 pub(super) fn open<'a>(
     cx: &PerformContext<'_>,
     spec: &BackfillSpec,
     target: &dyn Target,
-    snapshot_uuid: &str,
+    of: (&str, &[&str]),
     stop: StopFn<'a>,
 ) -> Result<Box<dyn WorkStore + 'a>, PhaseError> {
-    let identity = work_identity(
-        spec,
-        cx.plan,
-        &cx.phase.address,
-        &cx.state.lineage,
-        snapshot_uuid,
-    );
+    let identity = work_identity(spec, cx.plan, &cx.phase.address, &cx.state.lineage, of);
     let found = peek(target, cx.plan, &cx.phase.address).map_err(|error| work_error(&error))?;
     if let Some((found, _)) = found
         && found != identity

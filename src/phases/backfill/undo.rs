@@ -8,7 +8,7 @@ use super::{cluster, store, work_error};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::{Landed, Landing};
 use crate::diff::observation::{ObjectKey, ObjectKind};
-use crate::state::model::PhaseRecord;
+use crate::state::model::{PhaseRecord, SINCE};
 
 fn written(record: &PhaseRecord) -> Vec<(&Address, &str)> {
     let mut written: Vec<_> = record
@@ -43,18 +43,40 @@ fn stream_of(record: &PhaseRecord, index: &str) -> Option<String> {
     })
 }
 
+/// The layer of an index into which changes alone were written.
+fn layer(record: &PhaseRecord, on: &Address, index: &str) -> Option<u32> {
+    let mut effects = record.effects.iter().rev();
+    let last = effects.find(|effect| {
+        effect.what == "write-documents" && effect.on == *on && effect.name == index
+    })?;
+    last.detail.get(SINCE).filter(|since| !since.is_null())?;
+    let layer = last.detail.get("layer").and_then(serde_json::Value::as_u64);
+    Some(
+        layer
+            .and_then(|layer| u32::try_from(layer).ok())
+            .unwrap_or(1),
+    )
+}
+
 pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
-    UndoPlan {
-        removes: written(record)
-            .into_iter()
-            .map(|(on, index)| format!("removes the documents of index {index} on {on}"))
-            .collect(),
-        cannot: Vec::new(),
+    let mut plan = UndoPlan::default();
+    for (on, index) in written(record) {
+        match layer(record, on, index) {
+            None => plan
+                .removes
+                .push(format!("removes the documents of index {index} on {on}")),
+            // What they were is kept nowhere, but where changes are files of their own.
+            Some(_) => plan.cannot.push(format!(
+                "what was changed or deleted of index {index} on {on}: only a directory keeps what stood there before (a cluster: load \
+                 the base again with `mig apply --redo`)"
+            )),
+        }
     }
+    plan
 }
 
 pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
-    let mut refused = Vec::new();
+    let (mut refused, mut changed) = (Vec::new(), Vec::new());
     let mut targets: Vec<&Address> = Vec::new();
     let mut clear = Vec::new();
     for (on, index) in written(cx.record) {
@@ -77,6 +99,12 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
             continue;
         }
         cluster::restore(on, &*target, std::iter::once(&index.to_owned()))?;
+        if let Some(layer) = layer(cx.record, on, index) {
+            if !target.clear_layers(index, layer).map_err(error)? {
+                changed.push(index.to_owned());
+            }
+            continue;
+        }
         let facts = target.index_facts(index, 0).map_err(error)?;
         let content: Option<Fingerprint> = cx
             .record
@@ -119,6 +147,18 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
             message: format!("{}: {error}", target.location()),
             help: Some(error.help()),
         })?;
+    }
+    if !changed.is_empty() {
+        return Err(PhaseError::Failed {
+            message: format!(
+                "what was changed and deleted can't be brought back: {}",
+                changed.join(", ")
+            ),
+            help: Some(
+                "`mig apply --redo` with the phase that it builds upon loads that snapshot anew"
+                    .into(),
+            ),
+        });
     }
     if !refused.is_empty() {
         return Err(PhaseError::Failed {

@@ -32,13 +32,21 @@ pub(super) struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
+    /// Whether a snapshot is the one of this way, or one of a load that it builds upon, or that builds upon it.
+    fn reads(self, snapshot: &Address) -> bool {
+        snapshot == self.from
+            || self
+                .plan
+                .one_chain_of_snapshots(self.to, snapshot, self.from)
+    }
+
     /// The rule of a metadata phase of this way for an index, with the key that it stands under.
     pub(super) fn rule(self, index: &str) -> Option<(&'a str, &'a TypesRule)> {
         let mut phases = self.plan.phases.values();
         phases.find_map(|phase| match &phase.spec {
             PhaseSpec::Metadata(metadata)
                 if metadata.to.value == *self.to
-                    && metadata.from.value == *self.from
+                    && self.reads(&metadata.from.value)
                     && metadata.include.indices.matches(index) =>
             {
                 rule_for(&metadata.types, index)
@@ -55,7 +63,7 @@ impl<'a> Way<'a> {
             .values()
             .filter_map(|phase| match &phase.spec {
                 PhaseSpec::Metadata(metadata)
-                    if metadata.to.value == *self.to && metadata.from.value == *self.from =>
+                    if metadata.to.value == *self.to && self.reads(&metadata.from.value) =>
                 {
                     Some(&metadata.types).filter(|types| !types.is_empty())
                 }

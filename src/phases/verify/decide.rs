@@ -1,5 +1,6 @@
 //! What a verification would do. Pure.
 
+use super::super::backfill::taken_over;
 use super::super::common;
 use super::super::kind::DecideContext;
 use super::super::snapshot::mismatch;
@@ -150,9 +151,18 @@ fn taken_of<'a>(plan: &'a Plan, snapshot: &Address) -> Option<&'a Address> {
 
 /// What waits for this proof: the objects, and the indices to close.
 pub(super) fn waiting<'a>(
+    plan: &Plan,
+    spec: &VerifySpec,
     chosen: &[(&str, &SnapshotIndexFacts)],
     observed: &'a VerifyObservation,
 ) -> (Vec<(&'a ObjectKey, u64)>, Vec<&'a str>) {
+    // What is loaded upon it has still to be written: the proof of that lets go of them.
+    let goes_on = backfills(plan, spec)
+        .iter()
+        .any(|(_, backfill)| plan.deltas_upon(backfill).next().is_some());
+    if goes_on {
+        return (Vec::new(), Vec::new());
+    }
     let is_chosen = |name: &str| chosen.iter().any(|(chosen, _)| *chosen == name);
     let objects = observed
         .held_back
@@ -167,6 +177,40 @@ pub(super) fn waiting<'a>(
         .filter(|name| is_chosen(name))
         .collect();
     (objects, closing)
+}
+
+/// Whether what was proved is no longer there only since a load upon it wrote its changes.
+fn is_built_upon(
+    cx: &DecideContext<'_>,
+    spec: &VerifySpec,
+    observed: &VerifyObservation,
+    chosen: &[(&str, &SnapshotIndexFacts)],
+) -> bool {
+    let Some(proved) =
+        common::done(cx.state, &cx.phase.address).and_then(|record| record.outputs.get("proved"))
+    else {
+        return false;
+    };
+    let mut any = false;
+    for (name, facts) in chosen {
+        let Some(found) = observed.target.get(*name) else {
+            return false;
+        };
+        let load = backfill_of(cx.plan, spec, observed, types::of(name, facts));
+        let upon = load.and_then(|load| taken_over(cx.plan, cx.state, load, name, found));
+        any |= upon.is_some();
+        let same = proved.get(*name).is_some_and(|it| {
+            let content: Option<Fingerprint> = it
+                .get("content")
+                .and_then(|content| serde_json::from_value(content.clone()).ok());
+            common::text(it, "/target-uuid") == Some(&found.uuid)
+                && (content.is_none() || found.content.is_none() || content == found.content)
+        });
+        if upon.is_none() && !same {
+            return false;
+        }
+    }
+    any
 }
 
 /// Identity of what is compared.
@@ -235,13 +279,16 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
                 _ => false,
             }
     });
-    let (objects, closing) = waiting(&chosen, observed);
+    let (objects, closing) = waiting(cx.plan, spec, &chosen, observed);
+    let built_upon = is_built_upon(cx, spec, observed, &chosen);
     let live = observed.live || cx.state.live_targets.contains_key(on);
     let (action, reason) = match done {
         _ if provisional => (Action::Check, "input-not-there-yet"),
         _ if cx.redo => (Action::Check, "redo"),
         _ if writes_before => (Action::Check, "documents-are-written-before"),
         _ if live => (Action::UpToDate, "target-is-live"),
+        // What it proved stood there until then.
+        Some(_) if built_upon => (Action::UpToDate, "built-upon"),
         Some(done) if done.inputs != inputs => (Action::Check, "input-changed"),
         Some(_) if !objects.is_empty() || !closing.is_empty() => {
             (Action::Check, "held-back-settings-wait")

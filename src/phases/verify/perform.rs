@@ -331,7 +331,7 @@ impl Work<'_> {
                 outputs: json!({ "proved": proved, "evidence-file": evidence_file }),
             });
         }
-        let (objects, mut closing) = waiting(&self.chosen, observed);
+        let (objects, mut closing) = waiting(cx.plan, spec, &self.chosen, observed);
         let objects: Vec<_> = objects.into_iter().map(|(key, _)| key).collect();
         closing.extend(opened.iter().map(String::as_str));
         let in_force = held_back::put_in_force(cx, &*self.target, on, &objects, &closing)?;

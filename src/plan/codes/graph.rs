@@ -39,4 +39,22 @@ codes! {
     OVERLAP = 49 Error "an index belongs to two phases"
         "Now that the indices are known, one of them is chosen by two phases of one kind on one target. Exclude it in one of them."
         "a: { backfill: { indices: [\"logs-*\"] } }\nb: { backfill: { indices: [\"*-2019\"] } }" => "a: { backfill: { indices: [\"logs-*\", \"!logs-2019\"] } }\nb: { backfill: { indices: [\"*-2019\"] } }";
+    SINCE_ITSELF = 50 Error "what changed since itself"
+        "`from` and `since` of a backfill name one snapshot: nothing changed in between. `since` names the snapshot that another \
+         backfill of the plan loads, `from` a later one of the same cluster."
+        "more: { backfill: { from: base, to: os, since: base } }" => "more: { backfill: { from: later, to: os, since: base } }";
+    SINCE_WITHOUT_BASE = 51 Error "nothing loads what a backfill builds upon"
+        "A backfill with `since` moves what changed, and leaves all else as it is on the target. So the snapshot under `since` has to \
+         stand there: another backfill of this plan loads it to the same target, of indices that both choose."
+        "more: { backfill: { from: later, to: os, since: base } }" => "docs: { backfill: { from: base, to: os } }\nmore: { backfill: { from: later, to: os, since: base } }";
+    SINCE_OF_ANOTHER_CLUSTER = 52 Error "two snapshots of different clusters"
+        "What changed can only be found between two snapshots of one cluster: documents of another one have other histories."
+        "base: { snapshot: { of: es, to: s } }\nlater: { snapshot: { of: other, to: s } }" => "base: { snapshot: { of: es, to: s } }\nlater: { snapshot: { of: es, to: s } }";
+    SINCE_OF_OTHER_INDICES = 53 Error "two snapshots of different indices"
+        "The patterns of the two snapshot phases have no index in common, so that nothing of the later one stands on the target."
+        "base: { snapshot: { indices: [\"logs-*\"] } }\nlater: { snapshot: { indices: [\"metrics-*\"] } }" => "later: { snapshot: { indices: [\"logs-*\"] } }";
+    SINCE_NEEDS_VERSIONS = 54 Error "changes without versions"
+        "A delete without a version would remove what users of the target wrote in the meantime. Both the backfill that loads the base \
+         and the one that builds upon it have to keep the versions of the source."
+        "more: { backfill: { from: later, to: os, since: base, versions: drop } }" => "more: { backfill: { from: later, to: os, since: base } }";
 }

@@ -493,13 +493,19 @@ fn backfill(
     resolver: &mut Resolver<'_, '_, '_>,
 ) -> Option<BackfillSpec> {
     let from = resolver.snapshot(body.from.as_ref(), "from");
+    let since = body.since.as_ref();
+    let resolved_since = resolver.snapshot(since, "since");
     let to = resolver.target(body.to.as_ref(), "to");
     let used = named(body.transforms.as_ref()?, transforms, resolver.cx);
     let limits = body.limits.as_ref()?;
     let tune = body.tune_target.as_ref()?;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    if since.is_some() && resolved_since.is_none() {
+        return None;
+    }
     Some(BackfillSpec {
         from: from?,
+        since: resolved_since,
         to: to?,
         indices: selector(body.indices.as_ref())?,
         closed: body.closed.as_ref()?.value,

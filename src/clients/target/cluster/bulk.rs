@@ -14,17 +14,13 @@ use super::packer::Packer;
 use super::patience::{Patience, limits};
 use crate::base::failpoint;
 use crate::clients::cluster::{ClusterClient, ClusterError, Failure, Nodes, Request, Response};
-use crate::clients::target::batch::write_string;
+use crate::clients::target::batch::{CREATE, DELETE, INDEX, write_string};
 use crate::clients::target::{Answered, Batch, OnTheWay, Outcome, Refused, Settled, TargetError};
 
 /// The longest that one answer may take: a server waits a minute for a shard by itself.
 const ANSWER: Duration = Duration::from_mins(3);
 /// Characters of a server's words that are kept.
 const REASON_CHARS: usize = 1000;
-/// How an action line without an index begins.
-const INDEX: &[u8] = b"{\"index\":{";
-/// The same of one that never replaces a document.
-const CREATE: &[u8] = b"{\"create\":{";
 
 /// Sends the batches of one part.
 pub(super) struct Sender {
@@ -52,7 +48,7 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Item {
-    #[serde(alias = "create")]
+    #[serde(alias = "create", alias = "delete")]
     index: ItemAnswer,
 }
 
@@ -188,21 +184,22 @@ impl Load {
         body.into()
     }
 
+    fn deletes(&self, number: usize) -> bool {
+        self.lines(number).starts_with(DELETE)
+    }
+
     fn refuse(&mut self, number: usize, index: &str, class: &str, reason: String) {
-        let start = if self.lines(number).starts_with(CREATE) {
-            CREATE
-        } else {
-            INDEX
-        };
         let lines = self.lines(number);
+        let starts = [CREATE, DELETE].into_iter();
+        let start = starts.clone().find(|start| lines.starts_with(start));
+        let start = start.unwrap_or(INDEX);
         let id = lines
             .split(|byte| *byte == b'\n')
             .next()
             .and_then(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
             .and_then(|action| {
-                let id = action
-                    .pointer("/index/_id")
-                    .or_else(|| action.pointer("/create/_id"))?;
+                let mut ids = ["/index/_id", "/create/_id", "/delete/_id"].into_iter();
+                let id = ids.find_map(|path| action.pointer(path))?;
                 id.as_str().map(str::to_owned)
             })
             .unwrap_or_default();
@@ -464,6 +461,12 @@ impl Sender {
                     .map(ItemError::words)
                     .unwrap_or_default()
             };
+            let deletes = load.deletes(number);
+            // Nothing to delete is no error: an earlier try deleted it, or nobody ever wrote it.
+            if deletes && (item.status == 200 || (item.status == 404 && item.error.is_none())) {
+                load.settled.deleted += 1;
+                continue;
+            }
             let mut means = meaning(item.status, kind);
             if means == Meaning::Unknown {
                 means = if tries < limits::UNKNOWN_ERRORS {

@@ -42,7 +42,7 @@ pub fn alias(
     index: &str,
     uuid: &str,
 ) -> Result<Option<String>, TargetError> {
-    let alias = part::alias(target, uuid);
+    let alias = part::alias(uuid);
     let state = super::facts::index_state(target, index)?;
     let there = state.is_some_and(|state| state.uuid == uuid && state.aliases.contains(&alias));
     Ok(there.then_some(alias))

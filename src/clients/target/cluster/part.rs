@@ -26,25 +26,22 @@ const SPARE_BATCHES: usize = 8;
 const ANSWER_FIELDS: &str =
     "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by";
 /// What the alias of an index that is being loaded begins with.
-const ALIAS: &str = "mig-writes-";
-/// The same where a server can't be told that an alias is required: no index may have a capital letter in its name, so that
-/// a server that would make an index for documents by itself refuses them instead when the alias is gone.
-const ALIAS_OF_NO_INDEX: &str = "MIG-writes-";
+/// No index may have a capital letter in its name, so that a server that would make an index for documents by itself refuses
+/// them instead when the alias is gone: one that can't be told that an alias is required, and any for a delete with a version,
+/// which makes an index all the same.
+const ALIAS: &str = "MIG-writes-";
+/// As earlier versions of `mig` called it, where a server could be told.
+const EARLIER_ALIAS: &str = "mig-writes-";
 
 /// The alias through which an index is loaded: named after its uuid, so that no other index ever has it.
-pub(super) fn alias(target: &ClusterTarget, uuid: &str) -> String {
+pub(super) fn alias(uuid: &str) -> String {
     let hash = Fingerprint::of(&uuid);
-    let begin = if dialect::requires_aliases(target.about.version) {
-        ALIAS
-    } else {
-        ALIAS_OF_NO_INDEX
-    };
-    format!("{begin}{}", hash.as_str().get(..16).unwrap_or_default())
+    format!("{ALIAS}{}", hash.as_str().get(..16).unwrap_or_default())
 }
 
 /// Whether an alias is such a one: they go with the load, and are no objects of a plan.
 pub(super) fn is_alias(name: &str) -> bool {
-    name.starts_with(ALIAS) || name.starts_with(ALIAS_OF_NO_INDEX)
+    name.starts_with(ALIAS) || name.starts_with(EARLIER_ALIAS)
 }
 
 pub(super) fn open(
@@ -55,7 +52,7 @@ pub(super) fn open(
 ) -> Result<Box<dyn PartWriter>, TargetError> {
     let index = &part.index;
     let state = checked(target, index, expected_uuid)?;
-    let to = alias(target, &state.uuid);
+    let to = alias(&state.uuid);
     if !state.aliases.contains(&to) {
         add_alias(target, index, &to)?;
         // It may have been made anew just now.
@@ -253,11 +250,13 @@ impl ClusterPart {
         let Settled {
             written,
             newer_present,
+            deleted,
             failed,
         } = delivered.settled;
         self.docs += written;
         self.settled.written += written;
         self.settled.newer_present += newer_present;
+        self.settled.deleted += deleted;
         self.settled.failed.extend(failed);
         self.target.spare.put(delivered.batch);
         Ok(true)
@@ -320,7 +319,7 @@ impl PartWriter for ClusterPart {
         let mark = PartMark {
             bytes: 0,
             docs: self.docs,
-            digest: String::new(),
+            ..PartMark::default()
         };
         Ok((mark, std::mem::take(&mut self.settled)))
     }

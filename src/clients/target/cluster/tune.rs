@@ -20,6 +20,7 @@ const KIND: &str = "tuned";
 const REFRESH: &str = "index.refresh_interval";
 const REPLICAS: &str = "index.number_of_replicas";
 const AUTO_REPLICAS: &str = "index.auto_expand_replicas";
+const GC_DELETES: &str = "index.gc_deletes";
 const TRANSLOG: &str = "index.translog.durability";
 
 /// What is changed while an index is loaded.
@@ -31,6 +32,8 @@ pub struct Tuning {
     pub no_replicas: bool,
     /// Answers before the translog is on disk.
     pub async_translog: bool,
+    /// Forgets at once what was deleted, so that a document that was made anew at the source may have a lower version.
+    pub forget_deletes: bool,
 }
 
 impl Tuning {
@@ -39,6 +42,7 @@ impl Tuning {
             (self.pause_refresh, REFRESH, "-1"),
             (self.no_replicas, REPLICAS, "0"),
             (self.async_translog, TRANSLOG, "async"),
+            (self.forget_deletes, GC_DELETES, "0s"),
         ]
         .into_iter()
         .filter(|(wanted, ..)| *wanted)
@@ -195,7 +199,7 @@ pub fn restore(target: &ClusterTarget, tuned: &Tuned) -> Result<Restored, Target
                 put(target, index, &Value::Object(body))?;
             }
             failpoint::hit("tune-after-restore");
-            part::remove_alias(target, index, &part::alias(target, &tuned.uuid))?;
+            part::remove_alias(target, index, &part::alias(&tuned.uuid))?;
             refresh(target, index)?;
         }
     }

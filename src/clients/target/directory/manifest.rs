@@ -8,8 +8,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::layers;
 use super::layout::{self, Layout};
-use super::read::PairReader;
+use super::read::{self, PairReader};
 use crate::base::Fingerprint;
 use crate::base::failpoint;
 use crate::clients::target::TargetError;
@@ -32,13 +33,21 @@ pub(super) struct Sum {
     pub(super) docs: u64,
     #[serde(with = "hex")]
     pub(super) digest: u128,
+    /// Documents of lower layers that the part deletes or takes the place of.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) replaced: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Sum {
-    /// Adds a document by its two lines.
+    /// Adds a document by its two lines, or a deletion by its line.
     pub(super) fn add(&mut self, lines: &[u8]) {
         self.bytes += lines.len() as u64;
-        self.docs += 1;
+        self.docs += u64::from(!read::deletes(lines));
         self.digest = self.digest.wrapping_add(xxh3_128(lines));
     }
 
@@ -46,6 +55,7 @@ impl Sum {
         self.bytes += other.bytes;
         self.docs += other.docs;
         self.digest = self.digest.wrapping_add(other.digest);
+        self.replaced += other.replaced;
     }
 }
 
@@ -164,7 +174,9 @@ pub(super) fn index_facts(
             total.merge(entry.content);
             continue;
         }
-        let found = sum_file(&path, u64::MAX)?;
+        let mut found = sum_file(&path, u64::MAX)?;
+        // Where the lines are what was written, they take the place of as many.
+        found.replaced = entry.as_ref().map_or(0, |entry| entry.content.replaced);
         foreign_docs += match &entry {
             None => found.docs,
             Some(entry) if entry.complete => found.docs.saturating_sub(entry.content.docs),
@@ -175,16 +187,25 @@ pub(super) fn index_facts(
     Ok(TargetIndexFacts {
         content: Some(Fingerprint::of(&(&uuid, total))),
         uuid,
-        docs: total.docs,
+        docs: total.docs.saturating_sub(total.replaced),
         foreign_docs,
     })
 }
 
-/// Removes the parts that have an entry. The entry goes last, so that a kill leaves no part without one.
+/// Removes all parts that have an entry.
 pub(super) fn clear(layout: &Layout, index: &str) -> Result<(), TargetError> {
+    clear_layers(layout, index, 0)
+}
+
+/// Removes the parts of a layer and those above that have an entry. The entry goes last, so that a kill leaves no part without
+/// one.
+pub(super) fn clear_layers(layout: &Layout, index: &str, from: u32) -> Result<(), TargetError> {
     let docs = layout.docs(index)?;
     let manifests = layout.manifests(index)?;
     for name in layout::names(&manifests)? {
+        if layers::layer_of(&name) < from {
+            continue;
+        }
         if let Some(part) = name.strip_suffix(".json") {
             layout::remove_file(&docs.join(format!("{part}.ndjson")))?;
         }

@@ -10,7 +10,7 @@
 //! data-streams/<name>.json         the field of time, what each generation is to be like
 //! indices/<name>/index.json        settings, mappings
 //! indices/<name>/mig-index.json    uuid of the index, whether it is closed
-//! indices/<name>/docs/<part>.ndjson      an action line and a source line a document
+//! indices/<name>/docs/<part>.ndjson      an action line and a source line a document, a line a deletion
 //! indices/<name>/manifest/<part>.json    what was written to the part: bytes, documents, digest, size and time
 //! .migrations_working_state/       work stores
 //! ```
@@ -18,11 +18,12 @@
 //! Names are percent-encoded where a file system may not take them or may not tell them apart (`layout::encode`). A part
 //! is as large as its work item; one that is larger than a server takes at once is cut between any two documents with
 //! `split --lines`. Writing is exact: a part that is opened again is cut back to its mark, and one writer at a time holds
-//! its file lock. Files that `mig` did not write are refused at the root and counted as foreign documents below it.
+//! its file lock. Parts of a load of changes alone go over those of earlier loads (`layers`). Files that `mig` did not write are refused at the root and counted as foreign documents below it.
 //!
 //! Relies on `base::fs`. Deliberately absent: repair, and trust in a file whose size, time or inode moved (it is read
 //! again).
 
+mod layers;
 mod layout;
 mod manifest;
 mod objects;
@@ -46,6 +47,7 @@ use layout::Layout;
 /// See the module.
 pub struct DirectoryTarget {
     layout: Layout,
+    layers: layers::Held,
     version: ProductVersion,
 }
 
@@ -55,6 +57,7 @@ impl DirectoryTarget {
     pub fn open(root: impl Into<PathBuf>, version: ProductVersion) -> Result<Self, TargetError> {
         let target = Self {
             layout: Layout::new(root.into()),
+            layers: layers::Held::default(),
             version,
         };
         target.layout.refuse_foreign()?;
@@ -183,6 +186,11 @@ impl Target for DirectoryTarget {
         manifest::clear(&self.layout, index)
     }
 
+    fn clear_layers(&self, index: &str, from: u32) -> Result<bool, TargetError> {
+        manifest::clear_layers(&self.layout, index, from)?;
+        Ok(true)
+    }
+
     fn partitions(&self, index: &str) -> Result<Vec<Partition>, TargetError> {
         if !objects::exists(&self.layout, index)? {
             return Err(self.layout.no_index(index));
@@ -196,7 +204,8 @@ impl Target for DirectoryTarget {
         partition: &Partition,
         visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
     ) -> Result<PartitionRead, TargetError> {
-        read::read(&self.layout, index, &partition.key, visit)
+        let layers = self.layers.layers(&self.layout, index)?;
+        read::read(&self.layout, &layers, index, &partition.key, visit)
     }
 
     fn stream(&self, name: &str) -> Result<Option<StreamState>, TargetError> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{self, Layout};
 use super::manifest::{self, Entry, Stamp, Sum};
+use super::read;
 use crate::base::failpoint;
 use crate::base::fs::sync_directory;
 use crate::clients::target::{
@@ -23,6 +24,7 @@ pub(super) struct DirectoryPart {
     sum: Sum,
     synced: Option<Sum>,
     written: u64,
+    deleted: u64,
     linked: bool,
 }
 
@@ -75,6 +77,7 @@ impl DirectoryPart {
             sum,
             synced: None,
             written: 0,
+            deleted: 0,
             linked: false,
         })
     }
@@ -98,12 +101,14 @@ impl DirectoryPart {
             bytes: self.sum.bytes,
             docs: self.sum.docs,
             digest: format!("{:032x}", self.sum.digest),
+            replaced: self.sum.replaced,
         })
     }
 
     fn settled(&mut self) -> Settled {
         Settled {
             written: std::mem::take(&mut self.written),
+            deleted: std::mem::take(&mut self.deleted),
             ..Settled::default()
         }
     }
@@ -126,6 +131,10 @@ fn durable(path: &Path, file: &File, resume: Option<&PartMark>) -> Result<Sum, T
         });
     }
     let sum = manifest::sum_file(path, mark.bytes)?;
+    let sum = Sum {
+        replaced: mark.replaced,
+        ..sum
+    };
     let same = sum.bytes == mark.bytes
         && sum.docs == mark.docs
         && format!("{:032x}", sum.digest) == mark.digest;
@@ -146,9 +155,14 @@ impl PartWriter for DirectoryPart {
             .write_all(batch.body())
             .map_err(|error| TargetError::io(&self.path, error))?;
         failpoint::hit("target-after-part-write");
-        for (_, lines) in batch.lines() {
+        for (document, lines) in batch.lines() {
             self.sum.add(lines);
-            self.written += 1;
+            self.sum.replaced += u64::from(document.replaces);
+            if read::deletes(lines) {
+                self.deleted += 1;
+            } else {
+                self.written += 1;
+            }
         }
         batch.clear(KEEP_BYTES);
         Ok(batch)

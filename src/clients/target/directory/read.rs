@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::layers::{self, Layers};
 use super::layout::{self, Layout};
 use super::manifest::Stamp;
 use super::objects;
+use crate::base::Fingerprint;
+use crate::clients::target::batch::DELETE;
 use crate::clients::target::{Partition, PartitionRead, TargetDocument, TargetError};
 
 /// The longest line that is read. Larger than any document that is written.
@@ -19,11 +22,16 @@ const LINE_BYTES: u64 = 256 << 20;
 /// Every file in `docs`, whoever wrote it.
 pub(super) fn partitions(layout: &Layout, index: &str) -> Result<Vec<Partition>, TargetError> {
     let docs = layout.docs(index)?;
+    let layers = layers::files(layout, index)?;
     let mut found = Vec::new();
     for name in layout::names(&docs)? {
         if layout::is_temporary(&name) {
             continue;
         }
+        let above = layers
+            .iter()
+            .filter(|(other, _)| layers::layer_of(other) > layers::layer_of(&name));
+        let above: Vec<_> = above.collect();
         let path = docs.join(&name);
         let metadata = path
             .metadata()
@@ -31,7 +39,13 @@ pub(super) fn partitions(layout: &Layout, index: &str) -> Result<Vec<Partition>,
         found.push(Partition {
             key: name,
             bytes: metadata.len(),
-            stamp: Stamp::of(&metadata).text(),
+            // What goes over its documents is a part of what it gives.
+            stamp: if above.is_empty() {
+                Stamp::of(&metadata).text()
+            } else {
+                let over = Fingerprint::of(&above);
+                format!("{} under {}", Stamp::of(&metadata).text(), over.as_str())
+            },
         });
     }
     Ok(found)
@@ -39,6 +53,7 @@ pub(super) fn partitions(layout: &Layout, index: &str) -> Result<Vec<Partition>,
 
 pub(super) fn read(
     layout: &Layout,
+    layers: &Layers,
     index: &str,
     key: &str,
     visit: &mut dyn FnMut(TargetDocument<'_>) -> ControlFlow<()>,
@@ -49,6 +64,7 @@ pub(super) fn read(
     let mut result = PartitionRead::default();
     let stream = objects::facts(layout, index)?.stream;
     let named = stream.as_deref().unwrap_or(index);
+    let layer = layers::layer_of(key);
     while let Some(pair) = pairs.next_pair()? {
         let bytes = pair.lines.len() as u64;
         let line = pair.line;
@@ -57,23 +73,24 @@ pub(super) fn read(
             line: Some(line),
             expected: expected.to_owned(),
         };
-        let (action, source) = pair.split();
-        let Some(source) = source else {
+        let action = action_of(&pair).map_err(corrupt)?;
+        if action.index != named {
+            return Err(corrupt("documents of this index"));
+        }
+        result.bytes += bytes;
+        if pair.deletes() || layers.hide(layer, &action.id, action.routing.as_deref()) {
+            continue;
+        }
+        let Some(source) = pair.split().1 else {
             return Err(corrupt(
                 "a source line after the action line, with a line break",
             ));
         };
-        let action: ActionLine<'_> = serde_json::from_slice(action)
-            .map_err(|_| corrupt("an action line `{\"index\":{\"_index\":…,\"_id\":…}}`"))?;
-        if action.index.index != named {
-            return Err(corrupt("documents of this index"));
-        }
         result.docs += 1;
-        result.bytes += bytes;
         let document = TargetDocument {
-            id: &action.index.id,
-            routing: action.index.routing.as_deref(),
-            version: action.index.version,
+            id: &action.id,
+            routing: action.routing.as_deref(),
+            version: action.version,
             source,
         };
         if visit(document).is_break() {
@@ -85,23 +102,35 @@ pub(super) fn read(
 
 #[derive(Deserialize)]
 struct ActionLine<'a> {
-    #[serde(borrow, alias = "create")]
+    #[serde(borrow, alias = "create", alias = "delete")]
     index: Action<'a>,
 }
 
 #[derive(Deserialize)]
-struct Action<'a> {
+pub(super) struct Action<'a> {
     #[serde(borrow, rename = "_index")]
     index: Cow<'a, str>,
     #[serde(borrow, rename = "_id")]
-    id: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
     #[serde(borrow, default)]
-    routing: Option<Cow<'a, str>>,
+    pub(super) routing: Option<Cow<'a, str>>,
     #[serde(default)]
     version: Option<i64>,
 }
 
-/// Two lines at a time through one buffer.
+/// Whether lines are those of a deletion: one, without a source.
+pub(super) fn deletes(lines: &[u8]) -> bool {
+    lines.starts_with(DELETE)
+}
+
+/// The action of a document; otherwise what should stand there.
+pub(super) fn action_of<'a>(pair: &Pair<'a>) -> Result<Action<'a>, &'static str> {
+    let line: Result<ActionLine<'_>, _> = serde_json::from_slice(pair.split().0);
+    line.map(|line| line.index)
+        .map_err(|_| "an action line `{\"index\":{\"_index\":…,\"_id\":…}}`")
+}
+
+/// Two lines at a time through one buffer, one of a deletion.
 pub(super) struct PairReader<R> {
     reader: R,
     path: PathBuf,
@@ -118,6 +147,10 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
+    fn deletes(&self) -> bool {
+        deletes(self.lines)
+    }
+
     /// The action line, and the source without its line break where it is whole.
     fn split(&self) -> (&'a [u8], Option<&'a [u8]>) {
         let (action, source) = self.lines.split_at(self.source);
@@ -155,9 +188,12 @@ impl<R: BufRead> PairReader<R> {
         if source == 0 {
             return Ok(None);
         }
-        self.line()?;
         let line = self.line;
-        self.line += 2;
+        self.line += 1;
+        if !deletes(&self.buffer) {
+            self.line()?;
+            self.line += 1;
+        }
         Ok(Some(Pair {
             lines: &self.buffer,
             line,

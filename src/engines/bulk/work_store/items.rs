@@ -39,6 +39,31 @@ impl fmt::Display for ItemKey {
 }
 
 impl ItemKey {
+    /// What stands before the name of a segment whose documents are deleted; names of Lucene begin with `_`.
+    const REMOVAL: &'static str = "removed";
+
+    /// The item for documents of the same segment that are deleted: done before any item of its index that is none.
+    #[must_use]
+    pub fn removal(mut self) -> Self {
+        self.segment = Self::removal_of(&self.segment);
+        self
+    }
+
+    /// The name of a segment in such an item.
+    pub fn removal_of(segment: &str) -> String {
+        format!("{}{segment}", Self::REMOVAL)
+    }
+
+    /// The segment that a name in such an item stands for.
+    pub fn removed_segment(name: &str) -> Option<&str> {
+        name.strip_prefix(Self::REMOVAL)
+    }
+
+    /// The segment whose documents are deleted, where the item is such a one.
+    pub fn removes(&self) -> Option<&str> {
+        Self::removed_segment(&self.segment)
+    }
+
     /// The name of the item's part on the target: unique within the index.
     pub fn part(&self) -> String {
         format!("{}-{}-{}", self.shard, self.segment, self.from)
@@ -70,6 +95,9 @@ pub struct ItemProgress {
     pub written: u64,
     /// Documents that the target holds newer.
     pub newer_present: u64,
+    /// Documents deleted, or gone already.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub deleted: u64,
     /// Documents that a transform or the plan's word left out.
     pub dropped: u64,
     /// Documents of mapping types that go to another index.

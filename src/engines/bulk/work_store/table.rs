@@ -62,6 +62,8 @@ pub(super) struct Table {
     items: Vec<ItemState>,
     numbers: HashMap<ItemKey, usize>,
     segments: HashMap<SegmentKey, Vec<usize>>,
+    /// The items that delete.
+    removals: Vec<usize>,
     /// All items before this one are done or set aside.
     first_open: usize,
     /// The indices whose items are given out; all where `None`.
@@ -160,6 +162,9 @@ impl Table {
         }
         let segment = SegmentKey::of(&state.item.key);
         self.segments.entry(segment).or_default().push(number);
+        if state.item.key.removes().is_some() {
+            self.removals.push(number);
+        }
         self.items.push(state);
         Ok(())
     }
@@ -221,9 +226,22 @@ impl Table {
         let mut free = Vec::new();
         let mut over = Vec::new();
         let mut wait: Option<Timestamp> = None;
+        // What is written must not be deleted afterwards.
+        let deleting: BTreeSet<&str> = self
+            .removals
+            .iter()
+            .filter_map(|number| self.items.get(*number))
+            .filter(|state| state.status != ItemStatus::Done)
+            .map(|state| state.item.key.index.as_str())
+            .collect();
+        let has_to_wait =
+            |key: &ItemKey| key.removes().is_none() && deleting.contains(key.index.as_str());
         for (number, state) in self.items.iter().enumerate().skip(self.first_open) {
             let only = self.only.as_ref();
             if only.is_some_and(|only| !only.contains(&state.item.key.index)) {
+                continue;
+            }
+            if has_to_wait(&state.item.key) {
                 continue;
             }
             match &state.status {
