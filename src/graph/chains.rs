@@ -48,16 +48,18 @@ fn of(plan: &Plan, phase: &Phase, spec: &BackfillSpec, since: &Ref) -> Option<Di
         .bases_of(spec)
         .filter(|(_, it)| overlap(&it.indices, &spec.indices).may())
         .peekable();
-    if bases.peek().is_none() || plan.depth_of(spec).is_none() {
-        let text = if bases.peek().is_none() {
-            format!("`{address}` builds upon `{base}`, which no backfill loads to `{to}`")
-        } else {
-            format!("`{address}` builds upon `{base}`, and that in the end upon itself")
-        };
+    if bases.peek().is_none() {
+        let text = format!("`{address}` builds upon `{base}`, which no backfill loads to `{to}`");
         let finding = Diagnostic::new(codes::SINCE_WITHOUT_BASE, text).at(since.location);
         return Some(finding.help(format!(
             "add `backfill: {{ from: {base}, to: {to} }}`, or leave `since` out: then all is moved"
         )));
+    }
+    if plan.depth_of(spec).is_none() {
+        let text =
+            format!("`{address}` builds upon `{base}`, whose load builds in the end upon itself");
+        let finding = Diagnostic::new(codes::SINCE_WITHOUT_BASE, text).at(since.location);
+        return Some(finding.help("leave `since` out of the first of them: that one moves all"));
     }
     let drops = |spec: &BackfillSpec| spec.versions == Versions::Drop;
     let dropping = bases.find(|(_, base)| drops(base)).map(|(base, _)| base);

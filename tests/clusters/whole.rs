@@ -16,12 +16,14 @@ pub(crate) fn plan(
     decide: &str,
 ) -> String {
     let prefix = scope.prefix();
+    let number = source.get("/")["version"]["number"].clone();
+    let (was, _) = number.as_str().unwrap().rsplit_once('.').unwrap();
     format!(
         "mig: 1
 plan: {prefix}
 state: state
 clusters:
-  es: {{ endpoint: \"{es}\", version: \"7.10\", access: read-only }}
+  es: {{ endpoint: \"{es}\", version: \"{was}\", access: read-only }}
   os: {{ endpoint: \"{os}\", version: \"{version}\" }}
 stores:
   snapshots: {{ directory: \"{store}\" }}
