@@ -1,7 +1,7 @@
 //! What changed of a shard between two snapshots of its index: the documents to write, and those to delete.
 //!
 //! Certain whatever was merged, updated, deleted or failed over in between, in three steps, each of which only takes away
-//! what is surely the same ([`mod@compare`]):
+//! what is surely the same (`compare`):
 //!
 //! 1. A segment that stands in both snapshots (same id, same files) holds the same documents; only the difference of its
 //!    live documents counts.
