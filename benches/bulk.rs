@@ -85,11 +85,11 @@ struct Reader<'a> {
 }
 
 impl ItemReader for Reader<'_> {
-    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+    fn step(&mut self, docs: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
         if self.next >= self.end {
             return Ok(None);
         }
-        let to = (self.next + STEP).min(self.end);
+        let to = (self.next + STEP.min(docs)).min(self.end);
         let mut id = self.prefix.clone();
         for doc in self.next..to {
             id.truncate(self.prefix.len());

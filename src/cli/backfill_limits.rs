@@ -22,10 +22,10 @@ use crate::ui::backfill_orders::limits_text;
 pub(super) struct BackfillLimitsCommand {
     #[command(flatten)]
     backfill: PhaseArgs,
-    /// Documents a second of each process, such as `500/s`
+    /// Documents a second of all processes together, such as `500/s`
     #[arg(long, value_name = "RATE|off")]
     docs: Option<Switch<CountRate>>,
-    /// Bytes a second of each process, such as `20MiB/s`
+    /// Bytes a second of all processes together, such as `20MiB/s`
     #[arg(long, value_name = "RATE|off")]
     bytes: Option<Switch<ByteRate>>,
     /// Batches that each process has on their way at once

@@ -456,9 +456,9 @@ section! {
 section! {
     /// Budgets of a backfill.
     pub(crate) struct Limits {
-        /// Documents a second.
+        /// Documents a second, of all processes that work on it together.
         docs: Spanned<CountRate> = optional, live, example "20000/s";
-        /// Bytes a second.
+        /// Bytes a second, of all processes that work on it together.
         bytes: Spanned<ByteRate> = optional, live, example "50MiB/s";
         /// Batches on their way at once, at most. Up to there as many as the target takes without getting slower or rejecting any.
         in_flight: Spanned<Whole<1, 4096>> = optional, live, example "4";

@@ -59,7 +59,8 @@ fn until(load: &Load<'_>, what: &str, mut is: impl FnMut(&Muster) -> bool) {
 /// What a killed process held is free after this time, and not after minutes.
 const SHORT_LEASE: (&str, &str) = ("MIG_SHORTENED_LEASE_S", "8");
 
-fn start(load: &Load<'_>, arguments: &[&str]) -> Child {
+/// Starts `mig` for a load, with short leases.
+pub(crate) fn start(load: &Load<'_>, arguments: &[&str]) -> Child {
     let mut command = load.place.command(arguments);
     command.env(SHORT_LEASE.0, SHORT_LEASE.1);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -15,6 +15,8 @@ use super::whole::plan;
 
 /// Documents of one bulk request to the source, and of one segment there: of one work item, then.
 const AT_ONCE: usize = 1000;
+/// More documents make larger requests.
+const REQUESTS_MAX: usize = 200;
 /// How long anything is waited for.
 const LONGEST: Duration = Duration::from_mins(2);
 /// Between two looks.
@@ -74,7 +76,8 @@ impl<'a> Load<'a> {
     /// Sends these documents to the source, anew where they are there.
     pub(crate) fn send(&self, numbers: std::ops::Range<u32>) {
         let index = &self.index;
-        for chunk in numbers.collect::<Vec<_>>().chunks(AT_ONCE) {
+        let at_once = AT_ONCE.max(numbers.len() / REQUESTS_MAX);
+        for chunk in numbers.collect::<Vec<_>>().chunks(at_once) {
             let mut lines = String::new();
             for n in chunk {
                 lines.push_str(&format!(

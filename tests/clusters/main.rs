@@ -44,6 +44,7 @@ mod secured;
 mod smoke;
 mod snapshot;
 mod steering;
+mod storm;
 mod streams;
 #[allow(dead_code, unused_imports, reason = "helpers for tests to come")]
 mod support;

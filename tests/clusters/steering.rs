@@ -15,14 +15,14 @@ use super::support::{Options, Server, elasticsearch, is_its_day, opensearch2, op
 const SLOW: &str = "limits: { docs: 1000/s, batch: 8KiB }";
 
 /// What the requests with documents have in their path, and no other.
-const BULK: &str = "/_bulk?pipeline=";
+pub(crate) const BULK: &str = "/_bulk?pipeline=";
 
 fn port(url: &str) -> u16 {
     url.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
 /// The plan goes to the target by way of a proxy, with more words about the cluster.
-fn by_proxy(load: &Load<'_>, speed: Speed, words: &str) -> Proxy {
+pub(crate) fn by_proxy(load: &Load<'_>, speed: Speed, words: &str) -> Proxy {
     let proxy = Proxy::with(port(load.target.url()), speed);
     let url = load.target.url().to_owned();
     load.replace(&url, &format!("http://127.0.0.1:{}", proxy.port));

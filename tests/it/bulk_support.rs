@@ -160,11 +160,11 @@ struct Reader<'a> {
 }
 
 impl ItemReader for Reader<'_> {
-    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+    fn step(&mut self, docs: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
         if self.next >= self.end {
             return Ok(None);
         }
-        let to = (self.next + self.memory.step_docs).min(self.end);
+        let to = (self.next + self.memory.step_docs.min(docs as usize)).min(self.end);
         let mut delivered = 0;
         for (number, doc) in self.docs.iter().enumerate().take(to).skip(self.next) {
             let mutation = self.memory.mutation.as_ref();

@@ -35,7 +35,7 @@ struct Rule {
     fault: Fault,
 }
 
-/// A request that came by: its method, path with query, range, encoding and bytes.
+/// A request that came by whole: its method, path with query, range, encoding, bytes, and lines of its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -43,6 +43,7 @@ pub(crate) struct Seen {
     pub(crate) range: Option<String>,
     pub(crate) encoding: Option<String>,
     pub(crate) bytes: u64,
+    pub(crate) lines: u64,
 }
 
 /// How slow it is.
@@ -59,6 +60,7 @@ struct Shared {
     speed: Speed,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
+    passed_on: Mutex<Vec<Seen>>,
     met: AtomicU64,
     /// Requests that are under way, and the most there were since it was asked.
     under_way: (AtomicU64, AtomicU64),
@@ -84,6 +86,7 @@ impl Proxy {
             speed,
             rules: Mutex::default(),
             seen: Mutex::default(),
+            passed_on: Mutex::default(),
             met: AtomicU64::new(0),
             under_way: (AtomicU64::new(0), AtomicU64::new(0)),
             over: AtomicBool::new(false),
@@ -152,6 +155,11 @@ impl Proxy {
     /// What came by so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// What was passed on whole: no fault met it, and the server was there.
+    pub(crate) fn passed_on(&self) -> Vec<Seen> {
+        self.shared.passed_on.lock().unwrap().clone()
     }
 
     /// `s3://bucket/prefix`, by way of this proxy.
@@ -238,14 +246,14 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
     let mut upstream: Option<BufReader<TcpStream>> = None;
     while let Some(mut lines) = head(&mut from_client)? {
         let mut words = lines[0].split_whitespace();
-        let seen = Seen {
+        let mut seen = Seen {
             method: words.next().unwrap_or_default().to_owned(),
             path: words.next().unwrap_or_default().to_owned(),
             range: header(&lines, "range").map(str::to_owned),
             encoding: header(&lines, "content-encoding").map(str::to_owned),
             bytes: length(&lines),
+            lines: 0,
         };
-        shared.seen.lock().unwrap().push(seen.clone());
         let _under_way = UnderWay::begin(&shared.under_way);
         if header(&lines, "expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -253,6 +261,8 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
         }
         let mut body = vec![0; usize::try_from(length(&lines)).unwrap()];
         from_client.read_exact(&mut body)?;
+        seen.lines = memchr::memchr_iter(b'\n', &body).count() as u64;
+        shared.seen.lock().unwrap().push(seen.clone());
         let fault = shared.fault(&seen);
         match &fault {
             Some(Fault::Status(status, code)) => {
@@ -281,6 +291,7 @@ fn serve(shared: &Shared, mut client: TcpStream) -> io::Result<()> {
         request.extend_from_slice(b"\r\n");
         request.extend_from_slice(&body);
         server.get_mut().write_all(&request)?;
+        shared.passed_on.lock().unwrap().push(seen.clone());
         let began = Instant::now();
         let Some(answer) = head(server)? else {
             return client.shutdown(Shutdown::Both);

@@ -50,7 +50,11 @@ pub(crate) struct Takes {
 
 /// How often a wait looks whether to stop.
 const POLL: Duration = Duration::from_millis(50);
-/// A rate may be used ahead by so much time, so that batches need not be cut to size.
+/// A batch holds no more than what a rate allows in so much time: what is sent at once by a slow load, and twice after a kill.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+/// Nothing waits longer than this for its turn.
+const AHEAD_MAX: Duration = Duration::from_mins(1);
+/// A rate may be used ahead by so much time.
 const BURST: Duration = Duration::from_millis(200);
 
 /// Shared by all workers.
@@ -63,8 +67,9 @@ pub struct Budget {
 struct Inner {
     state: Mutex<State>,
     freed: Condvar,
-    /// The size of the next batch: asked for at every document.
+    /// The size of the next batch, and its documents: asked for at every document.
     batch_bytes: AtomicUsize,
+    batch_docs: AtomicUsize,
     /// The largest request that the target takes.
     request_bytes: AtomicUsize,
 }
@@ -99,7 +104,13 @@ impl State {
         } else {
             self.rates.batch_bytes
         };
-        wanted.min(self.takes.request_bytes)
+        wanted
+            .min(self.takes.request_bytes)
+            .min(at_once(self.rates.bytes))
+    }
+
+    fn batch_docs(&self) -> usize {
+        limits::BATCH_DOCS.min(at_once(self.rates.docs))
     }
 
     fn has_room(&self, bytes: u64) -> bool {
@@ -114,6 +125,12 @@ fn ceilings(rates: &Rates) -> Ceilings {
         batch_bytes: rates.batch_bytes.max(1),
         cpu_percent: rates.target_cpu,
     }
+}
+
+/// What a rate allows in [`BATCH_TIME`].
+fn at_once(rate: Option<u64>) -> usize {
+    let allowed = rate.map(|rate| rate.saturating_mul(BATCH_TIME.as_secs()).max(1));
+    allowed.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX))
 }
 
 /// A batch on its way; given back when dropped.
@@ -149,6 +166,7 @@ impl Inner {
     fn changed(&self, state: &State) {
         self.batch_bytes
             .store(state.batch_bytes(), Ordering::Relaxed);
+        self.batch_docs.store(state.batch_docs(), Ordering::Relaxed);
     }
 }
 
@@ -161,23 +179,25 @@ impl Budget {
     /// Allows `rates`.
     pub fn new(rates: Rates) -> Self {
         let now = Instant::now();
+        let state = State {
+            rates,
+            takes: Takes {
+                pushes_back: false,
+                request_bytes: limits::DOCUMENT_BYTES,
+            },
+            controller: Controller::new(ceilings(&rates)),
+            in_flight: 0,
+            bytes_in_flight: 0,
+            docs_at: now,
+            bytes_at: now,
+            rested_at: now,
+        };
         Self {
             inner: Arc::new(Inner {
-                state: Mutex::new(State {
-                    rates,
-                    takes: Takes {
-                        pushes_back: false,
-                        request_bytes: limits::DOCUMENT_BYTES,
-                    },
-                    controller: Controller::new(ceilings(&rates)),
-                    in_flight: 0,
-                    bytes_in_flight: 0,
-                    docs_at: now,
-                    bytes_at: now,
-                    rested_at: now,
-                }),
+                batch_bytes: AtomicUsize::new(state.batch_bytes()),
+                batch_docs: AtomicUsize::new(state.batch_docs()),
+                state: Mutex::new(state),
                 freed: Condvar::new(),
-                batch_bytes: AtomicUsize::new(rates.batch_bytes),
                 request_bytes: AtomicUsize::new(limits::DOCUMENT_BYTES),
             }),
         }
@@ -186,12 +206,12 @@ impl Budget {
     /// Allows something else from now on, whatever runs.
     pub fn set(&self, rates: Rates) {
         let mut state = lock(&self.inner.state);
+        let now = Instant::now();
+        // What was sent ahead is paid for at the new rate.
+        state.docs_at = again(state.docs_at, now, (state.rates.docs, rates.docs));
+        state.bytes_at = again(state.bytes_at, now, (state.rates.bytes, rates.bytes));
         state.rates = rates;
         state.controller.set(ceilings(&rates));
-        let now = Instant::now();
-        // What a lower rate made wait is for the higher one to say anew.
-        state.docs_at = state.docs_at.min(now + BURST);
-        state.bytes_at = state.bytes_at.min(now + BURST);
         self.inner.changed(&state);
         drop(state);
         self.inner.freed.notify_all();
@@ -214,6 +234,11 @@ impl Budget {
     /// The size of the next batch.
     pub(crate) fn batch_bytes(&self) -> usize {
         self.inner.batch_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Documents of the next batch, at most.
+    pub(crate) fn batch_docs(&self) -> usize {
+        self.inner.batch_docs.load(Ordering::Relaxed)
     }
 
     /// The largest request that the target takes, in bytes.
@@ -270,12 +295,26 @@ impl Budget {
     }
 }
 
-/// When the next one is allowed after `count` at `rate`. A minute at most, so that a rate that was raised acts soon.
+/// When the next one is allowed after `count` at `rate`.
 fn after(at: Instant, count: u64, rate: Option<u64>) -> Instant {
     match rate {
         None => at,
-        Some(rate) => at + Duration::from_secs_f64((count as f64 / rate.max(1) as f64).min(60.0)),
+        Some(rate) => {
+            at + Duration::from_secs_f64(
+                (count as f64 / rate.max(1) as f64).min(AHEAD_MAX.as_secs_f64()),
+            )
+        }
     }
+}
+
+/// When the next one is allowed after a rate has changed from one to another.
+fn again(at: Instant, now: Instant, (then, rate): (Option<u64>, Option<u64>)) -> Instant {
+    let (Some(then), Some(rate)) = (then, rate) else {
+        return now;
+    };
+    let ahead = at.saturating_duration_since(now).as_secs_f64();
+    let ahead = ahead * then as f64 / rate.max(1) as f64;
+    now + Duration::from_secs_f64(ahead.min(AHEAD_MAX.as_secs_f64()))
 }
 
 #[cfg(test)]
@@ -295,6 +334,37 @@ mod tests {
             drop(budget.acquire(100, 1, &|| Stop::No));
         }
         assert!(began.elapsed() >= Duration::from_millis(190));
+    }
+
+    #[test]
+    fn a_batch_holds_what_a_rate_allows_in_a_second() {
+        let rates = Rates {
+            docs: Some(300),
+            bytes: Some(70_000),
+            ..Rates::default()
+        };
+        let budget = Budget::new(rates);
+        assert_eq!((budget.batch_docs(), budget.batch_bytes()), (300, 70_000));
+        budget.set(Rates {
+            docs: Some(0),
+            bytes: None,
+            ..rates
+        });
+        assert_eq!(budget.batch_docs(), 1);
+        assert_eq!(budget.batch_bytes(), limits::BATCH_BYTES);
+        budget.set(Rates::default());
+        assert_eq!(budget.batch_docs(), limits::BATCH_DOCS);
+    }
+
+    #[test]
+    fn a_rate_that_changes_forgives_nothing() {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let at = |then, rate| again(now + second, now, (then, rate)) - now;
+        assert_eq!(at(Some(1000), Some(1000)), second);
+        assert_eq!(at(Some(1000), Some(4000)), second / 4);
+        assert_eq!(at(Some(1000), Some(100)), second * 10);
+        assert_eq!(at(Some(1000), None), Duration::ZERO);
     }
 
     #[test]

@@ -111,7 +111,9 @@ impl<'a> ItemRun<'a> {
                 Stop::Now => return self.give_back(),
             }
             let mut halt = None;
-            let step = reader.step(&mut |document| {
+            // No more than a batch, so that a slow load comes to a checkpoint in time, too.
+            let docs = u32::try_from(self.shared.budget.batch_docs()).unwrap_or(u32::MAX);
+            let step = reader.step(docs, &mut |document| {
                 self.take(document).map_err(|cause| {
                     halt = Some(cause);
                     VisitStopped
@@ -249,9 +251,9 @@ impl<'a> ItemRun<'a> {
     }
 
     fn send_if_full(&mut self) -> Result<(), Halt> {
-        if self.batch.bytes() >= self.shared.budget.batch_bytes()
-            || self.batch.documents().len() >= self.shared.job.options.batch_docs
-        {
+        let budget = self.shared.budget;
+        let docs = self.shared.job.options.batch_docs.min(budget.batch_docs());
+        if self.batch.bytes() >= budget.batch_bytes() || self.batch.documents().len() >= docs {
             self.send()?;
         }
         Ok(())

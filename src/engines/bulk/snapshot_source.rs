@@ -397,15 +397,16 @@ struct ChunkReader<'s> {
 }
 
 impl ItemReader for ChunkReader<'_> {
-    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+    fn step(&mut self, docs: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
         let mut run = self.next..self.next;
-        let (mut bytes, mut behind) = (0, 0);
+        let (mut bytes, mut read, mut behind) = (0, 0, 0);
         for chunk in self.segment.chunks().range(self.next..self.end) {
             let chunk = chunk.map_err(|error| StepError::Source(failed(&self.item, error)))?;
             run.end += 1;
             bytes += u64::from(chunk.length);
+            read += chunk.docs;
             behind = chunk.first_doc + chunk.docs;
-            if bytes >= STEP_BYTES {
+            if bytes >= STEP_BYTES || read >= docs {
                 break;
             }
         }

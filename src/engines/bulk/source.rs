@@ -127,8 +127,8 @@ pub enum StepError {
 
 /// Reads one item in steps.
 pub trait ItemReader {
-    /// Reads on; `None` when the item is at its end.
-    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError>;
+    /// Reads on, about so many documents at most: what is stored together is read together. `None` when the item is at its end.
+    fn step(&mut self, docs: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError>;
 }
 
 /// Gives documents by work items.

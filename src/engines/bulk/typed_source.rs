@@ -138,10 +138,10 @@ struct Buffers {
 }
 
 impl ItemReader for TypedReader<'_> {
-    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+    fn step(&mut self, docs: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
         let (route, buffers) = (self.route, &mut self.buffers);
         let (mut elsewhere, mut dropped) = (0, 0);
-        let step = self.reader.step(&mut |document| {
+        let step = self.reader.step(docs, &mut |document| {
             // Of a single type in an index made later nothing is stored with the documents.
             let kind = document
                 .mapping_type
@@ -307,7 +307,7 @@ mod tests {
     struct FixedReader<'s>(Option<&'s Vec<(&'static str, &'static str, Option<&'static str>)>>);
 
     impl ItemReader for FixedReader<'_> {
-        fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+        fn step(&mut self, _: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
             let Some(documents) = self.0.take() else {
                 return Ok(None);
             };
@@ -339,7 +339,7 @@ mod tests {
         let item = items.iter().find(|it| it.key.index == index).unwrap();
         let mut reader = source.open(&item.key, 0).unwrap();
         let mut found = Vec::new();
-        let step = reader.step(&mut |document| {
+        let step = reader.step(u32::MAX, &mut |document| {
             let source = match document.source {
                 Ok(line) => String::from_utf8(line.to_vec()).unwrap(),
                 Err(unusable) => format!("{}: {}", unusable.class, unusable.reason),

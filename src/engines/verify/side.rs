@@ -184,7 +184,7 @@ impl DocumentSide for SourceSide<'_> {
             .open(&item.key, item.key.from)
             .map_err(side_error)?;
         loop {
-            let step = reader.step(&mut |document| {
+            let step = reader.step(u32::MAX, &mut |document| {
                 // What the plan leaves out is on neither side.
                 if document.source.is_err_and(|unusable| unusable.skip) {
                     return Ok(());

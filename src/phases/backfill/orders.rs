@@ -52,7 +52,7 @@ pub fn phases(plan: &Plan) -> Vec<&Phase> {
         .collect()
 }
 
-/// The limits that the plan gives each process.
+/// The limits of the plan.
 pub fn limits_of_plan(phase: &Phase) -> Result<Limits, PhaseError> {
     let spec = spec(phase)?;
     let rates = materials::rates(spec);

@@ -296,7 +296,7 @@ fn of_snapshot(
             .open(&item.key, item.key.from)
             .map_err(|error| failed(&error))?;
         while !taking.full() {
-            let step = reader.step(&mut |document| {
+            let step = reader.step(u32::MAX, &mut |document| {
                 if let Ok(source) = document.source {
                     taking.take(&Raw {
                         id: document.id,

@@ -73,7 +73,7 @@ fn documents(
     for item in source.items().map_err(failed)? {
         let mut reader = source.open(&item.key, item.key.from).map_err(failed)?;
         loop {
-            let step = reader.step(&mut |document| {
+            let step = reader.step(u32::MAX, &mut |document| {
                 if left == 0 {
                     return Err(VisitStopped);
                 }

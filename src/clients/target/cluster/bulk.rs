@@ -29,6 +29,8 @@ pub(super) struct Sender {
     pub(super) packer: Packer,
     pub(super) index: String,
     pub(super) path: String,
+    /// Answers as long as what the documents are sent to is there.
+    pub(super) presence: String,
     /// The data stream that the documents are created through.
     pub(super) stream: Option<String>,
 }
@@ -146,6 +148,8 @@ struct Left {
     /// Their numbers.
     numbers: Vec<usize>,
     blocked: bool,
+    /// Whether it was said that the index is not there.
+    gone: bool,
     reason: String,
     /// What it says about sending more.
     outcome: Outcome,
@@ -326,7 +330,7 @@ impl Sender {
                     }
                     return Ok(());
                 }
-                Err(failure) => self.of_call(failure, numbers)?,
+                Err(failure) => Self::of_call(failure, numbers)?,
             };
             // A block is no matter of how much is sent.
             if !left.blocked {
@@ -334,6 +338,9 @@ impl Sender {
             }
             if left.numbers.is_empty() {
                 return Ok(());
+            }
+            if left.gone && self.is_gone().await {
+                return Err(self.gone());
             }
             let limit = if left.blocked {
                 failpoint::shortened("BLOCKED", limits::BLOCKED)
@@ -381,7 +388,7 @@ impl Sender {
     }
 
     /// What a call means that failed as a whole.
-    fn of_call(&self, failure: Failure, numbers: Vec<usize>) -> Result<Left, TargetError> {
+    fn of_call(failure: Failure, numbers: Vec<usize>) -> Result<Left, TargetError> {
         let Failure { error, retry_after } = failure;
         let blocked =
             error.kind() == "cluster_block_exception" && matches!(error.status(), Some(403 | 429));
@@ -391,15 +398,14 @@ impl Sender {
                 | ClusterError::Broken { .. }
                 | ClusterError::Timeout { .. }
         ) || matches!(error.status(), Some(429 | 500..));
-        if error.status() == Some(404) {
-            return Err(self.gone());
-        }
-        if !blocked && !again {
+        let gone = error.status() == Some(404);
+        if !blocked && !again && !gone {
             return Err(error.into());
         }
         Ok(Left {
             numbers,
             blocked,
+            gone,
             reason: error.to_string(),
             outcome: match error {
                 ClusterError::Unreachable { .. } => Outcome::Away,
@@ -408,6 +414,16 @@ impl Sender {
             },
             retry_after,
         })
+    }
+
+    /// Whether what is sent to is not there for sure. A server that starts says the same of all, until it has read what it holds,
+    /// and answers no such question meanwhile.
+    async fn is_gone(&self) -> bool {
+        let request = Request::get(self.presence.as_str()).idempotent();
+        match self.client.try_once(&request).await {
+            Ok(_) => false,
+            Err(failure) => failure.error.status() == Some(404),
+        }
     }
 
     fn gone(&self) -> TargetError {
@@ -448,6 +464,7 @@ impl Sender {
         let mut left = Left {
             numbers: Vec::new(),
             blocked: false,
+            gone: false,
             reason: String::new(),
             outcome: Outcome::Taken,
             retry_after: None,
@@ -481,15 +498,15 @@ impl Sender {
                 // settled.
                 Meaning::Newer if self.stream.is_some() => load.settled.written += 1,
                 Meaning::Newer => load.settled.newer_present += 1,
-                Meaning::Again | Meaning::Blocked | Meaning::Unknown => {
+                Meaning::Again | Meaning::Blocked | Meaning::Unknown | Meaning::Gone => {
                     left.blocked |= means == Meaning::Blocked;
+                    left.gone |= means == Meaning::Gone;
                     left.outcome = Outcome::Rejected;
                     if left.reason.is_empty() {
                         left.reason = format!("{} {kind}: {}", item.status, words());
                     }
                     left.numbers.push(number);
                 }
-                Meaning::Gone => return Err(self.gone()),
                 Meaning::Closed => {
                     return Err(TargetError::ClosedIndex {
                         location: location(),

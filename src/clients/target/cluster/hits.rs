@@ -19,6 +19,8 @@ pub(super) struct Hit<'a> {
     pub(super) source: Option<&'a [u8]>,
     /// Of `_mget`: whether there is one.
     pub(super) found: bool,
+    /// Of `_mget`: why nobody knows whether there is one, as the server says it.
+    pub(super) error: Option<&'a [u8]>,
 }
 
 /// An answer of `_search` or a scroll.
@@ -247,6 +249,7 @@ impl<'a> Scan<'a> {
                 b"_id" => hit.id = scan.text()?,
                 b"_routing" => hit.routing = Some(scan.text()?),
                 b"_version" => hit.version = Some(number(scan.value()?)?),
+                b"error" => hit.error = Some(scan.value()?),
                 b"found" => hit.found = scan.value()? == b"true",
                 b"_source" => hit.source = Some(scan.source(behind_source)?),
                 _ => drop(scan.value()?),
@@ -304,10 +307,12 @@ mod tests {
 
     #[test]
     fn documents_by_id_are_told_from_absent_ones() {
-        let answer = br#"{"docs":[{"_index":"x","_id":"a","_version":3,"_routing":"r","found":true,"_source": {"a":[1]} },{"_index":"x","_id":"z","found":false}]}"#;
+        let answer = br#"{"docs":[{"_index":"x","_id":"a","_version":3,"_routing":"r","found":true,"_source": {"a":[1]} },{"_index":"x","_id":"z","found":false},{"_index":"x","_id":"y","error":{"type":"no_shard_available_action_exception"}}]}"#;
         let found = fetched(answer).unwrap();
         assert_eq!(found[0].source, Some(&b" {\"a\":[1]} "[..]));
         assert!(found[0].found && !found[1].found);
+        assert_eq!((found[0].error, found[1].error), (None, None));
+        assert!(found[2].error.is_some(), "a shard that starts");
         assert_eq!(fetched(b"{\"error\":{}}"), None);
     }
 }

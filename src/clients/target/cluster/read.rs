@@ -338,6 +338,15 @@ pub(super) fn fetch(
         let hits = hits::fetched(&response.body)
             .filter(|hits| hits.len() == wanted.len())
             .ok_or_else(|| unreadable(&response))?;
+        if let Some(error) = hits.iter().find_map(|hit| hit.error) {
+            return Err(TargetError::Cluster(ClusterError::Status {
+                location: target.client.location().to_owned(),
+                call: response.call.clone(),
+                status: 503,
+                kind: String::new(),
+                reason: String::from_utf8_lossy(error).into_owned(),
+            }));
+        }
         found.extend(hits.into_iter().zip(wanted).map(|(hit, (id, routing))| {
             // Without its routing a document is found by chance, on the shard that its id alone leads to.
             let same = hit.found && hit.id == *id && hit.routing.as_deref() == *routing;

@@ -190,6 +190,7 @@ impl WorkingState {
             let answer = self.client.found(request)?.unwrap_or_default();
             let docs = answer.get("docs").and_then(Value::as_array);
             for document in docs.into_iter().flatten() {
+                self.is_known(document)?;
                 found.extend(self.read(document)?);
             }
         }
@@ -411,6 +412,25 @@ impl WorkingState {
             Err(error) if error.status() == Some(404) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether a document of several is there or not: while its shard starts a server says neither.
+    fn is_known(&self, document: &Value) -> Result<(), TargetError> {
+        let text = |pointer: &str| {
+            let text = document.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let kind = text("/error/type");
+        if document.get("error").is_none() || kind == "index_not_found_exception" {
+            return Ok(());
+        }
+        Err(TargetError::Cluster(ClusterError::Status {
+            location: self.client.location().to_owned(),
+            call: format!("POST /{WORKING_STATE}/_mget"),
+            status: 503,
+            kind,
+            reason: text("/error/reason"),
+        }))
     }
 
     fn read<T: DeserializeOwned>(&self, found: &Value) -> Result<Option<Stored<T>>, TargetError> {

@@ -297,9 +297,9 @@ struct ChangeReader<'s> {
 }
 
 impl ItemReader for ChangeReader<'_> {
-    fn step(&mut self, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
+    fn step(&mut self, docs: u32, visit: &mut Visit<'_>) -> Result<Option<Step>, StepError> {
         let changes = &self.changes;
-        self.reader.step(&mut |document: SourceDocument<'_>| {
+        self.reader.step(docs, &mut |document: SourceDocument<'_>| {
             let change = match changes {
                 Changes::Removals => Change::Removed,
                 Changes::Writes(Some(there)) if there.contains(document.doc) => Change::Replaces,

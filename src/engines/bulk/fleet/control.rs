@@ -26,17 +26,17 @@ pub struct Control {
     pub serial: u64,
 }
 
-/// Limits over all workers of one process; a field that is `None` leaves the plan's.
+/// Limits; a field that is `None` leaves the plan's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Limits {
-    /// Documents a second.
+    /// Documents a second of all processes together: each takes its part, by its workers at work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<u64>,
-    /// Bytes a second.
+    /// Bytes a second of all processes together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Batches on their way at once, at most.
+    /// Batches of one process on their way at once, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
     /// Processor use of the busiest data node, percent, above which the load slows down.

@@ -15,7 +15,7 @@ use super::beat::{Beat, Counts, Doing};
 use super::board::{Board, BoardError, Brief};
 use super::control::{Control, Limits};
 use super::limits;
-use super::muster::share;
+use super::muster::{part, share};
 use crate::engines::bulk::budget::Rates;
 use crate::engines::bulk::crew::Crew;
 use crate::engines::bulk::work_store::Role;
@@ -31,7 +31,7 @@ pub struct Joining {
     pub able: u32,
     /// Workers that it may run at most.
     pub most: u32,
-    /// The plan's limits.
+    /// The plan's limits: documents and bytes a second of all processes together.
     pub rates: Rates,
 }
 
@@ -48,6 +48,8 @@ struct Inner {
     heard: Mutex<Heard>,
     said: Mutex<Said>,
     wanted: AtomicU32,
+    /// What of the fleet's rates is this process's: its workers, and those of all.
+    part: Mutex<(u32, u32)>,
     leaving: AtomicBool,
     /// Wakes the thread before its time.
     wake: (Mutex<bool>, Condvar),
@@ -64,6 +66,33 @@ pub struct Heard {
     pub at: Option<Instant>,
     /// Each other process's counts, with those that it began with when this one joined.
     others: BTreeMap<String, (Counts, Counts)>,
+    /// When each other process was first heard of or last at work.
+    at_work: BTreeMap<String, Instant>,
+    /// When something else was last asked of all.
+    turned: Option<Instant>,
+}
+
+impl Heard {
+    /// Notes who works, and whether something else is asked for.
+    fn note(&mut self, there: &[Beat], control: &Control, brief: Option<&Brief>) {
+        let now = Instant::now();
+        let serial = |brief: Option<&Brief>| brief.map(|it| it.serial);
+        if self.control.serial != control.serial || serial(self.brief.as_ref()) != serial(brief) {
+            self.turned = Some(now);
+        }
+        for beat in there {
+            let last = self.at_work.entry(beat.id.clone()).or_insert(now);
+            if beat.working > 0 {
+                *last = now;
+            }
+        }
+    }
+
+    /// Whether a process that has no workers at work may begin any moment.
+    fn begins(&self, beat: &Beat) -> bool {
+        let recent = |at: &Instant| at.elapsed() < limits::BEGINS_FOR;
+        self.turned.as_ref().is_some_and(recent) || self.at_work.get(&beat.id).is_some_and(recent)
+    }
 }
 
 /// What is to be said.
@@ -106,6 +135,7 @@ impl Member {
         let inner = Arc::new(Inner {
             started: board.now(),
             wanted: AtomicU32::new(0),
+            part: Mutex::new((1, 1)),
             leaving: AtomicBool::new(false),
             heard: Mutex::default(),
             said: Mutex::default(),
@@ -275,6 +305,9 @@ impl Inner {
         );
         self.wanted.store(wanted, Ordering::SeqCst);
         let mut heard = lock(&self.heard);
+        heard.note(&found.there, &control, brief.as_ref());
+        let own = (joining.id.as_str(), wanted);
+        *lock(&self.part) = part(&control, &found.there, own, |beat| heard.begins(beat));
         let first = heard.at.is_none();
         for beat in found.there.iter().chain(&found.lost) {
             if beat.id == joining.id {
@@ -358,7 +391,7 @@ impl Inner {
         })
     }
 
-    /// The plan's limits, with those of an operator.
+    /// The plan's limits, with those of an operator: of all processes together, but for what is on the way at once.
     fn rates_now(&self, control: &Control) -> Rates {
         let plan = self.joining.rates;
         let Limits {
@@ -384,7 +417,17 @@ impl Crew for Member {
 
     fn rates(&self) -> Option<Rates> {
         let control = lock(&self.inner.heard).control.clone();
-        Some(self.inner.rates_now(&control))
+        let (own, all) = *lock(&self.inner.part);
+        let shared = |rate: u64| {
+            let rate = u128::from(rate) * u128::from(own);
+            u64::try_from(rate.div_ceil(u128::from(all.max(1)))).unwrap_or(u64::MAX)
+        };
+        let rates = self.inner.rates_now(&control);
+        Some(Rates {
+            docs: rates.docs.map(shared),
+            bytes: rates.bytes.map(shared),
+            ..rates
+        })
     }
 
     fn others(&self) -> Counts {

@@ -24,7 +24,7 @@ pub use control::{Control, Limits};
 pub use index::IndexBoard;
 pub use local::LocalBoard;
 pub use member::{Heard, Joining, Member};
-pub use muster::{Muster, muster, share};
+pub use muster::{Muster, muster, part, share};
 
 /// Limits with names.
 pub mod limits {
@@ -34,6 +34,9 @@ pub mod limits {
     pub const BEAT_EVERY: Duration = Duration::from_secs(3);
     /// Time between two looks at the board.
     pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+    /// A process counts for so long among those that share a rate, after it came or worked, or something else was asked of all:
+    /// longer than what it does takes to be heard.
+    pub const BEGINS_FOR: Duration = Duration::from_secs(10);
     /// A process that was silent for so long is taken for lost: its leases end by themselves.
     pub const LOST_AFTER: Duration = Duration::from_secs(15);
     /// Beats of lost processes are kept for so long, so that an operator sees them.

@@ -93,6 +93,31 @@ pub fn share(control: &Control, there: &[Beat], id: &str, role: Role, able: u32,
     }
 }
 
+/// The part of what the whole fleet may do that the process `id` may, which runs `own` workers: by workers at work. Of others that
+/// `begin`, those count that they are to run; others that have none just now, since nothing is left for them, need none. Those
+/// that were silent for a short time still count.
+pub fn part(
+    control: &Control,
+    there: &[Beat],
+    (id, own): (&str, u32),
+    begins: impl Fn(&Beat) -> bool,
+) -> (u32, u32) {
+    let most = crate::engines::bulk::limits::WORKERS;
+    let to_run = |beat: &Beat| share(control, there, &beat.id, beat.role, beat.capacity, most);
+    let others = there.iter().filter(|beat| beat.id != id);
+    let others: u32 = others
+        .map(|beat| {
+            if begins(beat) {
+                to_run(beat).max(beat.working)
+            } else {
+                beat.working
+            }
+        })
+        .sum();
+    let own = own.max(1);
+    (own, own.saturating_add(others))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +214,27 @@ mod tests {
             // One that has not said anything yet takes what nobody else does.
             assert!(of(&control, "new", Role::Worker, 1) <= 1);
         }
+    }
+
+    #[test]
+    fn a_rate_is_shared_by_those_at_work() {
+        let there = [
+            beat("a", Role::Coordinator, 1, 100, 2, 2),
+            beat("b", Role::Worker, 2, 100, 3, 3),
+            beat("c", Role::Worker, 3, 100, 4, 0),
+        ];
+        let control = Control::default();
+        let goes_on = |own| part(&control, &there, own, |_| false);
+        assert_eq!(goes_on(("a", 2)), (2, 5));
+        assert_eq!(goes_on(("b", 3)), (3, 5));
+        // One that is about to begin.
+        assert_eq!(goes_on(("c", 4)), (4, 9));
+        assert_eq!(goes_on(("d", 1)), (1, 6));
+        assert_eq!(part(&control, &[], ("d", 0), |_| false), (1, 1));
+        // The others know that it is.
+        assert_eq!(part(&control, &there, ("a", 2), |it| it.id == "c"), (2, 9));
+        let mut control = Control::default();
+        control.scale(6);
+        assert_eq!(part(&control, &there, ("a", 2), |it| it.id == "c"), (2, 8));
     }
 }
