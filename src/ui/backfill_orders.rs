@@ -91,9 +91,7 @@ fn process(beat: &Beat) -> String {
 
 /// The limits in force of `mig backfill limits`: those of an operator before those of the plan.
 pub fn limits_text(phase: &Address, plan: Limits, ordered: Limits, muster: &Muster) -> String {
-    let mut text = format!(
-        "Limits of {phase}, of all processes together; in-flight of each:\n\n"
-    );
+    let mut text = format!("Limits of {phase}, of all processes together; in-flight of each:\n\n");
     let now = plan.with(ordered);
     let rows = named(now).into_iter().zip(named(plan)).zip(named(ordered));
     for (((name, now), (_, plan)), (_, ordered)) in rows {
