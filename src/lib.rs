@@ -3,7 +3,7 @@
 //!
 //! Top down: `cli` parses arguments and calls `apply`, which drives `phases` in the order that `graph` compiled from a
 //! `plan` and that `diff` compared with what was observed; `state` remembers; `engines` do the work on `clients`;
-//! `ui` renders typed values; `base` holds leaf types. `sandbox` runs real servers to try a plan on.
+//! `ui` renders typed values; `base` holds leaf types. `sandbox` runs real servers to try a plan on; `serve` listens.
 
 pub mod apply;
 pub mod base;
@@ -15,5 +15,6 @@ pub mod graph;
 pub mod phases;
 pub mod plan;
 pub mod sandbox;
+pub mod serve;
 pub mod state;
 pub mod ui;

@@ -15,12 +15,13 @@ use super::executor::{self, Go, Message};
 use super::gates::{self, Word};
 use super::interrupt::Signals;
 use super::nodes::{Node, Nodes};
-use super::rate::RateMeter;
+use super::rate::{LoadMeter, RateMeter};
 use super::survey::Ground;
 use crate::base::{Address, ExitCode};
 use crate::diff::change::{Action, PhaseChange};
 use crate::diff::observation::Observation;
 use crate::phases::kind::{Interrupt, Performed, PhaseError};
+use crate::phases::meters::Meters;
 use crate::plan::model::{Phase, PhaseKindName, PhaseSpec};
 use crate::state::model::{Entry, State};
 use crate::state::{Artifacts, LockedState, StateError};
@@ -43,6 +44,8 @@ pub struct Job<'a> {
     pub max_duration: Option<Duration>,
     /// Where evidence is kept.
     pub artifacts: &'a dyn Artifacts,
+    /// Where phases tell what they measure.
+    pub meters: &'a Meters,
     /// The plan file as the user named it, for the commands that are shown.
     pub plan_file: Option<&'a str>,
     /// Who runs it.
@@ -126,6 +129,7 @@ struct Active {
     deadline: Option<Instant>,
     timed_out: bool,
     meter: RateMeter,
+    load: LoadMeter,
 }
 
 struct Dispatcher<'run, 'scope, 'env> {
@@ -233,6 +237,8 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                 if let Some(active) = self.active.get_mut(&address)
                     && let Some((rate, eta_s)) = active.meter.take(Instant::now(), &progress)
                 {
+                    let measured = self.job.meters.get(&address).map(|meter| meter.look());
+                    let load = measured.map(|measured| active.load.take(&measured));
                     (self.report)(Event::PhaseProgress {
                         address,
                         done: progress.done,
@@ -244,6 +250,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                         failed: progress.failed,
                         workers: progress.workers,
                         paused_by: progress.paused_by,
+                        load,
                     });
                 }
             }
@@ -367,6 +374,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             deadline: phase.timeout.map(|span| started + span.0),
             timed_out: false,
             meter: RateMeter::new(started),
+            load: LoadMeter::default(),
         };
         self.active.insert(phase.address.clone(), active);
         let go = Go {
@@ -376,6 +384,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             observation,
             interrupt,
             artifacts: self.job.artifacts,
+            meters: self.job.meters,
             now,
         };
         executor::perform(self.scope, self.job.ground, go, self.to.clone());

@@ -67,6 +67,9 @@ pub enum Event {
         /// Who had it rest, while it does.
         #[serde(skip_serializing_if = "Option::is_none")]
         paused_by: Option<String>,
+        /// What this process measures of a load, where the phase is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        load: Option<Load>,
     },
     /// A phase stopped at a checkpoint, because it was asked to.
     Checkpoint {
@@ -140,6 +143,36 @@ pub enum Event {
     },
     /// The last line.
     Summary(Tally),
+}
+
+/// What the process that runs an apply measures of a load; other workers measure theirs. Counts are of this run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Load {
+    /// Requests on their way.
+    pub in_flight: u32,
+    /// Requests that may be.
+    pub in_flight_most: u32,
+    /// Bytes of the next batch at most.
+    pub batch_bytes: u64,
+    /// The mean time of the requests that were answered since the event before, in milliseconds; none were: absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Their time in all, in microseconds.
+    pub request_micros: u64,
+    /// Documents that the target could not take at once, and that were sent again.
+    pub rejected: u64,
+    /// Answers 429 to whole requests.
+    pub throttled: u64,
+    /// Documents that were sent once more.
+    pub sent_again: u64,
+    /// Workers that are wanted of this process.
+    pub workers_wanted: u32,
+    /// Items of the indices whose turn it is.
+    pub items: u64,
+    /// Those of them that are done.
+    pub items_done: u64,
 }
 
 /// How an apply ended.

@@ -11,6 +11,7 @@ use crate::base::{Address, failpoint};
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
 use crate::phases::kind::{Interrupt, PerformContext, Performed, PhaseError, Progress};
+use crate::phases::meters::Meters;
 use crate::plan::model::Phase;
 use crate::state::Artifacts;
 use crate::state::model::{SideEffect, State};
@@ -48,6 +49,7 @@ pub(super) struct Go<'a> {
     pub(super) observation: Observation,
     pub(super) interrupt: Arc<Interrupt>,
     pub(super) artifacts: &'a dyn Artifacts,
+    pub(super) meters: &'a Meters,
     pub(super) now: Timestamp,
 }
 
@@ -97,6 +99,7 @@ pub(super) fn perform<'scope>(
                 interrupt: &go.interrupt,
                 now: go.now,
                 artifacts: go.artifacts,
+                meters: go.meters,
             })
         });
         failpoint::hit("phase.perform.after");

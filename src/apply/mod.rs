@@ -1,7 +1,8 @@
 //! The life of an apply: survey (observe and decide), approve, and run the phases in the order of the graph.
 //!
 //! Three parts joined by the typed [`event::Event`]: the dispatcher owns all state and is the only place that changes it;
-//! the executor runs phases on threads; reporters consume events. Relies on `phases`, `state`, `graph`, `diff`, `plan`.
+//! the executor runs phases on threads; reporters consume events. Relies on `phases`, `state`, `graph`, `diff`, `plan`,
+//! and on `engines` for what a load measures of itself.
 //! Deliberately absent: how anything looks (`ui`), where arguments come from (`cli`), what a kind does (`phases`).
 
 mod approved;
@@ -13,6 +14,7 @@ pub mod gates;
 pub mod interrupt;
 mod nodes;
 mod passed;
+pub mod picture;
 mod rate;
 pub mod recorded;
 pub mod reset;

@@ -2,11 +2,45 @@
 
 use std::time::{Duration, Instant};
 
+use super::event::Load;
+use crate::engines::bulk::Measured;
 use crate::phases::kind::Progress;
 
 const WINDOW: Duration = Duration::from_secs(30);
 /// Events for one phase come no closer than this.
 const EVERY: Duration = Duration::from_millis(200);
+
+/// What a load measures, between two events.
+#[derive(Default)]
+pub(super) struct LoadMeter {
+    /// Requests that were answered and their time, at the event before.
+    before: (u64, u64),
+}
+
+impl LoadMeter {
+    pub(super) fn take(&mut self, now: &Measured) -> Load {
+        let (requests, micros) = (now.latency.count(), now.latency.micros);
+        let (requests_before, micros_before) = self.before;
+        self.before = (requests, micros);
+        let answered = requests.saturating_sub(requests_before);
+        let spent = micros.saturating_sub(micros_before) as f64;
+        let items = now.items;
+        Load {
+            in_flight: now.in_flight,
+            in_flight_most: now.in_flight_most,
+            batch_bytes: now.batch_bytes,
+            latency_ms: (answered > 0).then(|| spent / 1000.0 / answered as f64),
+            requests,
+            request_micros: micros,
+            rejected: now.docs_rejected,
+            throttled: now.throttled,
+            sent_again: now.docs_again,
+            workers_wanted: now.workers_wanted,
+            items: items.open + items.held + items.done + items.set_aside,
+            items_done: items.done,
+        }
+    }
+}
 
 /// Measures one phase.
 pub(super) struct RateMeter {

@@ -12,6 +12,7 @@ pub mod fs;
 pub mod glob;
 pub mod host;
 pub mod json;
+pub mod process;
 pub mod read_at;
 pub mod s3_uri;
 pub mod settings;

@@ -7,17 +7,21 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::aggregate::Aggregate;
-use super::args::{Depth, Format, LockArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs};
+use super::args::{
+    Depth, Format, LockArgs, MetricsArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs,
+};
 use super::error::{CliError, CliResult};
 use super::load::{Loaded, choose, load_plan, options};
 use super::locking::locked;
 use super::metadata_report::{self, Output, Run};
+use super::metrics::Metrics;
 use super::printer::Printer;
 use super::settings::{DEFAULT_PLAN, dash_f, plan_file, selection};
 use super::who::who;
 use super::{plan, saved};
 use crate::apply::event::{EVENTS_VERSION, Event, Tally};
 use crate::apply::interrupt::Signals;
+use crate::apply::picture::Picture;
 use crate::apply::recorded::{self, Recorded};
 use crate::apply::session::{Made, Planning, open_locked};
 use crate::apply::survey::Ground;
@@ -57,6 +61,8 @@ pub(super) struct ApplyCommand {
     /// Write what happens as JSON lines to a file, or to standard output with `-`
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
     /// What is told on standard output.
     #[arg(skip)]
     pub(super) shown: Shown,
@@ -95,6 +101,7 @@ impl ApplyCommand {
             auto_approve,
             max_duration: None,
             events: None,
+            metrics: MetricsArgs::off(),
             shown: Shown::Plan,
             rate_per_node: None,
         }
@@ -112,6 +119,21 @@ pub(super) enum Shown {
 }
 
 pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
+    // Before anything else is done, so that an address that can't be had stops nothing half-way.
+    let metrics = Metrics::start(&command.metrics, "apply", printer)?;
+    let signals = Signals::listen()
+        .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
+    let ended = apply(command, &metrics, &signals, printer);
+    metrics.linger(&signals);
+    ended
+}
+
+fn apply(
+    command: &ApplyCommand,
+    metrics: &Metrics,
+    signals: &Signals,
+    printer: Printer,
+) -> CliResult {
     let file = plan_file(command.plan.as_deref(), &command.args)?;
     let saved = saved::read_if_saved(&file)?;
     let (loaded, selected) = if let Some(saved) = &saved {
@@ -126,8 +148,6 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         (loaded, selected)
     };
     let mut events = EventSink::open(command.events.as_deref())?;
-    let signals = Signals::listen()
-        .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
     let artifacts = store.artifacts();
     let mut locked = locked(&*store, "apply", &command.lock, printer)?;
@@ -207,9 +227,10 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         parallelism,
         max_duration: command.max_duration.map(|span| span.0),
         artifacts: &*artifacts,
+        meters: metrics.meters(),
         plan_file: plan_file.as_deref(),
         who: &who,
-        signals: &signals,
+        signals,
     };
     recorded::forget(&*artifacts).map_err(|error| {
         CliError::error(format!("can't forget what was observed before: {error}"))
@@ -223,7 +244,7 @@ pub(super) fn run(command: &ApplyCommand, printer: Printer) -> CliResult {
         &mut events,
         &mut aggregate,
         &mut errors,
-        printer,
+        (metrics, printer),
     )?;
     if !events.to_stdout && command.shown == Shown::Plan {
         let again = dash_f(Path::new(plan_file.as_deref().unwrap_or(DEFAULT_PLAN)));
@@ -271,8 +292,17 @@ fn perform(
     events: &mut EventSink,
     aggregate: &mut Aggregate,
     errors: &mut Vec<(Address, String)>,
-    printer: Printer,
+    (metrics, printer): (&Metrics, Printer),
 ) -> Result<Tally, CliError> {
+    metrics.begin(Picture::new(
+        &job.ground.plan.name,
+        job.ground.plan.digest(),
+        Timestamp::now(),
+        made.planned.phases().map(|change| {
+            let idle = change.action.is_noop();
+            (change.address.clone(), change.kind, idle)
+        }),
+    ));
     let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| {
         printer.message(text);
     });
@@ -285,6 +315,7 @@ fn perform(
         if let Event::PhaseFailed { address, error, .. } = &event {
             errors.push((address.clone(), error.clone()));
         }
+        metrics.take(&event, Timestamp::now());
         aggregate.take(&event);
         reporter.take(&event);
     };

@@ -1,11 +1,13 @@
 //! Arguments that several commands share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::environment;
 use crate::base::units::Span;
+use crate::serve::ListenAddress;
 
 /// Which plan, and the values of its variables.
 #[derive(Args, Clone, Debug, Default)]
@@ -107,6 +109,28 @@ pub(crate) struct ParallelArgs {
     #[arg(long, env = environment::MIG_PARALLELISM, hide_env_values = true, default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) parallelism: u16,
+}
+
+/// Figures of a run for Prometheus.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MetricsArgs {
+    /// Serve figures for Prometheus at /metrics of this address: `127.0.0.1:9464`, or a port alone for this machine only;
+    /// port 0 takes a free one, which is told [default: off]
+    #[arg(long, env = environment::MIG_METRICS_ADDRESS, hide_env_values = true, value_name = "ADDRESS")]
+    pub(crate) metrics_address: Option<ListenAddress>,
+    /// When all is over, serve the last figures until they were read once, or for this time at most
+    #[arg(long, default_value = "0s", value_name = "TIME")]
+    pub(crate) metrics_linger: Span,
+}
+
+impl MetricsArgs {
+    /// Nothing is served.
+    pub(crate) fn off() -> Self {
+        Self {
+            metrics_address: None,
+            metrics_linger: Span(Duration::ZERO),
+        }
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -14,6 +14,8 @@ pub(crate) const MIG_USER: &str = "MIG_USER";
 pub(crate) const MIG_LOCK_TIMEOUT: &str = "MIG_LOCK_TIMEOUT";
 /// How many phases run at once.
 pub(crate) const MIG_PARALLELISM: &str = "MIG_PARALLELISM";
+/// Where figures for Prometheus are served.
+pub(crate) const MIG_METRICS_ADDRESS: &str = "MIG_METRICS_ADDRESS";
 /// What is logged to standard error.
 pub(crate) const MIG_LOG: &str = "MIG_LOG";
 
@@ -34,6 +36,10 @@ pub(crate) const ALL: &[Variable] = &[
     Variable {
         name: MIG_PARALLELISM,
         meaning: "how many phases run at once, as --parallelism",
+    },
+    Variable {
+        name: MIG_METRICS_ADDRESS,
+        meaning: "where figures for Prometheus are served, as --metrics-address",
     },
     Variable {
         name: MIG_LOG,

@@ -32,6 +32,7 @@ mod logging;
 mod metadata_evaluate;
 mod metadata_migrate;
 mod metadata_report;
+mod metrics;
 mod plan;
 pub(crate) mod printer;
 mod render;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::args::PlanArgs;
+use super::args::{MetricsArgs, PlanArgs};
 use super::backfill_session::one;
 use super::error::{CliError, CliResult};
 use super::load::{load_plan, options};
+use super::metrics::Metrics;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file};
 use crate::apply::interrupt::Signals;
@@ -42,12 +43,15 @@ pub(super) struct WorkerCommand {
     /// End after this time without anything to do [default: never]
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<Span>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 pub(super) fn run(command: &WorkerCommand, printer: Printer) -> CliResult {
     let file = plan_file(None, &command.args)?;
     let loaded = load_plan(&file, &options(&command.args), printer)?;
     let phase = one(&loaded, command.phase.as_deref())?;
+    let metrics = Metrics::start(&command.metrics, "worker", printer)?;
     let signals = Signals::listen()
         .map_err(|error| CliError::error(format!("can't listen for signals: {error}")))?;
     let store = crate::state::open(&loaded.plan.state)?;
@@ -62,6 +66,7 @@ pub(super) fn run(command: &WorkerCommand, printer: Printer) -> CliResult {
         workers: command.workers,
         idle_max: command.idle_timeout.map(|span| span.0),
         interrupt: &interrupt,
+        meter: metrics.meters().of(&phase.address),
         tell: &tell,
     };
     let ended = AtomicBool::new(false);
@@ -72,6 +77,7 @@ pub(super) fn run(command: &WorkerCommand, printer: Printer) -> CliResult {
         drop(watched.join());
         helped
     });
+    metrics.linger(&signals);
     match helped? {
         Helped::Done => {
             printer.message(&format!("{}: all is loaded.", phase.address));

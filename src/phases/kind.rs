@@ -10,6 +10,7 @@ use crate::diff::change::PhaseChange;
 use crate::diff::observation::Observation;
 use crate::phases::check::Probes;
 use crate::phases::connections::Connections;
+use crate::phases::meters::Meters;
 use crate::plan::model::{Phase, Plan};
 use crate::state::Artifacts;
 use crate::state::model::{PhaseRecord, SideEffect, State};
@@ -92,6 +93,8 @@ pub struct PerformContext<'a> {
     pub now: Timestamp,
     /// Where evidence is kept, and what a run may take up again: beside the state, wherever that is.
     pub artifacts: &'a dyn Artifacts,
+    /// Where loads tell what they measure, for who watches.
+    pub meters: &'a Meters,
 }
 
 /// For `undo`.

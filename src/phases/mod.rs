@@ -15,6 +15,7 @@ pub mod gate;
 pub mod kind;
 pub mod live;
 pub mod metadata;
+pub mod meters;
 pub mod plan_tests;
 pub mod reset;
 mod scan;

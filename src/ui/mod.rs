@@ -9,6 +9,7 @@ pub mod check;
 pub mod clusters;
 pub mod diagnostics;
 mod edits;
+pub mod exposition;
 pub mod graph_dot;
 pub mod graph_json;
 pub mod graph_mermaid;

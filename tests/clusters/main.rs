@@ -16,6 +16,9 @@ mod commands;
 mod corpus;
 mod delta;
 mod errors;
+/// Figures of a run: the same as for the tests without network.
+#[path = "../it/exposition.rs"]
+mod exposition;
 mod fleet;
 mod hop_corpus;
 mod hops;
@@ -25,6 +28,7 @@ mod limits;
 mod load;
 mod matrix;
 mod metadata;
+mod metrics;
 mod objects;
 mod other_objects;
 mod pairs;

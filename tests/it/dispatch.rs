@@ -229,6 +229,7 @@ impl Bench {
                 parallelism: 4,
                 max_duration: self.max_duration,
                 artifacts: &*self.store().artifacts(),
+                meters: &mig::phases::meters::Meters::default(),
                 plan_file: None,
                 who: "tester",
                 signals: &self.signals,

@@ -370,10 +370,42 @@ pub enum Outcome {
     TooLarge,
 }
 
+/// A request with documents that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Documents in it.
+    pub docs: u64,
+    /// Bytes of its body, before any compression.
+    pub bytes: u64,
+    /// Whether these documents were sent before.
+    pub again: bool,
+}
+
+/// What a target did not take just now, and is sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// Documents of a request that it answered.
+    pub docs: u64,
+    /// Whether the whole request was answered 429.
+    pub throttled: bool,
+    /// Whether no writes are allowed there.
+    pub blocked: bool,
+}
+
 /// A batch on its way, for who counts and steers them. Dropped once the batch is settled.
 pub trait OnTheWay: Send + Sync {
     /// One of its requests was answered, or failed.
     fn answered(&self, answer: Answered);
+
+    /// One of its requests is sent.
+    fn sent(&self, sent: Sent) {
+        let _ = sent;
+    }
+
+    /// Something of it was not taken.
+    fn rejected(&self, rejected: Rejected) {
+        let _ = rejected;
+    }
 }
 
 /// For who does neither.

@@ -8,9 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::limits;
+use super::meter::Meter;
 use super::steering::{Ceilings, Controller, limits as steering};
 use super::stop::{Stop, StopFn};
-use crate::clients::target::{Answered, OnTheWay};
+use crate::clients::target::{Answered, OnTheWay, Rejected, Sent};
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,7 @@ struct Inner {
     batch_docs: AtomicUsize,
     /// The largest request that the target takes.
     request_bytes: AtomicUsize,
+    meter: Arc<Meter>,
 }
 
 #[derive(Debug)]
@@ -142,6 +144,7 @@ pub(crate) struct Permit {
 
 impl OnTheWay for Permit {
     fn answered(&self, answer: Answered) {
+        self.inner.meter.answered(answer);
         let now = Instant::now();
         let mut state = lock(&self.inner.state);
         let on_their_way = state.in_flight;
@@ -150,6 +153,14 @@ impl OnTheWay for Permit {
         state.rested_at = state.rested_at.max(now + pause);
         self.inner.changed(&state);
     }
+
+    fn sent(&self, sent: Sent) {
+        self.inner.meter.sent(sent);
+    }
+
+    fn rejected(&self, rejected: Rejected) {
+        self.inner.meter.rejected(rejected);
+    }
 }
 
 impl Drop for Permit {
@@ -157,6 +168,7 @@ impl Drop for Permit {
         let mut state = lock(&self.inner.state);
         state.in_flight -= 1;
         state.bytes_in_flight = state.bytes_in_flight.saturating_sub(self.bytes);
+        self.inner.measure(&state);
         drop(state);
         self.inner.freed.notify_one();
     }
@@ -167,6 +179,13 @@ impl Inner {
         self.batch_bytes
             .store(state.batch_bytes(), Ordering::Relaxed);
         self.batch_docs.store(state.batch_docs(), Ordering::Relaxed);
+        self.measure(state);
+    }
+
+    fn measure(&self, state: &State) {
+        let (way, most) = (state.in_flight, state.most());
+        let bytes = state.bytes_in_flight;
+        self.meter.on_the_way(way, most, bytes, state.batch_bytes());
     }
 }
 
@@ -178,6 +197,11 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl Budget {
     /// Allows `rates`.
     pub fn new(rates: Rates) -> Self {
+        Self::measured(rates, Arc::default())
+    }
+
+    /// As [`Self::new`]; tells `meter` what is sent.
+    pub fn measured(rates: Rates, meter: Arc<Meter>) -> Self {
         let now = Instant::now();
         let state = State {
             rates,
@@ -199,6 +223,7 @@ impl Budget {
                 state: Mutex::new(state),
                 freed: Condvar::new(),
                 request_bytes: AtomicUsize::new(limits::DOCUMENT_BYTES),
+                meter,
             }),
         }
     }
@@ -286,6 +311,7 @@ impl Budget {
         let now = Instant::now();
         state.in_flight += 1;
         state.bytes_in_flight += bytes;
+        self.inner.measure(&state);
         state.docs_at = after(state.docs_at.max(now), docs, state.rates.docs);
         state.bytes_at = after(state.bytes_at.max(now), bytes, state.rates.bytes);
         Some(Permit {

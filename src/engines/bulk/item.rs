@@ -1,5 +1,6 @@
 //! The documents of one item on their way: read, transformed, gathered, written, checkpointed.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::failed::{FailedStream, Failure};
@@ -50,6 +51,8 @@ pub(super) struct ItemRun<'a> {
     noted: ItemProgress,
     /// What will be noted at the next checkpoint.
     ahead: ItemProgress,
+    /// Classes of those that failed and are not noted yet.
+    classes: BTreeMap<String, u64>,
     checkpointed: Instant,
     /// When the lease was last made longer.
     renewed: Instant,
@@ -91,6 +94,7 @@ impl<'a> ItemRun<'a> {
             scratch: Scratch::default(),
             noted: progress.clone(),
             ahead: progress.clone(),
+            classes: BTreeMap::new(),
             checkpointed: Instant::now(),
             renewed: Instant::now(),
         })
@@ -296,6 +300,7 @@ impl<'a> ItemRun<'a> {
             request: &request,
         };
         self.failed.add(key, &failure).map_err(Halt::Error)?;
+        *self.classes.entry(class.to_owned()).or_default() += 1;
         self.ahead.failed += 1;
         self.shared.count(0, 1, 0);
         Ok(())
@@ -364,11 +369,18 @@ impl<'a> ItemRun<'a> {
                 request: &refused.request,
             };
             self.failed.add(&self.lease.item.key, &failure)?;
+            *self.classes.entry(refused.class.clone()).or_default() += 1;
             self.ahead.failed += 1;
             self.shared.count(0, 1, 0);
         }
         self.ahead.failed_bytes = self.failed.sync()?;
         Ok(())
+    }
+
+    /// What is not noted does not count.
+    fn forget_ahead(&mut self) {
+        self.ahead = self.noted.clone();
+        self.classes.clear();
     }
 
     /// Makes everything so far durable and notes it: the data first.
@@ -377,13 +389,13 @@ impl<'a> ItemRun<'a> {
             Ok(()) => {}
             // Asked to stop at once while draining: what was noted before stays.
             Err(Halt::Stopped) => {
-                self.ahead = self.noted.clone();
+                self.forget_ahead();
                 return Ok(());
             }
             Err(Halt::Error(error)) => return Err(error),
         }
         if !self.wait_for(0)? {
-            self.ahead = self.noted.clone();
+            self.forget_ahead();
             return Ok(());
         }
         let (mark, settled) = self.writer.checkpoint()?;
@@ -393,6 +405,10 @@ impl<'a> ItemRun<'a> {
         let store = self.shared.job.store;
         store.checkpoint(self.lease, &self.ahead, Shared::lease_end(store.now()))?;
         failpoint::hit("bulk-after-checkpoint");
+        let classes = std::mem::take(&mut self.classes);
+        let index = &self.lease.item.key.index;
+        let meter = &self.shared.job.options.meter;
+        meter.noted(index, &self.noted, &self.ahead, &classes);
         self.noted = self.ahead.clone();
         self.checkpointed = Instant::now();
         self.renewed = self.checkpointed;
@@ -417,13 +433,17 @@ impl<'a> ItemRun<'a> {
             shared,
             lease,
             writer,
+            noted,
             ahead,
+            classes,
             ..
         } = self;
         failpoint::hit("bulk-before-finish");
         writer.finish()?;
         failpoint::hit("bulk-before-complete");
         shared.complete(lease, &ahead)?;
+        let meter = &shared.job.options.meter;
+        meter.noted(&lease.item.key.index, &noted, &ahead, &classes);
         failpoint::hit("bulk-after-complete");
         shared.tell(false);
         Ok(End::Done)

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::budget::Rates;
 use super::crew::Crew;
+use super::meter::Meter;
 use super::source::{DocumentSource, SegmentKey, SourceError};
 use super::stop::StopFn;
 use super::transform::Transform;
@@ -105,6 +107,8 @@ pub struct Options {
     pub layers: BTreeMap<String, u32>,
     /// What is allowed at the start; [`super::Budget`] changes it while it runs.
     pub rates: Rates,
+    /// Where it tells what it measures.
+    pub meter: Arc<Meter>,
 }
 
 impl Options {
@@ -120,6 +124,7 @@ impl Options {
             checkpoint_every: limits::CHECKPOINT_EVERY,
             layers: BTreeMap::new(),
             rates: Rates::default(),
+            meter: Arc::default(),
         }
     }
 }

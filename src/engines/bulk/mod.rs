@@ -17,6 +17,7 @@ mod heat;
 mod item;
 mod job;
 pub mod joined;
+pub mod meter;
 mod open_segments;
 mod pipeline;
 mod rendering;
@@ -37,6 +38,7 @@ pub use crew::{Alone, Crew};
 pub use job::{
     BulkError, BulkOutcome, BulkProgress, IndexOutcome, ItemSetAside, Job, Options, Part, limits,
 };
+pub use meter::{Measured, Meter};
 pub use pipeline::{register, run, run_with};
 pub use rendering::{Beside, SourceRule};
 pub use source::{Change, DocumentSource};

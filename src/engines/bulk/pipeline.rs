@@ -1,6 +1,7 @@
 //! The course of a load: registers items, lets workers take them, and adds up what became of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 
 use super::budget::{Budget, Takes};
@@ -14,7 +15,8 @@ use super::worker::Shared;
 
 /// Loads what is not loaded yet. Returns when all is done, when too much failed, or when asked to stop.
 pub fn run(job: &Job<'_>) -> Result<BulkOutcome, BulkError> {
-    run_with(job, &Budget::new(job.options.rates))
+    let meter = Arc::clone(&job.options.meter);
+    run_with(job, &Budget::measured(job.options.rates, meter))
 }
 
 /// As [`run`], with a budget that the caller may change meanwhile.

@@ -47,6 +47,9 @@ pub(super) struct Shared<'a> {
 struct Counters {
     /// What was done before this load began here.
     before: Counts,
+    items_all: u64,
+    /// Items that were done before.
+    items_before: u64,
     items: AtomicU64,
     docs: AtomicU64,
     docs_total: u64,
@@ -97,6 +100,10 @@ impl<'a> Shared<'a> {
             counters.bytes_total += state.item.bytes;
         }
         counters.before = counters.counts();
+        counters.items_all = states.len() as u64;
+        counters.items_before = counters.items_all - open;
+        let meter = &job.options.meter;
+        meter.begins(counters.items_all, counters.items_before);
         Self {
             job,
             budget,
@@ -190,8 +197,18 @@ impl<'a> Shared<'a> {
             bytes: now.bytes - before.bytes,
             failed: now.failed - before.failed,
         };
-        self.crew()
-            .tell(done, self.counters.workers.load(Ordering::Relaxed));
+        let (crew, working) = (self.crew(), self.counters.workers.load(Ordering::Relaxed));
+        crew.tell(done, working);
+        let meter = &self.job.options.meter;
+        meter.workers(working, crew.wanted().min(limits::WORKERS));
+        let all = self.counters.items_all;
+        let done = if self.is_through() {
+            all
+        } else {
+            // What others say of theirs comes late, and may count an item that was taken over twice.
+            (self.counters.items_before + now.items + crew.others().items).min(all)
+        };
+        meter.items(all, done);
     }
 
     /// Whether nothing is left to take.
@@ -272,6 +289,7 @@ pub(super) fn work(shared: &Shared<'_>, number: u32) {
 
 /// Works on one item; says whether to go on with others.
 fn take(shared: &Shared<'_>, lease: &Lease, number: u32) -> bool {
+    let _held = shared.job.options.meter.holds();
     match ItemRun::new(shared, lease, number).and_then(ItemRun::run) {
         Ok(End::Done) => {
             shared.unreadable.store(0, Ordering::Relaxed);
@@ -302,7 +320,8 @@ fn take(shared: &Shared<'_>, lease: &Lease, number: u32) -> bool {
 /// Lets the rest go on without an item whose source can't be read; says whether to go on.
 fn set_aside(shared: &Shared<'_>, lease: &Lease, error: SourceError) -> bool {
     match shared.job.store.set_aside(lease, &error.to_string()) {
-        Ok(()) | Err(WorkError::Fenced { .. }) => {}
+        Ok(()) => shared.job.options.meter.set_aside(),
+        Err(WorkError::Fenced { .. }) => {}
         Err(error) => {
             shared.fail(error.into());
             return false;

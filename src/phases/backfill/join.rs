@@ -3,6 +3,7 @@
 //! It has neither the plan's state nor its lock, makes nothing ready and undoes nothing; it needs the store of the snapshot and
 //! the target. Which snapshot is meant, and that it would write the same, it knows by the work store's header.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::diff::observation::SnapshotIndexFacts;
 use crate::engines::bulk::delta::DeltaSource;
 use crate::engines::bulk::fleet::{Brief, Joining, Member, Role, Turn};
 use crate::engines::bulk::work_store::{WORKER, WorkError, WorkIdentity};
-use crate::engines::bulk::{self, BulkError, BulkProgress, Job, Part, Stop};
+use crate::engines::bulk::{self, BulkError, BulkProgress, Job, Meter, Part, Stop};
 use crate::plan::model::{BackfillSpec, Phase, Plan};
 use crate::state::Artifacts;
 
@@ -40,6 +41,8 @@ pub struct Helping<'a> {
     pub idle_max: Option<Duration>,
     /// Asks to stop.
     pub interrupt: &'a Interrupt,
+    /// Where it tells what it measures.
+    pub meter: Arc<Meter>,
     /// Told what happens.
     pub tell: &'a (dyn Fn(Told) + Sync),
 }
@@ -242,6 +245,7 @@ impl Worker<'_> {
             failed_folder,
             self.member.id().to_owned(),
         );
+        options.meter = Arc::clone(&cx.meter);
         // The coordinator counts them over all.
         options.max_failed = None;
         let watch = cluster::Watch::new(self.target, &brief.indices);

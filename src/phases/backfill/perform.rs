@@ -157,6 +157,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
             .iter()
             .map(|name| ((*name).to_owned(), layer))
             .collect();
+        options.meter = cx.meters.of(&cx.phase.address);
         options.max_failed = Some(spec.max_failed.saturating_sub(outcome.failed()));
         let loaded = bulk::run(&Job {
             source: &materials.source,

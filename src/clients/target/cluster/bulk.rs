@@ -15,7 +15,9 @@ use super::patience::{Patience, limits};
 use crate::base::failpoint;
 use crate::clients::cluster::{ClusterClient, ClusterError, Failure, Nodes, Request, Response};
 use crate::clients::target::batch::{CREATE, DELETE, INDEX, write_string};
-use crate::clients::target::{Answered, Batch, OnTheWay, Outcome, Refused, Settled, TargetError};
+use crate::clients::target::{
+    Answered, Batch, OnTheWay, Outcome, Refused, Rejected, Sent, Settled, TargetError,
+};
 
 /// The longest that one answer may take: a server waits a minute for a shard by itself.
 const ANSWER: Duration = Duration::from_mins(3);
@@ -150,6 +152,8 @@ struct Left {
     blocked: bool,
     /// Whether it was said that the index is not there.
     gone: bool,
+    /// Whether the request as a whole was answered 429.
+    throttled: bool,
     reason: String,
     /// What it says about sending more.
     outcome: Outcome,
@@ -272,6 +276,8 @@ impl Sender {
         way: &dyn OnTheWay,
     ) -> Result<(), TargetError> {
         let mut patience = Patience::new();
+        // Half of a batch is one that was too large.
+        let mut again = numbers.len() != load.documents.len();
         while !numbers.is_empty() {
             failpoint::hit("cluster-before-bulk");
             let body = load.body_of(&numbers);
@@ -290,6 +296,12 @@ impl Sender {
                 None => request.lines(body),
             };
             let node = self.nodes.choose().await;
+            way.sent(Sent {
+                docs: numbers.len() as u64,
+                bytes,
+                again,
+            });
+            again = true;
             let began = Instant::now();
             let sent = node.client().try_once(&request).await;
             if let Err(failure) = &sent {
@@ -312,6 +324,11 @@ impl Sender {
                     let answer = self.read(&response, numbers.len())?;
                     let before = numbers.len();
                     let left = self.sort(load, numbers, answer, patience.tries())?;
+                    way.rejected(Rejected {
+                        docs: left.numbers.len() as u64,
+                        throttled: false,
+                        blocked: left.blocked,
+                    });
                     if left.numbers.len() < before {
                         patience.progressed();
                     }
@@ -330,7 +347,15 @@ impl Sender {
                     }
                     return Ok(());
                 }
-                Err(failure) => Self::of_call(failure, numbers)?,
+                Err(failure) => {
+                    let left = Self::of_call(failure, numbers)?;
+                    way.rejected(Rejected {
+                        docs: 0,
+                        throttled: left.throttled,
+                        blocked: left.blocked,
+                    });
+                    left
+                }
             };
             // A block is no matter of how much is sent.
             if !left.blocked {
@@ -406,6 +431,7 @@ impl Sender {
             numbers,
             blocked,
             gone,
+            throttled: !blocked && error.status() == Some(429),
             reason: error.to_string(),
             outcome: match error {
                 ClusterError::Unreachable { .. } => Outcome::Away,
@@ -465,6 +491,7 @@ impl Sender {
             numbers: Vec::new(),
             blocked: false,
             gone: false,
+            throttled: false,
             reason: String::new(),
             outcome: Outcome::Taken,
             retry_after: None,

@@ -10,7 +10,7 @@ use super::read;
 use crate::base::failpoint;
 use crate::base::fs::sync_directory;
 use crate::clients::target::{
-    Batch, InFlight, PartKey, PartMark, PartWriter, Settled, TargetError,
+    Batch, InFlight, PartKey, PartMark, PartWriter, Sent, Settled, TargetError,
 };
 
 /// Memory that an empty batch keeps.
@@ -149,7 +149,12 @@ fn durable(path: &Path, file: &File, resume: Option<&PartMark>) -> Result<Sum, T
 }
 
 impl PartWriter for DirectoryPart {
-    fn submit(&mut self, mut batch: Batch, _in_flight: InFlight) -> Result<Batch, TargetError> {
+    fn submit(&mut self, mut batch: Batch, in_flight: InFlight) -> Result<Batch, TargetError> {
+        in_flight.sent(Sent {
+            docs: batch.documents().len() as u64,
+            bytes: batch.bytes() as u64,
+            again: false,
+        });
         failpoint::hit("target-before-part-write");
         self.file
             .write_all(batch.body())
