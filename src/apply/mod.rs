@@ -17,6 +17,8 @@ mod passed;
 pub mod picture;
 mod rate;
 pub mod recorded;
+pub mod recording;
+pub mod report;
 pub mod reset;
 pub mod rollback;
 pub mod session;

@@ -168,6 +168,7 @@ impl Aggregate {
             phases,
             elapsed_ms,
             evidence: None,
+            report: None,
             next,
         }
     }

@@ -1,7 +1,7 @@
 //! `mig apply`
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,18 +11,21 @@ use super::args::{
     Depth, Format, LockArgs, MetricsArgs, ParallelArgs, PlanArgs, SelectionArgs, ShowArgs,
 };
 use super::error::{CliError, CliResult};
+use super::live::{Live, ProgressChoice};
 use super::load::{Loaded, choose, load_plan, options};
 use super::locking::locked;
 use super::metadata_report::{self, Output, Run};
 use super::metrics::Metrics;
 use super::printer::Printer;
+use super::recording::Recording;
 use super::settings::{DEFAULT_PLAN, dash_f, plan_file, selection};
 use super::who::who;
-use super::{plan, saved};
+use super::{plan, report as html_report, saved};
 use crate::apply::event::{EVENTS_VERSION, Event, Tally};
 use crate::apply::interrupt::Signals;
 use crate::apply::picture::Picture;
 use crate::apply::recorded::{self, Recorded};
+use crate::apply::recording::Recorder;
 use crate::apply::session::{Made, Planning, open_locked};
 use crate::apply::survey::Ground;
 use crate::apply::{Job, run as run_job, settled};
@@ -35,6 +38,7 @@ use crate::plan::model::{PhaseSpec, Plan, SnapshotSpec};
 use crate::state::{Artifacts, LockedState};
 use crate::ui::metadata_report::Mode;
 use crate::ui::progress::ProgressReporter;
+use crate::ui::theme::Theme;
 
 /// Do what the plan says; after any interruption, do the rest
 #[derive(clap::Args, Debug)]
@@ -61,6 +65,9 @@ pub(super) struct ApplyCommand {
     /// Write what happens as JSON lines to a file, or to standard output with `-`
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+    /// How it is shown how far the run is
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(super) progress: ProgressChoice,
     #[command(flatten)]
     pub(super) metrics: MetricsArgs,
     /// What is told on standard output.
@@ -101,6 +108,7 @@ impl ApplyCommand {
             auto_approve,
             max_duration: None,
             events: None,
+            progress: ProgressChoice::Auto,
             metrics: MetricsArgs::off(),
             shown: Shown::Plan,
             rate_per_node: None,
@@ -237,18 +245,40 @@ fn apply(
     })?;
     let mut aggregate = Aggregate::default();
     let mut errors = Vec::new();
-    let tally = perform(
-        &job,
-        &mut *locked,
-        &made,
-        &mut events,
-        &mut aggregate,
-        &mut errors,
-        (metrics, printer),
-    )?;
+    let recorder = Recorder::new(&made.planned, Timestamp::now());
+    let recording = Recording::new(recorder, &*artifacts, state.serial + 1);
+    let (tally, not_kept) = recording.while_doing(|| {
+        perform(
+            &job,
+            &mut *locked,
+            &made,
+            &mut events,
+            &mut aggregate,
+            &mut errors,
+            (metrics, &recording, command.progress, printer),
+        )
+    });
+    let tally = tally?;
+    if let Some(error) = not_kept {
+        printer.warn(&format!(
+            "reports will lack figures over time of this run: {error}"
+        ));
+    }
+    // A report is a convenience: `mig report` makes it again.
+    let page = match html_report::keep(&loaded, &*store) {
+        Ok(place) => Some(place),
+        Err(error) => {
+            if let CliError::Told(told) = error {
+                printer.warn(&format!("no report was written: {}", told.message));
+            }
+            None
+        }
+    };
     if !events.to_stdout && command.shown == Shown::Plan {
         let again = dash_f(Path::new(plan_file.as_deref().unwrap_or(DEFAULT_PLAN)));
-        printer.summary(&aggregate.summary(&made.planned, &tally, &again))?;
+        let mut summary = aggregate.summary(&made.planned, &tally, &again);
+        summary.report = page;
+        printer.summary(&summary)?;
     }
     let succeeded = tally.code() == ExitCode::Success;
     if succeeded || command.shown != Shown::Plan {
@@ -292,9 +322,9 @@ fn perform(
     events: &mut EventSink,
     aggregate: &mut Aggregate,
     errors: &mut Vec<(Address, String)>,
-    (metrics, printer): (&Metrics, Printer),
+    (metrics, recording, progress, printer): (&Metrics, &Recording<'_>, ProgressChoice, Printer),
 ) -> Result<Tally, CliError> {
-    metrics.begin(Picture::new(
+    let picture = Picture::new(
         &job.ground.plan.name,
         job.ground.plan.digest(),
         Timestamp::now(),
@@ -302,9 +332,19 @@ fn perform(
             let idle = change.action.is_noop();
             (change.address.clone(), change.kind, idle)
         }),
-    ));
-    let mut reporter = ProgressReporter::new(std::io::stderr().is_terminal(), |text| {
-        printer.message(text);
+    );
+    let theme = if printer.message_colors() {
+        Theme::coloured()
+    } else {
+        Theme::plain()
+    };
+    let live = progress.is_live().then(|| picture.clone());
+    let live = live.and_then(|picture| Live::start(picture, theme));
+    metrics.begin(picture);
+    let how_far = live.is_none() && progress != ProgressChoice::Off;
+    let mut reporter = ProgressReporter::new(how_far, |text| match &live {
+        Some(live) => live.print(text),
+        None => printer.message(text),
     });
     let mut lost = None;
     let mut report = |event: Event| {
@@ -315,7 +355,12 @@ fn perform(
         if let Event::PhaseFailed { address, error, .. } = &event {
             errors.push((address.clone(), error.clone()));
         }
-        metrics.take(&event, Timestamp::now());
+        let now = Timestamp::now();
+        metrics.take(&event, now);
+        recording.take(&event, now);
+        if let Some(live) = &live {
+            live.take(&event, now);
+        }
         aggregate.take(&event);
         reporter.take(&event);
     };
@@ -332,7 +377,11 @@ fn perform(
         plan_digest: job.ground.plan.digest(),
         actions,
     });
-    let tally = run_job(job, locked, &mut report)?;
+    let tally = run_job(job, locked, &mut report);
+    drop(reporter);
+    // Before anything else is written.
+    drop(live);
+    let tally = tally?;
     if let Some(CliError::Told(told)) = lost {
         printer.warn(&format!("events are missing: {}", told.message));
     }

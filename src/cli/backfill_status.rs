@@ -1,6 +1,5 @@
 //! `mig backfill status`
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,14 +8,13 @@ use super::args::PhaseArgs;
 use super::backfill_session::{self, Session};
 use super::error::CliResult;
 use super::printer::Printer;
+use super::screen::{Screen, draws};
 use crate::base::ExitCode;
 use crate::phases::backfill::status::{BackfillStatus, Stage};
-use crate::ui::backfill_status::statuses_text;
+use crate::ui::backfill_status::{statuses_text, watch_lines};
 
 /// Time between two looks of `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
-/// Clears a terminal and goes to its first line.
-const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// Show how far a backfill is: workers, shards, and with `--deep-check` documents, rates and failures
 ///
@@ -31,13 +29,15 @@ pub(super) struct BackfillStatusCommand {
     /// cluster is asked for its own counts
     #[arg(long)]
     deep_check: bool,
-    /// Look again every 2 seconds until all is done
+    /// Look again every 2 seconds until all is done; on a terminal it is drawn in place
     #[arg(long)]
     watch: bool,
 }
 
 pub(super) fn run(command: &BackfillStatusCommand, printer: Printer) -> CliResult {
     let mut session = Session::open(&command.backfill, printer)?;
+    let live = command.watch && !command.backfill.json && draws(&std::io::stdout());
+    let mut screen = live.then(|| Screen::new(std::io::stdout()));
     loop {
         let statuses = look(command, &session)?;
         let text = if command.backfill.json {
@@ -45,19 +45,26 @@ pub(super) fn run(command: &BackfillStatusCommand, printer: Printer) -> CliResul
         } else {
             statuses_text(&statuses, Printer::columns())
         };
-        let clear = command.watch && std::io::stdout().is_terminal() && !command.backfill.json;
-        printer.data(&if clear {
-            format!("{CLEAR}{text}")
-        } else {
-            text
-        })?;
         let over =
             |status: &BackfillStatus| matches!(status.status, Stage::Completed | Stage::Stopped);
-        if !command.watch || statuses.iter().all(over) {
+        let over = !command.watch || statuses.iter().all(over);
+        match &mut screen {
+            // The last look stays in the terminal as a whole, however long it is.
+            Some(screen) if over => {
+                screen.erase();
+                printer.data(&text)?;
+            }
+            Some(screen) => {
+                let lines = watch_lines(&statuses, screen.size(), printer.theme());
+                screen.draw(lines);
+            }
+            None => printer.data(&text)?,
+        }
+        if over {
             return Ok(ExitCode::Success);
         }
         std::thread::sleep(WATCH_EVERY);
-        if !clear && !command.backfill.json {
+        if screen.is_none() && !command.backfill.json {
             printer.data("\n")?;
         }
         session.again()?;

@@ -70,6 +70,7 @@ mig moves search clusters by a plan: see what will happen, apply it, prove it.
   mig apply                do it; after any interruption, do the rest
   mig approve PHASE        let a phase go on that waits for a person
   mig status               what is done, what waits, and what to type next
+  mig report               the whole migration in one HTML file
   mig rollback             take back what was done
   mig reset                forget what was begun, so that an apply begins anew
   mig restore-settings     put back what an interrupted backfill changed

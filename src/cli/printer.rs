@@ -78,6 +78,16 @@ impl Printer {
         }
     }
 
+    /// Whether colours go to standard error.
+    pub(crate) fn message_colors(self) -> bool {
+        match self.color {
+            anstream::ColorChoice::Auto => {
+                anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+            }
+            other => other != anstream::ColorChoice::Never,
+        }
+    }
+
     /// Asks whether to do something; an error where the answer is no, or where nobody can be asked, then with what else can be
     /// done. `Apply this`, `applied`, `apply`.
     pub(crate) fn confirm(

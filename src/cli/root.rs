@@ -9,7 +9,7 @@ use super::{
     apply, approve, backfill_limits, backfill_pause, backfill_scale, backfill_start,
     backfill_status, check, clusters_cat_indices, clusters_connection_check, clusters_curl,
     completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate,
-    plan, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create,
+    plan, report, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create,
     snapshot_inspect, snapshot_status, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
@@ -40,6 +40,7 @@ enum Command {
     Apply(apply::ApplyCommand),
     Approve(approve::ApproveCommand),
     Status(status::StatusCommand),
+    Report(report::ReportCommand),
     State(state::StateCommand),
     Reset(reset::ResetCommand),
     Rollback(rollback::RollbackCommand),
@@ -141,6 +142,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Apply(args) => apply::run(args, printer),
         Command::Approve(args) => approve::run(args, printer),
         Command::Status(args) => status::run(args, printer),
+        Command::Report(args) => report::run(args, printer),
         Command::State(args) => state::run(args, printer),
         Command::Reset(args) => reset::run(args, printer),
         Command::Rollback(args) => rollback::run(args, printer),

@@ -2,8 +2,10 @@
 //!
 //! Pure. Deliberately absent: looking, and JSON, which is the serialized value.
 
-use super::layout::{hang, put};
+use super::layout::{cut, hang, put, width};
+use super::live::{Size, bar, percent};
 use super::table::{Side, table};
+use super::theme::{Paint, Theme};
 use super::words::counted_u64;
 use crate::base::units::{ByteRate, CountRate, human_bytes, human_count, rounded};
 use crate::engines::bulk::fleet::{Beat, Control, Doing, Limits, Role};
@@ -46,6 +48,38 @@ pub fn statuses_text(statuses: &[BackfillStatus], columns: usize) -> String {
         .map(|status| format!("{}\n{}", status.phase, status_text(status, columns)))
         .collect();
     blocks.join("\n")
+}
+
+/// Several as the lines of a screen that are drawn again and again: above what [`statuses_text`] says a bar for each; every line
+/// fits the width and all fit the height.
+pub fn watch_lines(statuses: &[BackfillStatus], size: Size, theme: Theme) -> Vec<String> {
+    let columns = size.columns.saturating_sub(1).max(20);
+    let rows = size.rows.saturating_sub(2).max(3);
+    let mut lines: Vec<String> = statuses
+        .iter()
+        .map(|status| theme.paint(Paint::Work, &cut(&bar_line(status, columns), columns)))
+        .collect();
+    lines.push(String::new());
+    let text = statuses_text(statuses, columns);
+    lines.extend(text.lines().map(|line| cut(line, columns)));
+    if lines.len() > rows {
+        let more = lines.len() + 1 - rows;
+        lines.truncate(rows - 1);
+        lines.push(theme.paint(Paint::Faint, &format!("… {more} more lines")));
+    }
+    lines
+}
+
+/// `docs  RUNNING  ████░░░░  34%`, by documents where they were asked for, else by shards.
+fn bar_line(status: &BackfillStatus, columns: usize) -> String {
+    let shards = status.shards;
+    let deep = status.deep.as_ref();
+    let docs = deep.and_then(|deep| Some((deep.docs_done, deep.docs_total?)));
+    let (done, total) = docs.unwrap_or((shards.completed, shards.total));
+    let head = format!("{}  {}  ", status.phase, status.status.word());
+    let room = columns.saturating_sub(width(&head) + 6).min(48);
+    let part = percent(done, total);
+    format!("{head}{}  {part}%", bar(done, total, room))
 }
 
 /// A length of time as the migration console writes it.

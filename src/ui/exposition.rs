@@ -122,6 +122,8 @@ fn process_figures(out: &mut Page, process: ProcessFigures) {
     out.sample(name, &[], process.start_seconds);
 }
 
+type OfPhase = fn(&PhasePicture) -> Option<f64>;
+
 fn run_figures(out: &mut Page, picture: &Picture) {
     let name = "mig_run_info";
     out.family(name, Kind::Gauge, "The plan that is applied, always 1.");
@@ -150,8 +152,7 @@ fn run_figures(out: &mut Page, picture: &Picture) {
             out.sample(name, &labels, f64::from(u8::from(phase.state == state)));
         }
     }
-    type Of = fn(&PhasePicture) -> Option<f64>;
-    let told: [(&str, &str, Of); 3] = [
+    let told: [(&str, &str, OfPhase); 3] = [
         (
             "mig_phase_done",
             "How much of a phase is done over all runs, in what the label `unit` says.",

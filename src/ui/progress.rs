@@ -1,11 +1,11 @@
-//! The events of an apply for people: live lines on a terminal, a plain line each ten seconds elsewhere.
+//! The events of an apply for people, as lines: what begins and ends, and in between how far it is.
 //!
-//! Relies on the event type alone. Deliberately absent: any clock but the one that spaces the lines.
+//! Relies on the event type alone. Deliberately absent: any clock but the one that spaces the lines, and the view that is drawn
+//! in place (`live`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::Style;
 
 use crate::apply::event::Event;
@@ -17,65 +17,34 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Renders events as they come.
 pub struct ProgressReporter<'a> {
     write: Box<dyn FnMut(&str) + 'a>,
-    live: Option<MultiProgress>,
-    bars: BTreeMap<Address, ProgressBar>,
+    how_far: bool,
     lines: BTreeMap<Address, Instant>,
 }
 
 impl<'a> ProgressReporter<'a> {
-    /// `write` takes one message; `live` draws lines that move as well.
-    pub fn new(live: bool, write: impl FnMut(&str) + 'a) -> Self {
+    /// `write` takes one message; `how_far` gives a line each ten seconds about each phase that runs.
+    pub fn new(how_far: bool, write: impl FnMut(&str) + 'a) -> Self {
         Self {
             write: Box::new(write),
-            live: live
-                .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8))),
-            bars: BTreeMap::new(),
+            how_far,
             lines: BTreeMap::new(),
         }
     }
 
     /// Takes one event.
     pub fn take(&mut self, event: &Event) {
-        if let Event::PhaseProgress {
-            address,
-            done,
-            total,
-            ..
-        } = event
-        {
-            let line = progress_line(event);
-            if let Some(live) = &self.live {
-                let bar = self.bars.entry(address.clone()).or_insert_with(|| {
-                    let style = ProgressStyle::with_template("{msg} {wide_bar:.cyan}")
-                        .unwrap_or_else(|_| ProgressStyle::default_bar());
-                    live.add(ProgressBar::new(*total).with_style(style))
-                });
-                bar.set_length(*total);
-                bar.set_position(*done);
-                bar.set_message(line);
-                return;
-            }
+        if let Event::PhaseProgress { address, .. } = event {
             let now = Instant::now();
             // The first line after ten seconds: a short phase says enough by its end.
             let due = *self.lines.entry(address.clone()).or_insert(now) + LINE_EVERY;
-            if now >= due {
+            if self.how_far && now >= due {
                 self.lines.insert(address.clone(), now);
-                (self.write)(&line);
+                (self.write)(&progress_line(event));
             }
             return;
         }
-        if let Event::PhaseComplete { address, .. }
-        | Event::PhaseFailed { address, .. }
-        | Event::Checkpoint { address, .. } = event
-            && let Some(bar) = self.bars.remove(address)
-        {
-            bar.finish_and_clear();
-        }
         if let Some(text) = words(event) {
-            match &self.live {
-                Some(live) => live.suspend(|| (self.write)(&text)),
-                None => (self.write)(&text),
-            }
+            (self.write)(&text);
         }
     }
 }

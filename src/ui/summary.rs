@@ -23,6 +23,9 @@ pub struct ApplySummary {
     /// Where the evidence of the run is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// Where the report of the migration is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
     /// What a person does next, each a command or a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,
@@ -139,6 +142,9 @@ pub fn apply_summary(summary: &ApplySummary, columns: usize, theme: Theme) -> St
     if let Some(evidence) = &summary.evidence {
         hang(&mut out, "  Evidence  ", 12, evidence, columns);
     }
+    if let Some(report) = &summary.report {
+        hang(&mut out, "  Report    ", 12, report, columns);
+    }
     for (index, next) in summary.next.iter().enumerate() {
         let head = if index == 0 {
             "  Next      "
@@ -147,7 +153,7 @@ pub fn apply_summary(summary: &ApplySummary, columns: usize, theme: Theme) -> St
         };
         hang(&mut out, head, 12, next, columns);
     }
-    if summary.evidence.is_some() || !summary.next.is_empty() {
+    if summary.evidence.is_some() || summary.report.is_some() || !summary.next.is_empty() {
         out.push('\n');
     }
     closing(&mut out, summary, columns, theme);

@@ -157,6 +157,7 @@ fn the_end_of_an_apply_is_worth_reading() {
         PhaseSummary::new(Address::from(name), kind, outcome, did)
     };
     let summary = ApplySummary {
+        report: Some("/var/lib/mig/logs/report.html".into()),
         plan: "logs-to-opensearch".into(),
         phases: vec![
             phase(
