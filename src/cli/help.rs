@@ -54,7 +54,7 @@ fn exit_codes() -> String {
 fn variables() -> String {
     let mut text = String::from("Environment variables\n\n");
     for variable in environment::ALL {
-        text.push_str(&format!("  {:<18}{}\n", variable.name, variable.meaning));
+        text.push_str(&format!("  {:<21}{}\n", variable.name, variable.meaning));
     }
     text
 }

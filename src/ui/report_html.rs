@@ -76,7 +76,7 @@ fn values(report: &MigrationReport) -> Value {
         "indices_caption": format!(
             "{} and what became of their documents{}",
             crate::base::units::indices(report.indices.len()),
-            left_out(report.indices_left_out, "more are not shown, all of them well or at the end of the list")
+            left_out(report.indices_left_out, "more are not shown")
         ),
         "failures": report.failures.iter().map(|it| json!({
             "class": it.class, "phase": it.phase, "count": human_count(it.count), "at": it.at,
