@@ -20,6 +20,7 @@ pub mod recorded;
 pub mod recording;
 pub mod report;
 pub mod reset;
+pub mod retry;
 pub mod rollback;
 pub mod session;
 pub mod survey;

@@ -12,8 +12,8 @@ use crate::phases::backfill::orders::phases;
 use crate::phases::backfill::status::{Asked, BackfillStatus, look};
 use crate::phases::connections::Connections;
 use crate::plan::model::Phase;
+use crate::state::StateStore;
 use crate::state::model::State;
-use crate::state::{Artifacts, StateStore};
 
 /// A plan with backfills and what is remembered of it. Holds no lock.
 pub(super) struct Session {
@@ -73,12 +73,8 @@ impl Session {
         then
     }
 
-    /// How far a phase is; deep where there is something that knows where failed documents are.
-    pub(super) fn look(
-        &self,
-        phase: &Phase,
-        deep: Option<&dyn Artifacts>,
-    ) -> Result<BackfillStatus, CliError> {
+    /// How far a phase is.
+    pub(super) fn look(&self, phase: &Phase, deep: bool) -> Result<BackfillStatus, CliError> {
         let then = self.then(phase);
         let asked = Asked {
             plan: &self.loaded.plan,
@@ -87,7 +83,7 @@ impl Session {
             connections: &self.connections,
             then: &then,
         };
-        Ok(look(asked, deep)?)
+        Ok(look(asked, &*self.store.artifacts(), deep)?)
     }
 }
 

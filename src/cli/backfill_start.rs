@@ -129,12 +129,12 @@ fn end_pause(session: &Session, phase: &Phase) -> Result<(), CliError> {
 
 fn paused(command: &BackfillStartCommand, session: &Session) -> Result<bool, CliError> {
     let phase = session.one(command.backfill.phase.as_deref())?;
-    Ok(session.look(phase, None)?.status != Stage::Running)
+    Ok(session.look(phase, false)?.status != Stage::Running)
 }
 
 fn show(command: &BackfillStartCommand, session: &Session, printer: Printer) -> CliResult {
     let phase = session.one(command.backfill.phase.as_deref())?;
-    let status = session.look(phase, None)?;
+    let status = session.look(phase, false)?;
     printer.data(&if command.backfill.json {
         backfill_session::json(&json!({ "phases": [status] }))?
     } else {

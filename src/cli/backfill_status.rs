@@ -75,11 +75,9 @@ fn look(
     command: &BackfillStatusCommand,
     session: &Session,
 ) -> Result<Vec<BackfillStatus>, super::error::CliError> {
-    let artifacts = session.store.artifacts();
-    let deep = command.deep_check.then_some(&*artifacts);
     let chosen = session.chosen(command.backfill.phase.as_deref())?;
     chosen
         .into_iter()
-        .map(|phase| session.look(phase, deep))
+        .map(|phase| session.look(phase, command.deep_check))
         .collect()
 }

@@ -105,6 +105,7 @@ fn readable(line: &JournalLine) -> String {
         Entry::WentLive { target } => format!("{target} went live"),
         Entry::Renamed { from, to } => format!("{from} renamed to {to}"),
         Entry::RollbackStarted { address } => format!("{address}: rollback begins"),
+        Entry::EndedForGood { address, by, .. } => format!("{address}: ended for good by {by}"),
         Entry::Reset { addresses } => {
             let names: Vec<&str> = addresses.iter().map(crate::base::Address::as_str).collect();
             format!("reset: {} begin anew", names.join(", "))

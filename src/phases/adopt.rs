@@ -107,6 +107,7 @@ fn record(
         finished_at: (status == PhaseStatus::Done).then_some(now),
         error: None,
         effects,
+        ended: None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is kept beside the journal: evidence, observations. None of it is the truth, so losing it loses no work.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::StateError;
+use crate::clients::objects::ConditionalObjects;
 
 /// Named values beside the journal of a state. Names are paths with `/`, such as `evidence/same.json`.
 pub trait Artifacts: Send + Sync {
@@ -21,6 +23,12 @@ pub trait Artifacts: Send + Sync {
     /// A directory of this machine, there when this returns, for what a run takes up again where it was stopped and for
     /// what is too large to be kept. On another machine the work is only done again.
     fn scratch(&self) -> Result<PathBuf, StateError>;
+
+    /// The bucket that the values are in, and the prefix there that ends without `/`, for what is written in pieces by many
+    /// machines; `None` where they are files of this machine.
+    fn objects(&self) -> Option<(Arc<dyn ConditionalObjects>, String)> {
+        None
+    }
 }
 
 /// The name without what would lead out of the state.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::model::{
-    Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, REMOVED_BY_RESET, SINCE,
-    SideEffect, State, TRANSFORMS,
+    Ended, Entry, LastRun, PhaseRecord, PhaseStatus, REMOVE_DOCUMENTS, REMOVED_BY_RESET,
+    RETRY_DOCUMENTS, SINCE, SideEffect, State, TRANSFORMS,
 };
 use crate::base::Address;
 use crate::plan::model::PhaseKindName;
@@ -75,6 +75,7 @@ impl State {
                     finished_at: None,
                     error: None,
                     effects,
+                    ended: None,
                 };
                 self.phases.insert(address.clone(), record);
             }
@@ -111,10 +112,11 @@ impl State {
             } => {
                 let record = self.record(address)?;
                 record.status = PhaseStatus::Done;
-                // What was taken away is there again.
+                // What was taken away is there again, and what was sent again is counted.
+                let passing = [REMOVE_DOCUMENTS, RETRY_DOCUMENTS];
                 record
                     .effects
-                    .retain(|effect| effect.what != REMOVE_DOCUMENTS);
+                    .retain(|effect| !passing.contains(&effect.what.as_str()));
                 record.outputs.clone_from(outputs);
                 record.evidence.clone_from(evidence);
                 record.finished_at = Some(at);
@@ -169,6 +171,7 @@ impl State {
                 record.evidence.clear();
                 record.effects.clear();
                 record.error = None;
+                record.ended = None;
                 record.finished_at = Some(at);
                 let went_live = (record.kind == PhaseKindName::Switchover)
                     .then(|| switchover_target(&record.spec))
@@ -178,6 +181,17 @@ impl State {
                 }
                 self.approvals.remove(address);
             }
+            Entry::EndedForGood {
+                address,
+                by,
+                detail,
+            } => {
+                self.record(address)?.ended = Some(Ended {
+                    by: by.clone(),
+                    at,
+                    detail: detail.clone(),
+                });
+            }
             Entry::Reset { addresses } => {
                 for address in addresses {
                     let record = self.record(address)?;
@@ -185,6 +199,7 @@ impl State {
                     record.outputs = Value::Null;
                     record.evidence.clear();
                     record.error = None;
+                    record.ended = None;
                     record.finished_at = None;
                     record
                         .effects

@@ -67,6 +67,20 @@ pub struct PhaseRecord {
     pub error: Option<String>,
     /// Side effects in the order in which they were announced.
     pub effects: Vec<SideEffect>,
+    /// That an operator ended it for good, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// An operator's word that a phase is over: a backfill was stopped, the snapshots of a phase were deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What is left to know; the shape is the kind's.
+    pub detail: Value,
 }
 
 /// How far a phase got.
@@ -87,8 +101,15 @@ pub enum PhaseStatus {
 
 /// The effect of a phase that takes documents away to write them anew: it stands in the record until the phase is done.
 pub const REMOVE_DOCUMENTS: &str = "remove-documents";
+/// The effect of sending documents again that failed: it stands in the record until the phase is done with the new counts.
+pub const RETRY_DOCUMENTS: &str = "retry-documents";
 /// Effects whose traces a reset removes: the others are of things that stay.
-pub const REMOVED_BY_RESET: &[&str] = &["register-repository", "tune-index", "reset-work"];
+pub const REMOVED_BY_RESET: &[&str] = &[
+    "register-repository",
+    "tune-index",
+    "reset-work",
+    RETRY_DOCUMENTS,
+];
 /// Within the details of an effect: identity of the transforms that documents go through.
 pub const TRANSFORMS: &str = "transforms";
 /// Within the details of an effect: the snapshot that documents stand of already, where changes alone are written.
@@ -226,6 +247,15 @@ pub enum Entry {
     RolledBack {
         /// The phase.
         address: Address,
+    },
+    /// An operator ended a phase for good; what it left is about to be removed.
+    EndedForGood {
+        /// The phase.
+        address: Address,
+        /// Who.
+        by: String,
+        /// What is left to know.
+        detail: Value,
     },
     /// These phases are to begin anew: what they left beside what they made was removed.
     Reset {

@@ -8,6 +8,7 @@ use super::table::{Side, table};
 use super::theme::{Paint, Theme};
 use super::words::counted_u64;
 use crate::base::units::{ByteRate, CountRate, human_bytes, human_count, rounded};
+use crate::engines::bulk::failed::causes::Cause;
 use crate::engines::bulk::fleet::{Beat, Control, Doing, Limits, Role};
 use crate::phases::backfill::status::{BackfillStatus, Deep, IndexStatus};
 
@@ -27,7 +28,9 @@ pub fn status_text(status: &BackfillStatus, columns: usize) -> String {
     put!(text, "Shards in progress: {}\n", shards.in_progress);
     put!(text, "Shards unclaimed: {}\n", shards.unclaimed);
     if let Some(deep) = &status.deep {
-        deep_text(&mut text, deep, columns);
+        deep_text(&mut text, status, deep, columns);
+    } else if status.failed > 0 {
+        failed_text(&mut text, status, columns);
     }
     if !status.says.is_empty() {
         text.push('\n');
@@ -100,7 +103,7 @@ fn of(done: u64, total: Option<u64>) -> String {
     }
 }
 
-fn deep_text(text: &mut String, deep: &Deep, columns: usize) {
+fn deep_text(text: &mut String, status: &BackfillStatus, deep: &Deep, columns: usize) {
     text.push('\n');
     put!(
         text,
@@ -129,7 +132,7 @@ fn deep_text(text: &mut String, deep: &Deep, columns: usize) {
     }
     let eta = deep.eta_ms.map(|eta| clock(eta) + ", ").unwrap_or_default();
     put!(text, "ETA: {eta}{}\n", deep.eta_basis);
-    failed_text(text, deep, columns);
+    failed_text(text, status, columns);
     for aside in &deep.set_aside {
         let line = format!("{}: {}", aside.item, aside.reason);
         hang(text, "Set aside: ", 11, &line, columns);
@@ -147,24 +150,32 @@ fn deep_text(text: &mut String, deep: &Deep, columns: usize) {
     }
 }
 
-fn failed_text(text: &mut String, deep: &Deep, columns: usize) {
-    let mut classes: Vec<(&String, &u64)> = deep.failed_by_class.iter().collect();
-    classes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let classes: Vec<String> = classes
-        .iter()
-        .map(|(class, count)| format!("{} of {class}", human_count(**count)))
-        .collect();
-    let mut failed = human_count(deep.failed);
-    if !classes.is_empty() {
-        put!(failed, " ({})", classes.join(", "));
-    }
+fn failed_text(text: &mut String, status: &BackfillStatus, columns: usize) {
+    let failed = human_count(status.failed);
     hang(text, "Failed documents: ", 18, &failed, columns);
-    if deep.failed > 0 {
+    causes_text(text, &status.failed_causes, columns);
+    if let Some(deep) = status.deep.as_ref().filter(|_| status.failed > 0) {
         put!(
             text,
             "Failed document stream: {}\n",
             deep.failed_document_stream_location
         );
+    }
+}
+
+/// Causes of failures, each with some of the documents.
+pub(super) fn causes_text(text: &mut String, causes: &[Cause], columns: usize) {
+    for cause in causes {
+        let what = match cause.cause.as_str() {
+            "" => cause.class.clone(),
+            reason => format!("{}: {reason}", cause.class),
+        };
+        let line = format!("{} of {what}", human_count(cause.count));
+        hang(text, "  ", 4, &line, columns);
+        let examples = cause.examples.join(", ");
+        let more = cause.count > cause.examples.len() as u64;
+        let more = if more { ", …" } else { "" };
+        hang(text, "    ", 6, &format!("{examples}{more}"), columns);
     }
 }
 

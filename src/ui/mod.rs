@@ -3,6 +3,7 @@
 //! Relies on the types of `diff`, `graph` and `plan`. Deliberately absent: deciding anything, reading the terminal or the
 //! environment (width and colour come as values), and writing to a stream.
 
+pub mod backfill_failed;
 pub mod backfill_orders;
 pub mod backfill_status;
 pub mod check;

@@ -19,6 +19,7 @@ mod errors;
 /// Figures of a run: the same as for the tests without network.
 #[path = "../it/exposition.rs"]
 mod exposition;
+mod failed;
 mod fleet;
 mod hop_corpus;
 mod hops;

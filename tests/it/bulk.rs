@@ -14,7 +14,7 @@ use mig::engines::verify::{Content, Verdict};
 use proptest::prelude::*;
 
 use crate::bulk_support::{
-    Doc, Memory, Mutation, StopAt, identity, load, load_by, options, target, verify,
+    Doc, Memory, Mutation, StopAt, identity, items, load, load_by, options, target, verify,
 };
 
 fn no_stop() -> Stop {
@@ -121,9 +121,10 @@ fn what_can_not_be_written_goes_to_the_stream_and_the_rest_goes_on() {
     assert_eq!(outcome.failed_by_class["source-invalid"], 3);
     assert_eq!(outcome.indices["shop"].written, 37);
     let mut ids = Vec::new();
-    failed::read(&options(&root).failed, &mut |document| {
+    failed::read(&options(&root).failed, &items(&root), &mut |document| {
         assert!(document.request_base64.is_some());
         ids.push(document.id.into_owned());
+        Ok(())
     })
     .unwrap();
     assert_eq!(ids, ["id-3", "id-17", "id-18"]);

@@ -8,10 +8,11 @@ use mig::base::Fingerprint;
 use mig::base::version::{Product, ProductVersion, Version};
 use mig::clients::target::{DirectoryTarget, Target};
 use mig::diff::observation::{ObjectKey, ObjectKind};
+use mig::engines::bulk::retry::{self, Again, RetryOutcome};
 use mig::engines::bulk::source::{
     ItemReader, SegmentKey, SourceDocument, SourceError, Step, StepError, Unusable, Visit,
 };
-use mig::engines::bulk::work_store::{ItemKey, ItemSpec, LocalWorkStore, WorkIdentity};
+use mig::engines::bulk::work_store::{ItemKey, ItemSpec, ItemState, LocalWorkStore, WorkIdentity};
 use mig::engines::bulk::{
     Alone, BulkError, BulkOutcome, DocumentSource, Identity, Job, Options, Part, Stop, run,
 };
@@ -362,4 +363,41 @@ pub(crate) fn verify(source: &dyn DocumentSource, root: &Path, content: Content)
         progress: &|_| {},
     })
     .unwrap()
+}
+
+/// The items as the work store has them.
+pub(crate) fn items(root: &Path) -> Vec<ItemState> {
+    let state = root.join(".migrations_working_state");
+    let found = LocalWorkStore::peek_items(&state, "test", "docs").unwrap();
+    found.unwrap().1
+}
+
+/// Sends what failed again.
+pub(crate) fn retry_by(
+    workers: u32,
+    source: &dyn DocumentSource,
+    root: &Path,
+    options: Options,
+    again: Again,
+    stop: &(dyn Fn() -> Stop + Sync),
+) -> Result<RetryOutcome, BulkError> {
+    let target = DirectoryTarget::open(root, version()).unwrap();
+    let store = LocalWorkStore::open(&root.join(".migrations_working_state"), &identity())?;
+    let uuid = target.index_facts("shop", 0).unwrap().unwrap().uuid;
+    retry::run(
+        &Job {
+            source,
+            target: &target,
+            store: &store,
+            transform: &Identity,
+            crew: &Alone(workers),
+            part: Part::Helping,
+            indices: [("shop".to_owned(), Some(uuid))].into(),
+            options,
+            check: &|_| Ok(()),
+            stop,
+            progress: &|_| {},
+        },
+        again,
+    )
 }

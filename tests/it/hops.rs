@@ -190,6 +190,7 @@ fn done(plan: &Plan, address: &str, began: i64, outputs: Value) -> (Address, Pha
         finished_at: Some(at(began + 1)),
         error: None,
         effects: Vec::new(),
+        ended: None,
     };
     (phase.address.clone(), record)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::failed::{FailedStream, Failure};
+use super::failed::{BY_TRANSFORM, FailedStream, Failure};
 use super::job::BulkError;
 use super::source::{Change, SourceDocument, Step, StepError, VisitStopped};
 use super::stop::Stop;
@@ -82,7 +82,12 @@ impl<'a> ItemRun<'a> {
             .job
             .target
             .open_part(&part, uuid, progress.mark.as_ref())?;
-        let failed = FailedStream::open(&shared.job.options, key, progress.failed_bytes)?;
+        let failed = FailedStream::open(
+            &shared.job.options,
+            key,
+            progress.failed_bytes,
+            lease.attempt,
+        )?;
         Ok(Self {
             shared,
             lease,
@@ -205,7 +210,7 @@ impl<'a> ItemRun<'a> {
                 }
                 Ok(())
             }
-            Transformed::Fail { reason } => self.refuse(&document, ("transform", reason, source)),
+            Transformed::Fail { reason } => self.refuse(&document, (BY_TRANSFORM, reason, source)),
         };
         self.scratch = scratch;
         taken

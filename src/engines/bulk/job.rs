@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::Rates;
 use super::crew::Crew;
 use super::meter::Meter;
+use super::failed::FailedPlace;
 use super::source::{DocumentSource, SegmentKey, SourceError};
 use super::stop::StopFn;
 use super::transform::Transform;
@@ -91,11 +92,13 @@ pub struct Options {
     pub holder: String,
     /// Whether `_version` is written as `external_gte`.
     pub keep_versions: bool,
-    /// The folder of the failed documents; made when there is one.
-    pub failed: PathBuf,
-    /// Whether that folder may be gone by itself (it is on another machine than what it belongs to): what was in it is
-    /// then counted and no longer told.
+    /// Where the failed documents go; made when there is one.
+    pub failed: FailedPlace,
+    /// Whether what is there may be gone by itself (it is on another machine than what it belongs to): it is then counted and
+    /// no longer told.
     pub failed_may_be_gone: bool,
+    /// Which pass over the items it is: 0 for the load, more for documents that are tried again.
+    pub pass: u32,
     /// The load ends when more documents than this failed; `None`: never.
     pub max_failed: Option<u64>,
     /// Documents of a batch.
@@ -113,11 +116,12 @@ pub struct Options {
 
 impl Options {
     /// With the default limits.
-    pub fn new(holder: impl Into<String>, failed: impl Into<PathBuf>) -> Self {
+    pub fn new(holder: impl Into<String>, failed: impl Into<FailedPlace>) -> Self {
         Self {
             holder: holder.into(),
             keep_versions: true,
             failed_may_be_gone: false,
+            pass: 0,
             failed: failed.into(),
             max_failed: None,
             batch_docs: limits::BATCH_DOCS,
@@ -132,6 +136,16 @@ impl Options {
 impl Options {
     /// The name of an item's part on the target, unique within the index; in the order of names parts go over each other.
     pub(super) fn part_of(&self, key: &ItemKey) -> String {
+        let part = self.first_part_of(key);
+        // What was written before stays as it is.
+        if self.pass > 0 {
+            format!("{part}-again")
+        } else {
+            part
+        }
+    }
+
+    fn first_part_of(&self, key: &ItemKey) -> String {
         match self.layers.get(&key.index) {
             None => key.part(),
             Some(layer) => {
@@ -202,10 +216,8 @@ impl BulkOutcome {
         self.indices.extend(other.indices);
         self.set_aside.extend(other.set_aside);
         self.set_aside.truncate(limits::SET_ASIDE_TOLD);
-        // Each counts the whole folder, which only grows.
         for (class, count) in other.failed_by_class {
-            let known = self.failed_by_class.entry(class).or_default();
-            *known = count.max(*known);
+            *self.failed_by_class.entry(class).or_default() += count;
         }
     }
 

@@ -47,6 +47,10 @@ impl<W: DocumentSource> DocumentSource for JoinedSource<W> {
         self.of(&item.index).open(item, from)
     }
 
+    fn step_with(&self, item: &ItemKey, doc: u32) -> Result<u32, SourceError> {
+        self.of(&item.index).step_with(item, doc)
+    }
+
     fn fold(&self, item: &ItemKey, proofs: &mut Vec<Value>, proof: Value) {
         self.of(&item.index).fold(item, proofs, proof);
     }

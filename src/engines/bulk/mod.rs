@@ -21,6 +21,7 @@ pub mod meter;
 mod open_segments;
 mod pipeline;
 mod rendering;
+pub mod retry;
 mod segments;
 pub mod snapshot_source;
 pub mod source;

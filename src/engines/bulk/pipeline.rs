@@ -135,7 +135,8 @@ fn outcome(
         index.failed += state.progress.failed;
     }
     let failed_by_class = if indices.values().any(|index| index.failed > 0) {
-        failed::counts(&job.options.failed)?
+        let known = |state: &&ItemState| indices.contains_key(&state.item.key.index);
+        failed::classes(&job.options.failed, states.iter().filter(known))?
     } else {
         BTreeMap::new()
     };

@@ -356,6 +356,13 @@ impl DocumentSource for SnapshotSource {
         }))
     }
 
+    fn step_with(&self, item: &ItemKey, doc: u32) -> Result<u32, SourceError> {
+        let segment = self.segment(&SegmentKey::of(item))?;
+        let begin = segment.chunks().first_of_chunk_with(doc);
+        let begin = begin.map_err(|error| failed(item, error))?;
+        Ok(begin.unwrap_or(item.from).max(item.from))
+    }
+
     fn fold(&self, item: &ItemKey, proofs: &mut Vec<Value>, proof: Value) {
         let span = |proof: &Value| serde_json::from_value::<ChecksumSpan>(proof.clone()).ok();
         let joined = proofs

@@ -149,6 +149,12 @@ pub trait DocumentSource: Send + Sync {
     /// Begins to read an item at a document where a step ended (or at the item's first).
     fn open(&self, item: &ItemKey, from: u32) -> Result<Box<dyn ItemReader + '_>, SourceError>;
 
+    /// Where a step begins that comes to a document of the item: reading can begin there.
+    fn step_with(&self, item: &ItemKey, doc: u32) -> Result<u32, SourceError> {
+        let _ = doc;
+        Ok(item.from)
+    }
+
     /// Adds the proof of a step to those of the item's earlier steps; where two can be said as one, that keeps progress
     /// small.
     fn fold(&self, item: &ItemKey, proofs: &mut Vec<Value>, proof: Value) {

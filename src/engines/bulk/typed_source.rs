@@ -108,6 +108,10 @@ impl<S: DocumentSource> DocumentSource for TypedSource<S> {
         })
     }
 
+    fn step_with(&self, item: &ItemKey, doc: u32) -> Result<u32, SourceError> {
+        self.inner.step_with(&self.item(item), doc)
+    }
+
     fn fold(&self, item: &ItemKey, proofs: &mut Vec<Value>, proof: Value) {
         self.inner.fold(&self.item(item), proofs, proof);
     }

@@ -11,7 +11,9 @@ use crate::base::{Address, Fingerprint};
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts, TargetIndexFacts};
 use crate::plan::model::{BackfillSpec, OnDrift, PhaseKindName, PhaseSpec};
-use crate::state::model::{REMOVE_DOCUMENTS as REMOVE, State, TRANSFORMS};
+use crate::state::model::{
+    PhaseStatus, REMOVE_DOCUMENTS as REMOVE, RETRY_DOCUMENTS, State, TRANSFORMS,
+};
 
 /// In what is announced: how mapping types were taken.
 pub(super) const TYPES: &str = "types";
@@ -188,6 +190,28 @@ fn replacing(cx: &DecideContext<'_>, to: &Address, index: &str) -> bool {
     })
 }
 
+/// Whether documents of the index were sent again without the record saying so yet, or the phase failed over documents that
+/// failed: then what its record holds is not the last word.
+fn to_be_counted(
+    cx: &DecideContext<'_>,
+    observed: &BackfillObservation,
+    to: &Address,
+    index: &str,
+) -> bool {
+    let Some(record) = common::record(cx.state, &cx.phase.address) else {
+        return false;
+    };
+    let sent_again = record
+        .effects
+        .iter()
+        .any(|effect| effect.on == *to && effect.what == RETRY_DOCUMENTS && effect.name == index);
+    let failed = observed
+        .work
+        .as_ref()
+        .is_some_and(|work| work.docs_failed > 0);
+    sent_again || (failed && record.status == PhaseStatus::Failed)
+}
+
 /// Whether the index is no longer what was proved because this plan is at work on it: nobody's drift.
 fn at_work(
     cx: &DecideContext<'_>,
@@ -299,6 +323,10 @@ pub(super) fn fate(
         return Fate::Written;
     }
     if work == Some(true) {
+        // What failed was sent again, or is to be counted anew: the phase only has to be finished by what the store says.
+        if to_be_counted(cx, observed, to, index) {
+            return Fate::Resume;
+        }
         let content: Option<Fingerprint> = recorded
             .and_then(|it| it.get("content"))
             .and_then(|it| serde_json::from_value(it.clone()).ok());
@@ -317,7 +345,14 @@ pub(super) fn fate(
         return Fate::Resume;
     }
     // The work store is gone, and what was written is known all the same.
-    if recorded.is_some_and(|it| it.get("content").is_none_or(Value::is_null)) {
+    let same = |it: &Value| match it.get("content") {
+        None | Some(Value::Null) => true,
+        Some(content) => {
+            found.content.is_some()
+                && serde_json::to_value(&found.content).ok().as_ref() == Some(content)
+        }
+    };
+    if recorded.is_some_and(same) {
         return Fate::Written;
     }
     // What it builds upon is there, and nothing of its own that is known of.

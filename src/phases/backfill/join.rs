@@ -238,13 +238,9 @@ impl Worker<'_> {
             Err(error) => return Err(work_error(&error)),
         };
         (cx.tell)(Told::Turn(brief.indices.len()));
-        let failed_folder = materials::failed_folder(&cx.phase.address, cx.artifacts, self.target)?;
-        let mut options = materials::options(
-            spec,
-            self.target,
-            failed_folder,
-            self.member.id().to_owned(),
-        );
+        let failed_place = materials::failed_place(&cx.phase.address, cx.artifacts, self.target)?;
+        let mut options =
+            materials::options(spec, self.target, failed_place, self.member.id().to_owned());
         options.meter = Arc::clone(&cx.meter);
         // The coordinator counts them over all.
         options.max_failed = None;

@@ -13,6 +13,7 @@ use crate::base::Address;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::observation::SnapshotIndexFacts;
 use crate::engines::bulk::delta::DeltaSource;
+use crate::engines::bulk::failed::FailedPlace;
 use crate::engines::bulk::joined::JoinedSource;
 use crate::engines::bulk::snapshot_source::SnapshotSource;
 use crate::engines::bulk::typed_source::TypedSource;
@@ -72,19 +73,25 @@ impl Materials {
     }
 }
 
-/// Where the failed documents are: beside the documents of a directory; of a cluster, beside the state.
-pub(super) fn failed_folder(
+/// Where the failed documents are: beside the documents of a directory; of a cluster, beside the state: in its bucket, where
+/// all processes write to one place, or on this machine.
+pub(in super::super) fn failed_place(
     phase: &Address,
     artifacts: &dyn Artifacts,
     target: &dyn Target,
-) -> Result<PathBuf, PhaseError> {
-    let place = match target.work_place() {
+) -> Result<FailedPlace, PhaseError> {
+    let folder = match target.work_place() {
         WorkPlace::Directory(place) => place,
-        WorkPlace::Index(_) => artifacts
-            .scratch()
-            .map_err(|error| failed(error.to_string(), &error.help()))?,
+        WorkPlace::Index(_) => {
+            if let Some((objects, prefix)) = artifacts.objects() {
+                let prefix = format!("{prefix}/failed/{}", phase.file_name());
+                return Ok(FailedPlace::Objects { objects, prefix });
+            }
+            let scratch = artifacts.scratch();
+            scratch.map_err(|error| failed(error.to_string(), &error.help()))?
+        }
     };
-    Ok(failed_folder_in(&place, phase))
+    Ok(failed_folder_in(&folder, phase).into())
 }
 
 /// The folder of the failed documents of a phase, below the place where they are kept.
@@ -96,11 +103,12 @@ pub(in super::super) fn failed_folder_in(place: &Path, phase: &Address) -> PathB
 pub(super) fn options(
     spec: &BackfillSpec,
     target: &dyn Target,
-    failed: PathBuf,
+    failed: FailedPlace,
     holder: String,
 ) -> Options {
     let mut options = Options::new(holder, failed);
-    options.failed_may_be_gone = target.cluster().is_some();
+    let elsewhere = matches!(options.failed, FailedPlace::Folder(_));
+    options.failed_may_be_gone = target.cluster().is_some() && elsewhere;
     options.keep_versions = spec.versions == Versions::Keep;
     options.max_failed = Some(spec.max_failed);
     options.rates = rates(spec);

@@ -4,10 +4,12 @@
 //! Deliberately absent: the proof (the verify phase's), indices and their mappings (the metadata phase's: a target never
 //! makes an index by itself).
 
+pub mod again;
 mod check;
 mod cluster;
 mod course;
 mod decide;
+pub mod failures;
 mod fate;
 mod findings;
 pub mod fleet;
@@ -20,6 +22,7 @@ mod perform;
 pub mod sample;
 mod since;
 pub mod status;
+pub mod stop;
 mod store;
 mod undo;
 

@@ -66,7 +66,7 @@ pub fn limits_of_plan(phase: &Phase) -> Result<Limits, PhaseError> {
 }
 
 /// The board of a phase.
-fn board_at(
+pub(super) fn board_at(
     target: &dyn Target,
     plan: &Plan,
     phase: &Address,
@@ -90,7 +90,7 @@ pub(super) fn fleet_of(
     read(&*board_at(target, plan, phase, &state.lineage)?)
 }
 
-fn read(board: &dyn Board) -> Result<Fleet, PhaseError> {
+pub(super) fn read(board: &dyn Board) -> Result<Fleet, PhaseError> {
     let control = board.control().map_err(|error| board_error(&error))?;
     let beats = board.beats().map_err(|error| board_error(&error))?;
     let now = board.now();

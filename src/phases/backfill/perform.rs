@@ -1,7 +1,6 @@
 //! Moves the documents, resumable at any instant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -21,6 +20,7 @@ use crate::clients::target::Target;
 use crate::diff::change::Action;
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
 use crate::engines::bulk::delta::{DeltaError, DeltaSource, Limits, Pair};
+use crate::engines::bulk::failed::FailedPlace;
 use crate::engines::bulk::fleet::Turn;
 use crate::engines::bulk::snapshot_source::ITEM_BYTES;
 use crate::engines::bulk::work_store::COORDINATOR;
@@ -103,7 +103,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         Some((name.as_str(), way.mark(name, facts)?))
     });
     let marks = marks.collect();
-    let failed_folder = materials::failed_folder(&cx.phase.address, cx.artifacts, &*target)?;
+    let failed_place = materials::failed_place(&cx.phase.address, cx.artifacts, &*target)?;
     let choice = choice(spec, observed);
     // Tells processes of several machines apart, too.
     let id = format!(
@@ -151,7 +151,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         let check = |index: &str| watch.check(index);
         let progress = |now: BulkProgress| course.tell(&now, fleet.paused_by());
         let stop = || fleet.stop(common::stop(cx.interrupt));
-        let mut options = materials::options(spec, &*target, failed_folder.clone(), id.clone());
+        let mut options = materials::options(spec, &*target, failed_place.clone(), id.clone());
         let layer = cx.plan.depth_of(spec).unwrap_or(1);
         options.layers = by_changes
             .iter()
@@ -210,7 +210,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         &outcome,
         &indices,
         (base_uuid, &by_changes),
-        (&measured, &failed_folder),
+        (&measured, &failed_place),
     )?;
     let failed_docs = outcome.failed();
     if failed_docs > spec.max_failed || outcome.too_many_failed {
@@ -220,7 +220,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
                 plural(failed_docs, "document"),
                 spec.max_failed,
                 by_class(&outcome),
-                failed_folder.display()
+                failed_place.location()
             ),
             outputs,
         });
@@ -398,7 +398,7 @@ fn outputs(
     outcome: &BulkOutcome,
     uuids: &BTreeMap<String, Option<String>>,
     (since, by_changes): (Option<&str>, &BTreeSet<&str>),
-    (measured, failed_folder): (&Value, &Path),
+    (measured, failed_place): (&Value, &FailedPlace),
 ) -> Result<Value, PhaseError> {
     let mut indices: Map<String, Value> = match previous(cx).get("indices") {
         Some(Value::Object(indices)) => indices.clone(),
@@ -443,7 +443,7 @@ fn outputs(
     if outcome.failed() > 0
         && let Value::Object(fields) = &mut outputs
     {
-        let at = failed_folder.display().to_string();
+        let at = failed_place.location();
         fields.insert(
             "failed-documents".into(),
             json!({"count": outcome.failed(), "by-class": outcome.failed_by_class, "at": at}),

@@ -11,13 +11,14 @@ use serde::Serialize;
 use super::super::common;
 use super::super::connections::Connections;
 use super::super::kind::PhaseError;
+use super::failures::Failures;
 use super::orders::fleet_of;
-use super::{decide, failed, materials, spec, store, way};
+use super::{decide, spec, stop, store, way};
 use crate::base::Address;
 use crate::base::units::{human_bytes, human_count, rounded};
 use crate::clients::target::Target;
 use crate::diff::observation::{BackfillObservation, SnapshotIndexFacts};
-use crate::engines::bulk::failed as failed_documents;
+use crate::engines::bulk::failed::causes::Cause;
 use crate::engines::bulk::fleet::{Beat, Control, Muster};
 use crate::engines::bulk::work_store::{ItemState, ItemStatus};
 use crate::plan::model::{BackfillSpec, Phase, Plan};
@@ -87,6 +88,10 @@ pub struct BackfillStatus {
     /// Shards of the snapshot's indices that the phase is for.
     #[serde(flatten)]
     pub shards: Shards,
+    /// Documents that failed and still do.
+    pub failed: u64,
+    /// What made them fail, the most frequent first.
+    pub failed_causes: Vec<Cause>,
     /// What a person ought to know, a sentence a line.
     pub says: Vec<String>,
     /// The rest, where it was asked for.
@@ -143,8 +148,6 @@ pub struct Deep {
     pub eta_ms: Option<u64>,
     /// What that rests on.
     pub eta_basis: String,
-    /// Documents that failed.
-    pub failed: u64,
     /// Lines of the stream of failed documents, by class.
     pub failed_by_class: BTreeMap<String, u64>,
     /// Where that stream is.
@@ -203,8 +206,12 @@ impl IndexStatus {
     }
 }
 
-/// Looks at one backfill. With `deep` the target is asked for its counts, and the failed documents are read.
-pub fn look(asked: Asked<'_>, deep: Option<&dyn Artifacts>) -> Result<BackfillStatus, PhaseError> {
+/// Looks at one backfill. With `deep` the target is asked for its counts too. Failed documents are read where there are any.
+pub fn look(
+    asked: Asked<'_>,
+    artifacts: &dyn Artifacts,
+    deep: bool,
+) -> Result<BackfillStatus, PhaseError> {
     let spec = spec(asked.phase)?;
     let address = &asked.phase.address;
     let target = asked.connections.open_target(&spec.to.value)?;
@@ -236,6 +243,12 @@ pub fn look(asked: Asked<'_>, deep: Option<&dyn Artifacts>) -> Result<BackfillSt
             items = found;
         }
     }
+    let known = if items.is_empty() {
+        stop::archived_items(asked.state, address, artifacts)?
+    } else {
+        items.clone()
+    };
+    let failures = Failures::of(asked.phase, known, artifacts, &*target)?;
     let seen = Seen {
         address,
         then: asked.then,
@@ -248,8 +261,16 @@ pub fn look(asked: Asked<'_>, deep: Option<&dyn Artifacts>) -> Result<BackfillSt
         now: fleet.now,
     };
     let mut status = sum_up(&seen, says);
-    if let Some(artifacts) = deep {
-        status.deep = Some(look_deep(&seen, spec, asked, &*target, artifacts)?);
+    status.failed = failures.count();
+    if status.failed > 0 {
+        status.failed_causes = failures.causes()?;
+        status.says.push(format!(
+            "Of documents that failed `mig backfill failed list{then}` tells each; once the cause is mended, `mig backfill retry-failed{then}` sends them again.",
+            then = asked.then
+        ));
+    }
+    if deep {
+        status.deep = Some(look_deep(&seen, spec, asked, &*target, &failures, &status)?);
     }
     Ok(status)
 }
@@ -499,6 +520,8 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
         pending: muster.pending,
         desired: muster.desired,
         shards,
+        failed: 0,
+        failed_causes: Vec::new(),
         says,
         deep: None,
     }
@@ -509,7 +532,8 @@ fn look_deep(
     spec: &BackfillSpec,
     asked: Asked<'_>,
     target: &dyn Target,
-    artifacts: &dyn Artifacts,
+    failures: &Failures,
+    status: &BackfillStatus,
 ) -> Result<Deep, PhaseError> {
     let mut indices = seen.indices();
     if target.cluster().is_some() {
@@ -524,15 +548,11 @@ fn look_deep(
             index.docs_on_target = counts.get(&index.index).map(|found| found.docs);
         }
     }
-    let folder = materials::failed_folder(seen.address, artifacts, target)?;
-    let by_class = failed_documents::counts(&folder)
-        .map_err(|error| failed(error.to_string(), &error.help()))?;
-    Ok(deepen(
-        seen,
-        indices,
-        by_class,
-        folder.display().to_string(),
-    ))
+    let mut by_class = BTreeMap::new();
+    for cause in &status.failed_causes {
+        *by_class.entry(cause.class.clone()).or_default() += cause.count;
+    }
+    Ok(deepen(seen, indices, by_class, failures.location()))
 }
 
 fn deepen(
@@ -588,7 +608,6 @@ fn deepen(
         docs_per_second_since_start: since_start,
         eta_ms,
         eta_basis,
-        failed: sum(|it| it.failed),
         failed_by_class,
         failed_document_stream_location: location,
         set_aside: seen.items.iter().filter_map(set_aside).collect(),

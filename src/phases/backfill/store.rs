@@ -2,7 +2,7 @@
 
 use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
-use super::{fleet, work_error, work_identity};
+use super::{bulk_error, fleet, materials, work_error, work_identity};
 use crate::base::Address;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::observation::WorkFacts;
@@ -48,6 +48,23 @@ pub(super) fn peek_items(
 
 /// Removes the work store of a phase, where there is one, and the board beside it.
 pub(super) fn remove(target: &dyn Target, plan: &Plan, phase: &Address) -> Result<(), WorkError> {
+    remove_items(target, plan, phase)?;
+    if let Some(board) = fleet::board(target, plan, phase, "") {
+        board.remove()?;
+    }
+    Ok(())
+}
+
+/// Removes the work store of a phase and what processes said; what operators ordered stays.
+pub(super) fn clear(target: &dyn Target, plan: &Plan, phase: &Address) -> Result<(), WorkError> {
+    remove_items(target, plan, phase)?;
+    if let Some(board) = fleet::board(target, plan, phase, "") {
+        board.clear()?;
+    }
+    Ok(())
+}
+
+fn remove_items(target: &dyn Target, plan: &Plan, phase: &Address) -> Result<(), WorkError> {
     match (target.cluster(), target.work_place()) {
         (Some(cluster), _) => {
             IndexWorkStore::remove(cluster.state(), &plan.name, phase.as_str())?;
@@ -56,9 +73,6 @@ pub(super) fn remove(target: &dyn Target, plan: &Plan, phase: &Address) -> Resul
             LocalWorkStore::remove(&directory, &plan.name, phase.as_str())?;
         }
         (None, WorkPlace::Index(_)) => {}
-    }
-    if let Some(board) = fleet::board(target, plan, phase, "") {
-        board.remove()?;
     }
     Ok(())
 }
@@ -102,13 +116,24 @@ pub(super) fn open<'a>(
             detail,
         ))?;
         remove(target, cx.plan, &cx.phase.address).map_err(|error| work_error(&error))?;
+        let of_before = materials::failed_place(&cx.phase.address, cx.artifacts, target)?;
+        of_before.remove(None).map_err(|error| bulk_error(&error))?;
     }
+    coordinate(target, &identity, stop)
+}
+
+/// Opens the work store of a work as its coordinator: whoever calls has the lock of the plan's state.
+pub(super) fn coordinate<'a>(
+    target: &dyn Target,
+    identity: &WorkIdentity,
+    stop: StopFn<'a>,
+) -> Result<Box<dyn WorkStore + 'a>, PhaseError> {
     let opened = match (target.cluster(), target.work_place()) {
         (Some(cluster), _) => {
-            IndexWorkStore::open(cluster.state(), &identity, Role::Coordinator, stop)
+            IndexWorkStore::open(cluster.state(), identity, Role::Coordinator, stop)
                 .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>)
         }
-        (None, WorkPlace::Directory(directory)) => LocalWorkStore::open(&directory, &identity)
+        (None, WorkPlace::Directory(directory)) => LocalWorkStore::open(&directory, identity)
             .map(|store| Box::new(store) as Box<dyn WorkStore + 'a>),
         (None, WorkPlace::Index(index)) => {
             return Err(PhaseError::Failed {

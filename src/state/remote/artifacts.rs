@@ -63,6 +63,10 @@ impl Artifacts for RemoteArtifacts {
         format!("{}/{FOLDER}/{name}", self.objects.location())
     }
 
+    fn objects(&self) -> Option<(Arc<dyn ConditionalObjects>, String)> {
+        Some((Arc::clone(&self.objects), FOLDER.to_owned()))
+    }
+
     fn scratch(&self) -> Result<PathBuf, StateError> {
         let place = Fingerprint::of_bytes(self.objects.location().as_bytes());
         let path = cache()

@@ -132,6 +132,9 @@ pub trait Board: Send + Sync {
     /// What all processes said last.
     fn beats(&self) -> Result<Vec<Beat>, BoardError>;
 
+    /// Removes what is given out and what processes said; what an operator wants stays.
+    fn clear(&self) -> Result<(), BoardError>;
+
     /// Removes all of it.
     fn remove(&self) -> Result<(), BoardError>;
 }

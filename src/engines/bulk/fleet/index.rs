@@ -158,21 +158,29 @@ impl Board for IndexBoard {
             .collect())
     }
 
+    fn clear(&self) -> Result<(), BoardError> {
+        self.delete(&[self.id("brief")])
+    }
+
     fn remove(&self) -> Result<(), BoardError> {
-        if !self.state.exists()? {
-            return Ok(());
-        }
-        let mut ids: Vec<String> = self
-            .beats()?
-            .iter()
-            .map(|beat| self.id(&format!("beat:{}", beat.id)))
-            .collect();
-        ids.extend([self.id("brief"), self.id("control")]);
-        Ok(self.state.delete_many(&ids)?)
+        self.delete(&[self.id("brief"), self.id("control")])
     }
 }
 
 impl IndexBoard {
+    /// Removes these documents and what processes said.
+    fn delete(&self, more: &[String]) -> Result<(), BoardError> {
+        if !self.state.exists()? {
+            return Ok(());
+        }
+        let beats = self.beats()?;
+        let beats = beats
+            .iter()
+            .map(|beat| self.id(&format!("beat:{}", beat.id)));
+        let ids: Vec<String> = beats.chain(more.iter().cloned()).collect();
+        Ok(self.state.delete_many(&ids)?)
+    }
+
     /// Where it is, for messages.
     pub fn place(&self) -> PathBuf {
         PathBuf::from(self.state.location())

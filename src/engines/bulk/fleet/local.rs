@@ -158,6 +158,13 @@ impl Board for LocalBoard {
         Ok(beats)
     }
 
+    fn clear(&self) -> Result<(), BoardError> {
+        for beat in self.beats()? {
+            self.leave(&beat.id)?;
+        }
+        remove(&self.file("brief.json"))
+    }
+
     fn remove(&self) -> Result<(), BoardError> {
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -116,9 +116,37 @@ pub struct ItemProgress {
     pub failed_bytes: u64,
     /// Up to where the part is durable.
     pub mark: Option<PartMark>,
+    /// The last trying again of those that failed; the counts above are as it left them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Retried>,
     /// What the source needs to prove, over restarts, that it read every byte; its own shape.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Value>,
+}
+
+/// How far the failed documents of an item were tried again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Retried {
+    /// The number of the pass, from 1.
+    pub pass: u32,
+    /// The pass whose failures it tries: 0 is the load.
+    pub of: u32,
+    /// Bytes of that pass's stream of failed documents.
+    pub of_bytes: u64,
+    /// Documents before this one were tried.
+    pub cursor: u32,
+    /// Bytes of this pass's own stream: what failed again.
+    pub failed_bytes: u64,
+    /// Up to where the part is durable that they are written to, over all passes.
+    pub mark: Option<PartMark>,
+}
+
+impl Retried {
+    /// Whether the pass came to its end.
+    pub fn is_through(&self, item: &ItemKey) -> bool {
+        self.cursor >= item.to
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
@@ -226,6 +254,14 @@ impl ItemState {
         Self {
             tries: 0,
             status: ItemStatus::Done,
+            progress: progress.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Some of its failed documents were tried again; nobody holds it.
+    pub(super) fn amended(&self, progress: &ItemProgress) -> Self {
+        Self {
             progress: progress.clone(),
             ..self.clone()
         }

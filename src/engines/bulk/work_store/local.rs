@@ -497,6 +497,18 @@ impl WorkStore for LocalWorkStore {
         Ok(inner.table.all_done(&inner.table.beside(item)))
     }
 
+    fn amend(
+        &self,
+        item: &ItemKey,
+        before: &ItemProgress,
+        progress: &ItemProgress,
+    ) -> Result<(), WorkError> {
+        let mut inner = self.inner()?;
+        let item = inner.table.unheld(item, before)?;
+        let progress = Box::new(progress.clone());
+        self.append(&mut inner, vec![Record::Amended { item, progress }], true)
+    }
+
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError> {
         let mut inner = self.inner()?;
         let index = index.map(str::to_owned);

@@ -31,7 +31,7 @@ use crate::diff::observation::WorkFacts;
 
 pub use error::WorkError;
 pub use index::IndexWorkStore;
-pub use items::{ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus};
+pub use items::{ItemKey, ItemProgress, ItemSpec, ItemState, ItemStatus, Retried};
 pub use local::LocalWorkStore;
 pub(super) use local::stem;
 
@@ -151,6 +151,15 @@ pub trait WorkStore: Send + Sync {
     /// again for it where none of them is this process's: of two processes that do the last two items at once, neither may
     /// see all.
     fn rest_of_segment(&self, item: &ItemKey) -> Result<Option<Vec<ItemState>>, WorkError>;
+
+    /// Notes, durably, what became of documents of an item that failed before. Refused where somebody holds the item, or its
+    /// progress is not `before` any more.
+    fn amend(
+        &self,
+        item: &ItemKey,
+        before: &ItemProgress,
+        progress: &ItemProgress,
+    ) -> Result<(), WorkError>;
 
     /// Makes items of an index as if they had never been begun (all indices where `None`).
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError>;

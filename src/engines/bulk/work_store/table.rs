@@ -43,6 +43,11 @@ pub(super) enum Record {
         item: usize,
         progress: Box<ItemProgress>,
     },
+    /// Failed documents of an item were tried again.
+    Amended {
+        item: usize,
+        progress: Box<ItemProgress>,
+    },
     /// An item was given back.
     Released {
         item: usize,
@@ -110,6 +115,10 @@ impl Table {
             Record::Done { item, progress } => {
                 let state = self.item_mut(item)?;
                 *state = state.done(&progress);
+            }
+            Record::Amended { item, progress } => {
+                let state = self.item_mut(item)?;
+                *state = state.amended(&progress);
             }
             Record::Released { item, progress } => {
                 let state = self.item_mut(item)?;
@@ -328,6 +337,24 @@ impl Table {
                 held: lease.attempt,
                 current: state.attempt,
             });
+        }
+        Ok(number)
+    }
+
+    /// The number of an item that nobody holds and whose progress is `before`.
+    pub(super) fn unheld(&self, item: &ItemKey, before: &ItemProgress) -> Result<usize, WorkError> {
+        let wrong = |what: &str| WorkError::Item {
+            item: item.to_string(),
+            what: what.to_owned(),
+        };
+        let number = self.numbers.get(item).copied();
+        let number = number.ok_or_else(|| wrong("never registered"))?;
+        let state = &self.items[number];
+        if matches!(state.status, ItemStatus::Held { .. }) {
+            return Err(wrong("somebody works on it"));
+        }
+        if state.progress != *before {
+            return Err(wrong("somebody else wrote it meanwhile"));
         }
         Ok(number)
     }

@@ -140,6 +140,23 @@ impl ChunkTable {
         Ok(within.ok().map(|within| page * PAGE + within))
     }
 
+    /// The first document of the chunk that holds `doc`; `None` before the first chunk and behind the last.
+    ///
+    /// # Errors
+    /// As of [`Self::get`].
+    pub fn first_of_chunk_with(&self, doc: u32) -> Result<Option<u32>, LuceneError> {
+        let behind = self
+            .anchors
+            .partition_point(|anchor| anchor.first_doc <= doc);
+        let Some(page) = behind.checked_sub(1).filter(|_| doc < self.end.first_doc) else {
+            return Ok(None);
+        };
+        let chunks = self.page(page)?;
+        let within = chunks.partition_point(|chunk| chunk.first_doc <= doc);
+        let chunk = within.checked_sub(1).and_then(|within| chunks.get(within));
+        Ok(chunk.map(|chunk| chunk.first_doc))
+    }
+
     /// Where chunk number `index` begins, or for that behind the last where it ends.
     pub(in super::super) fn pointer(&self, index: u64) -> Result<Option<u64>, LuceneError> {
         let Ok(index) = usize::try_from(index) else {

@@ -483,6 +483,25 @@ impl WorkStore for IndexWorkStore<'_> {
         Ok(inner.table.all_done(&beside))
     }
 
+    fn amend(
+        &self,
+        item: &ItemKey,
+        before: &ItemProgress,
+        progress: &ItemProgress,
+    ) -> Result<(), WorkError> {
+        let mut inner = self.inner();
+        for _ in 0..TRIES {
+            let number = inner.table.unheld(item, before)?;
+            let state = inner.table.items()[number].amended(progress);
+            if self.write(&mut inner, number, &state)? {
+                return Ok(());
+            }
+        }
+        Err(self.server.corrupt(format!(
+            "work item {item} is written by somebody else all the time"
+        )))
+    }
+
     fn reset(&self, index: Option<&str>) -> Result<u64, WorkError> {
         self.reset_items(index)
     }
