@@ -23,6 +23,7 @@ pub mod reset;
 pub mod retry;
 pub mod rollback;
 pub mod session;
+pub mod stop;
 pub mod survey;
 
 pub use dispatcher::{Job, run};

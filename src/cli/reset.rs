@@ -65,6 +65,7 @@ pub(super) fn run(command: &ResetCommand, printer: Printer) -> CliResult {
         connections: &connections,
         only: only.as_ref(),
         scratch: &scratch,
+        artifacts: &*artifacts,
     };
     let found = preview(&scope, &*artifacts)?;
     if found.is_empty() {

@@ -6,7 +6,7 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, backfill_failed, backfill_limits, backfill_pause, backfill_retry_failed, backfill_scale, backfill_start, backfill_status, check, clusters_cat_indices, clusters_connection_check, clusters_curl, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, report, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
+    apply, approve, backfill_failed, backfill_limits, backfill_pause, backfill_reset, backfill_retry_failed, backfill_scale, backfill_start, backfill_status, backfill_stop, check, clusters_cat_indices, clusters_connection_check, clusters_curl, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, report, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -81,6 +81,8 @@ enum BackfillCommand {
     Pause(backfill_pause::BackfillPauseCommand),
     Failed(backfill_failed::BackfillFailedCommand),
     RetryFailed(backfill_retry_failed::BackfillRetryFailedCommand),
+    Stop(backfill_stop::BackfillStopCommand),
+    Reset(backfill_reset::BackfillResetCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,6 +164,8 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Backfill(BackfillCommand::RetryFailed(args)) => {
             backfill_retry_failed::run(args, printer)
         }
+        Command::Backfill(BackfillCommand::Stop(args)) => backfill_stop::run(args, printer),
+        Command::Backfill(BackfillCommand::Reset(args)) => backfill_reset::run(args, printer),
         Command::Snapshot(SnapshotCommand::Create(args)) => snapshot_create::run(args, printer),
         Command::Snapshot(SnapshotCommand::Status(args)) => snapshot_status::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),

@@ -118,7 +118,7 @@ fn line(phase: &Phase, state: &State, graph: &Graph) -> PhaseLine {
     let address = &phase.address;
     let record = state.phases.get(address);
     let reached = graph.needs(address).all(done);
-    let (status, says) = match record.map(|record| (record.status, record)) {
+    let (status, mut says) = match record.map(|record| (record.status, record)) {
         Some((PhaseStatus::Done, record)) => ("done", record.evidence.clone()),
         Some((PhaseStatus::Started, _)) => {
             ("begun", vec!["interrupted, or running now".to_owned()])
@@ -135,6 +135,9 @@ fn line(phase: &Phase, state: &State, graph: &Graph) -> PhaseLine {
         None if manual && reached => ("waiting", vec!["for approval".to_owned()]),
         None => ("to do", Vec::new()),
     };
+    if let Some(ended) = record.and_then(|record| record.ended.as_ref()) {
+        says.push(format!("ended for good by {} at {:.0}", ended.by, ended.at));
+    }
     PhaseLine {
         address: address.clone(),
         kind: phase.spec.kind().as_str(),

@@ -17,7 +17,9 @@ use crate::base::units::plural;
 use crate::base::{Address, failpoint};
 use crate::clients::target::cluster::{WORKING_STATE, leftovers};
 use crate::clients::target::{ClusterTarget, Target, TargetError, WorkPlace};
+use crate::engines::bulk::failed::FailedPlace;
 use crate::plan::model::{Phase, PhaseKindName, PhaseSpec, Plan};
+use crate::state::Artifacts;
 use crate::state::model::{PhaseRecord, PhaseStatus, State};
 
 /// One thing that goes.
@@ -68,6 +70,13 @@ pub enum Removal {
     },
     /// A folder of this machine.
     Folder(PathBuf),
+    /// Failed documents in the bucket of the state.
+    Failed {
+        /// Of this backfill.
+        phase: Address,
+        /// Where.
+        place: FailedPlace,
+    },
 }
 
 /// What a reset finds.
@@ -91,6 +100,8 @@ pub struct Scope<'a> {
     pub only: Option<&'a BTreeSet<Address>>,
     /// What a run takes up again on this machine.
     pub scratch: &'a Path,
+    /// What is kept beside the state.
+    pub artifacts: &'a dyn Artifacts,
 }
 
 impl Scope<'_> {
@@ -171,6 +182,7 @@ pub fn look(scope: &Scope<'_>) -> Result<Found, PhaseError> {
     found.removes.extend(repositories(scope)?);
     found.removes.extend(rest);
     found.removes.extend(folders(scope));
+    found.removes.extend(failed_documents(scope)?);
     found.stays.extend(made(scope));
     Ok(found)
 }
@@ -295,7 +307,10 @@ fn works(
             continue;
         }
         let found = backfill::peek(target, scope.plan, &phase.address)?;
-        if found.is_some_and(|(identity, _)| identity.lineage == scope.state.lineage) {
+        let ours = found.map(|(identity, _)| identity.lineage == scope.state.lineage);
+        // Of one that was stopped the orders alone are left.
+        let ordered = || backfill::is_ordered(target, scope.plan, &phase.address, scope.state);
+        if ours.map_or_else(ordered, Ok)? {
             rest.push(Removal::Work {
                 on: on.clone(),
                 phase: phase.address.clone(),
@@ -360,6 +375,35 @@ fn folders(scope: &Scope<'_>) -> Vec<Removal> {
     there.map(Removal::Folder).collect()
 }
 
+/// Failed documents of the chosen backfills that are kept in the bucket of the state.
+fn failed_documents(scope: &Scope<'_>) -> Result<Vec<Removal>, PhaseError> {
+    let mut found = Vec::new();
+    if scope.artifacts.objects().is_none() {
+        return Ok(found);
+    }
+    for phase in scope.plan.phases.values() {
+        let PhaseSpec::Backfill(spec) = &phase.spec else {
+            continue;
+        };
+        if !scope.chooses(&phase.address) {
+            continue;
+        }
+        let target = scope.connections.open_target(&spec.to.value)?;
+        let place = backfill::failed_place(&phase.address, scope.artifacts, &*target)?;
+        let empty = place.is_empty().map_err(|error| PhaseError::Failed {
+            message: error.to_string(),
+            help: Some(error.help()),
+        })?;
+        if matches!(place, FailedPlace::Objects { .. }) && !empty {
+            found.push(Removal::Failed {
+                phase: phase.address.clone(),
+                place,
+            });
+        }
+    }
+    Ok(found)
+}
+
 /// What phases made: it stays, and what that means for the next apply.
 fn made(scope: &Scope<'_>) -> Vec<String> {
     let mut objects: BTreeMap<&Address, u64> = BTreeMap::new();
@@ -412,6 +456,10 @@ pub fn remove(scope: &Scope<'_>, removal: &Removal) -> Result<(), PhaseError> {
         Removal::WorkingState { on } => with_cluster(&*open(on)?, on, |it| {
             leftovers::remove_working_state_if_empty(it).map(drop)
         }),
+        Removal::Failed { place, .. } => place.remove(None).map_err(|error| PhaseError::Failed {
+            message: error.to_string(),
+            help: Some(error.help()),
+        }),
         Removal::Folder(path) => match std::fs::remove_dir_all(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PhaseError::Failed {
                 message: format!("{}: {error}", path.display()),
@@ -458,6 +506,10 @@ impl Removal {
             )],
             Self::WorkingState { on } => vec![format!(
                 "removes the index {WORKING_STATE} on {on} if nothing of anybody is left in it"
+            )],
+            Self::Failed { phase, place } => vec![format!(
+                "removes the failed documents of {phase} in {}",
+                place.location()
             )],
             Self::Folder(path) => vec![format!("removes the folder {}", path.display())],
         }

@@ -56,6 +56,37 @@ pub fn paused(phase: &Address, muster: &Muster, then: &str, columns: usize) -> S
     text
 }
 
+/// After `mig backfill stop`, in the words of the migration console.
+pub fn stopped(
+    phase: &Address,
+    muster: &Muster,
+    archive: &str,
+    then: &str,
+    columns: usize,
+) -> String {
+    let mut text = format!(
+        "Backfill stopped successfully.\n{}Backfill working state archived to: {archive}\n",
+        service_line(phase, muster)
+    );
+    let line = format!(
+        "{phase} can't be started any more. What it loaded stays, and `mig backfill failed list{then}` tells what failed. `mig backfill reset{then}` lets it begin anew."
+    );
+    hang(&mut text, "", 0, &line, columns);
+    text
+}
+
+/// Before `mig backfill reset`: what is forgotten.
+pub fn resetting(phase: &Address, lines: &[String], columns: usize) -> String {
+    let mut text = format!("Resetting {phase}:\n\n");
+    for line in lines {
+        hang(&mut text, "    - ", 6, line, columns);
+    }
+    text.push('\n');
+    let stays = "Its working state is archived first. Documents on the target stay until the next start or apply, which removes those of the indices that it loads and writes all of them again.";
+    hang(&mut text, "", 0, stays, columns);
+    text
+}
+
 /// `1 process has`, `3 processes have`.
 pub fn processes_have(count: usize) -> String {
     let count = human_count(count as u64);

@@ -128,6 +128,8 @@ fn what_a_mapping_refuses_is_grouped_by_cause_and_arrives_once_it_is_mended() {
     load.nothing_is_left();
     mig(&load, &["retry-failed", "--auto-approve"]).ends_with(0);
     load.place.apply().ends_with(0);
-    load.place.is_finished();
+    load.place
+        .mig(&["plan", "--detailed-exitcode"])
+        .ends_with(0);
     assert_eq!(load.visible(), 105);
 }

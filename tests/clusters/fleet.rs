@@ -12,6 +12,7 @@ use mig::engines::bulk::fleet::{
 use rustix::process::Signal;
 
 use super::load::{Load, ends, kill, signal};
+use super::place::Ran;
 use super::support::opensearch2;
 
 /// How long anything is waited for.
@@ -181,4 +182,66 @@ fn a_worker_that_is_stopped_gives_back_what_it_holds_and_one_of_another_plan_is_
         .ends_with(1)
         .says("stopped by ann");
     load.nothing_is_left();
+}
+
+#[test]
+fn a_backfill_that_is_stopped_leaves_an_archive_and_nobody_begins_until_it_is_reset() {
+    let fields = "workers: 1, limits: { docs: 200/s, batch: 4KiB }";
+    let load = Load::new(opensearch2(), "stopped", 3000, &[], fields);
+    let leader = apply(&load, 50);
+    let helper = worker(&load);
+    until(&load, "it works", |fleet| {
+        at_work(&fleet.there, Role::Worker) == 1
+    });
+    // One that is killed has a lease that is waited for.
+    let lost = worker(&load);
+    until(&load, "another works", |fleet| {
+        at_work(&fleet.there, Role::Worker) == 2
+    });
+    kill(lost);
+    let stop = |arguments: &[&str]| {
+        let mut command = load.place.command(arguments);
+        Ran::of(&command.env("MIG_USER", "ann").output().unwrap())
+    };
+    let stopped = stop(&["backfill", "stop", "--auto-approve", "--json"]).ends_with(0);
+    let stopped: serde_json::Value = serde_json::from_str(&stopped.out).unwrap();
+    ends(leader).ends_with(9).says("stopped by ann");
+    ends(helper).ends_with(1).says("stopped by ann");
+    load.nothing_is_left();
+    let archive = load.place.path(stopped["archive"].as_str().unwrap());
+    let archive: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(archive).unwrap()).unwrap();
+    let written = archive["totals"]["written"].as_u64().unwrap();
+    assert!((50..3000).contains(&written), "{archive:#}");
+    // Of the working state the orders alone are left.
+    let path = "/.migrations_working_state/_search?size=1000";
+    load.target.post(
+        "/.migrations_working_state/_refresh",
+        &serde_json::json!({}),
+    );
+    let left = load.target.get(path);
+    let ours = left["hits"]["hits"].as_array().unwrap().iter();
+    let ours = ours.filter(|hit| hit.to_string().contains(load.scope.prefix()));
+    let kinds: Vec<&str> = ours
+        .filter_map(|it| it["_source"]["kind"].as_str())
+        .collect();
+    assert!(kinds.contains(&"work-control"), "{kinds:?}");
+    let of_loads = ["work", "work-item", "work-brief", "work-beat"];
+    assert!(!kinds.iter().any(|it| of_loads.contains(it)), "{kinds:?}");
+
+    for refused in [&["worker"][..], &["backfill", "start", "--auto-approve"]] {
+        load.place.mig(refused).ends_with(1).says("stopped by ann");
+    }
+    load.place.apply().ends_with(4).says("MIG360");
+    load.place
+        .mig(&["backfill", "status"])
+        .ends_with(0)
+        .says("BackfillStatus.STOPPED");
+    load.replace("limits: { docs: 200/s, batch: 4KiB }", "limits: {}");
+    load.place
+        .mig(&["backfill", "reset", "--auto-approve"])
+        .ends_with(0)
+        .says("loads it anew");
+    load.place.apply().ends_with(0);
+    load.is_whole();
 }

@@ -11,6 +11,7 @@ mod apply;
 mod architecture;
 mod backfill_commands;
 mod backfill_failed;
+mod backfill_stop;
 mod bulk;
 mod bulk_fixtures;
 mod bulk_retry;

@@ -9,11 +9,12 @@ use super::super::transforms::{self, Candidates, Names};
 use super::super::{streams, types};
 use super::fate::{Fate, fate, snapshot_anew};
 use super::findings;
-use super::{choice, generations, since, spec};
+use super::{choice, generations, since, spec, stop};
 use crate::base::units::{human_bytes, human_count, plural};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
 use crate::plan::model::{BackfillSpec, Closed, ClusterAt, Plan};
+use crate::state::model::Ended;
 
 /// An index that nothing makes on the target.
 const ABSENT: &str = "MIG083";
@@ -23,6 +24,9 @@ const FOREIGN: &str = "MIG084";
 const OTHER_WORK: &str = "MIG085";
 /// A target that is live.
 const LIVE: &str = "MIG086";
+
+/// An operator stopped it.
+const STOPPED: &str = "MIG360";
 
 /// Compressed bytes a second that one machine moves at the least, where nothing was measured.
 const SLOW_BYTES_S: u64 = 4 << 20;
@@ -137,6 +141,12 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
             vec!["to: another-target".into()],
         ));
     }
+    let stopped = stop::ended(cx.state, &cx.phase.address).filter(|_| all.items.iter().any(works));
+    if let Some(ended) = stopped {
+        let left = all.items.iter().filter(|item| works(item)).count();
+        all.items.retain(|item| !works(item));
+        all.items.push(of_stopped(cx, ended, left));
+    }
     if let Some(other) = &observed.other_work {
         all.items.push(common::question(
             "work store",
@@ -157,6 +167,7 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         .as_ref()
         .is_some_and(|work| work.docs_done > 0 && work.items_done < work.items);
     let (action, reason) = match () {
+        () if stopped.is_some() => (Action::Decide, "decision-missing"),
         () if provisional => (Action::Run, "input-not-there-yet"),
         () if undecided => (Action::Decide, "decision-missing"),
         () if replaces && cx.redo => (Action::Replace, "redo"),
@@ -202,6 +213,27 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
     }
     change.items = all.items;
     change
+}
+
+/// What is asked of one that was stopped before all was loaded.
+fn of_stopped(cx: &DecideContext<'_>, ended: &Ended, left: usize) -> Item {
+    let phase = &cx.phase.address;
+    let are = if left == 1 { "is" } else { "are" };
+    common::question(
+        "backfill",
+        phase.as_str(),
+        STOPPED,
+        format!(
+            "{phase} was stopped by {} at {:.0}, and {} {are} not loaded as the plan has it. Is it to begin anew?",
+            ended.by,
+            ended.at,
+            common::indices(left)
+        ),
+        vec![
+            "# `mig backfill reset` lets it begin anew".into(),
+            "# take the phase out of the plan".into(),
+        ],
+    )
 }
 
 /// The indices that transforms could be for.

@@ -47,7 +47,9 @@ pub(super) fn board_error(error: &BoardError) -> PhaseError {
 pub(super) fn stopped(phase: &Address, by: &str) -> PhaseError {
     PhaseError::Failed {
         message: format!("the backfill was stopped by {by}: no worker begins any more"),
-        help: Some(format!("`mig reset --only {phase}` lets it begin anew")),
+        help: Some(format!(
+            "`mig backfill reset` lets `{phase}` begin anew; `mig backfill stop` once more finishes a stop that was killed"
+        )),
     }
 }
 

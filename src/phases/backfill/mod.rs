@@ -43,11 +43,12 @@ use crate::clients::target::Target;
 use crate::diff::change::PhaseChange;
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts, WorkFacts};
 use crate::engines::bulk::BulkError;
+use crate::engines::bulk::fleet::Control;
 use crate::engines::bulk::work_store::WorkIdentity;
 use crate::plan::model::{BackfillSpec, DataStreams, Phase, PhaseSpec, Plan, WithoutSource};
-use crate::state::model::PhaseRecord;
+use crate::state::model::{PhaseRecord, State};
 pub use cluster::{TunedIndex, restore_tuned, tuned};
-pub(super) use materials::failed_folder_in;
+pub(super) use materials::{failed_folder_in, failed_place};
 pub use since::snapshots_of_work;
 pub(super) use since::taken_over;
 
@@ -192,6 +193,18 @@ pub(super) fn peek(
     phase: &Address,
 ) -> Result<Option<(WorkIdentity, WorkFacts)>, PhaseError> {
     store::peek(target, plan, phase).map_err(|error| work_error(&error))
+}
+
+/// Whether operators left orders for a phase, or processes words about it.
+pub(super) fn is_ordered(
+    target: &dyn Target,
+    plan: &Plan,
+    phase: &Address,
+    state: &State,
+) -> Result<bool, PhaseError> {
+    let fleet = orders::fleet_of(target, plan, phase, state)?;
+    let said = !fleet.muster.there.is_empty() || !fleet.muster.lost.is_empty();
+    Ok(said || fleet.control != Control::default())
 }
 
 /// Removes the work store of a phase.

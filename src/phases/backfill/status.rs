@@ -243,12 +243,11 @@ pub fn look(
             items = found;
         }
     }
-    let known = if items.is_empty() {
-        stop::archived_items(asked.state, address, artifacts)?
-    } else {
-        items.clone()
-    };
-    let failures = Failures::of(asked.phase, known, artifacts, &*target)?;
+    let ended = stop::ended(asked.state, address);
+    if items.is_empty() {
+        items = stop::archived_items(asked.state, address, artifacts)?;
+    }
+    let failures = Failures::of(asked.phase, items.clone(), artifacts, &*target)?;
     let seen = Seen {
         address,
         then: asked.then,
@@ -261,11 +260,26 @@ pub fn look(
         now: fleet.now,
     };
     let mut status = sum_up(&seen, says);
+    if let Some(ended) = ended {
+        status.says.push(format!(
+            "Its working state is archived in {}; `mig backfill reset{}` lets it begin anew.",
+            stop::archived_at(ended),
+            asked.then
+        ));
+    }
     status.failed = failures.count();
     if status.failed > 0 {
         status.failed_causes = failures.causes()?;
+        let again = if ended.is_some() {
+            String::new()
+        } else {
+            format!(
+                "; once the cause is mended, `mig backfill retry-failed{}` sends them again",
+                asked.then
+            )
+        };
         status.says.push(format!(
-            "Of documents that failed `mig backfill failed list{then}` tells each; once the cause is mended, `mig backfill retry-failed{then}` sends them again.",
+            "Of documents that failed `mig backfill failed list{then}` tells each{again}.",
             then = asked.then
         ));
     }

@@ -2,13 +2,14 @@
 //!
 //! A code is never given another meaning. Ranges: 001–039 the language (`language`), 040–059 order and invariants
 //! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`), 300–339 documents on their way
-//! (`documents`), 340–359 objects that a target can't take (`objects`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
+//! (`documents`), 340–359 objects that a target can't take (`objects`), 360–379 what operators ended (`operators`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
 
 pub mod documents;
 pub mod graph;
 pub mod language;
 pub mod lints;
 pub mod objects;
+pub mod operators;
 pub mod planning;
 
 use std::fmt;
@@ -105,6 +106,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
         planning::ROWS,
         documents::ROWS,
         objects::ROWS,
+        operators::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -146,6 +148,7 @@ mod tests {
             (planning::ROWS, 80..100),
             (documents::ROWS, 300..340),
             (objects::ROWS, 340..360),
+            (operators::ROWS, 360..380),
         ];
         for (rows, range) in ranges {
             for row in rows {

@@ -1,7 +1,7 @@
 //! Failed documents by what made them fail. Pure.
 //!
 //! Two reasons that differ in a value, an id or a number have one cause: what stands in quotes and every number is left out.
-//! Names of fields and types stand in brackets and stay, since that is what is to be mended.
+//! Names of fields and types, which servers write in brackets, stay, since that is what is to be mended.
 
 use std::collections::BTreeMap;
 
@@ -69,43 +69,36 @@ impl Causes {
     }
 }
 
+/// What stands in brackets behind these words is a value, though brackets are for names.
+const BEFORE_A_VALUE: [&str; 3] = ["date field ", "For input string: ", "value "];
+
 /// A reason without what differs from document to document.
 fn cause_of(reason: &str) -> String {
     let mut cause = String::new();
-    let mut depth = 0_u32;
-    let mut rest = reason.chars().peekable();
+    let mut rest = reason;
     let mut before = ' ';
-    while let Some(letter) = rest.next() {
-        match letter {
-            '[' => depth += 1,
-            ']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+    while let Some(letter) = rest.chars().next() {
+        let (_, behind) = rest.split_at(letter.len_utf8());
         // An apostrophe within a word is no quote.
-        let quotes = (letter == '\'' && !before.is_alphanumeric()) || letter == '"';
-        if quotes && depth == 0 {
-            cause.push('…');
-            let mut end = None;
-            for inner in rest.by_ref() {
-                if inner == letter {
-                    end = Some(inner);
-                    break;
-                }
+        let quotes = letter == '"' || (letter == '\'' && !before.is_alphanumeric());
+        let (put, left) = match letter {
+            '[' => in_brackets(&cause, behind),
+            _ if quotes => {
+                let end = behind.find(letter).map_or(behind.len(), |at| at + 1);
+                ("…".to_owned(), &behind[end..])
             }
-            before = end.unwrap_or(' ');
-            continue;
-        }
-        if letter.is_ascii_digit() && depth == 0 && !before.is_alphanumeric() {
-            cause.push('N');
-            while rest
-                .next_if(|it| it.is_ascii_digit() || *it == '.')
-                .is_some()
-            {}
-            before = '0';
-            continue;
-        }
-        cause.push(letter);
-        before = letter;
+            '0'..='9' if !before.is_alphanumeric() => {
+                let number = |it: char| it.is_ascii_digit() || it == '.';
+                ("N".to_owned(), behind.trim_start_matches(number))
+            }
+            _ => (letter.to_string(), behind),
+        };
+        before = rest[..rest.len() - left.len()]
+            .chars()
+            .last()
+            .unwrap_or(' ');
+        cause.push_str(&put);
+        rest = left;
     }
     if cause.len() > CAUSE_BYTES {
         let end = cause.floor_char_boundary(CAUSE_BYTES);
@@ -113,6 +106,20 @@ fn cause_of(reason: &str) -> String {
         cause.push('…');
     }
     cause
+}
+
+/// Brackets with a name in them, or without the value that was; and what stands behind. `before` is what was read so far.
+fn in_brackets<'r>(before: &str, behind: &'r str) -> (String, &'r str) {
+    let Some(end) = behind.find(']') else {
+        return ("[".to_owned(), behind);
+    };
+    let within = &behind[..end];
+    let is_value = BEFORE_A_VALUE.iter().any(|words| before.ends_with(words))
+        || within.is_empty()
+        || within.starts_with(|it: char| it.is_ascii_digit() || it == '-')
+        || within.contains(char::is_whitespace);
+    let kept = if is_value { "…" } else { within };
+    (format!("[{kept}]"), &behind[end + 1..])
 }
 
 #[cfg(test)]
@@ -148,6 +155,18 @@ mod tests {
                 "it takes N bytes of a request, and the target takes N in one",
             ),
             ("For input string: \"x", "For input string: …"),
+            (
+                "failed to parse date field [no date] with format [strict_date_optional_time||epoch_millis]",
+                "failed to parse date field […] with format [strict_date_optional_time||epoch_millis]",
+            ),
+            (
+                "mapping set to strict, dynamic introduction of [more] within [_doc] is not allowed",
+                "mapping set to strict, dynamic introduction of [more] within [_doc] is not allowed",
+            ),
+            (
+                "an [unclosed 7 bracket's 'end",
+                "an [unclosed N bracket's …",
+            ),
             ("utf8 and log4j stay", "utf8 and log4j stay"),
             ("", ""),
         ] {
