@@ -25,6 +25,7 @@ pub mod rollback;
 pub mod session;
 pub mod stop;
 pub mod survey;
+pub mod unsnapshot;
 
 pub use dispatcher::{Job, run};
 pub use event::{Event, Tally};

@@ -67,6 +67,9 @@ impl Ground<'_> {
         redo: bool,
         now: Timestamp,
     ) -> PhaseChange {
+        if let Some(change) = passed::after_deletion(phase, state, earlier, redo) {
+            return change;
+        }
         let mut change = (self.kinds)(phase.spec.kind()).decide(&DecideContext {
             plan: self.plan,
             phase,

@@ -55,6 +55,7 @@ mod screen;
 mod settings;
 mod show;
 mod snapshot_create;
+mod snapshot_delete;
 mod snapshot_inspect;
 mod snapshot_status;
 mod state;

@@ -6,7 +6,7 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, backfill_failed, backfill_limits, backfill_pause, backfill_reset, backfill_retry_failed, backfill_scale, backfill_start, backfill_status, backfill_stop, check, clusters_cat_indices, clusters_connection_check, clusters_curl, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, report, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
+    apply, approve, backfill_failed, backfill_limits, backfill_pause, backfill_reset, backfill_retry_failed, backfill_scale, backfill_start, backfill_status, backfill_stop, check, clusters_cat_indices, clusters_connection_check, clusters_curl, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, report, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_delete, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 
@@ -89,6 +89,7 @@ enum BackfillCommand {
 enum SnapshotCommand {
     Create(snapshot_create::SnapshotCreateCommand),
     Status(snapshot_status::SnapshotStatusCommand),
+    Delete(snapshot_delete::SnapshotDeleteCommand),
     Inspect(snapshot_inspect::SnapshotInspectArgs),
 }
 
@@ -168,6 +169,7 @@ fn dispatch(command: Option<&Command>, printer: Printer) -> CliResult {
         Command::Backfill(BackfillCommand::Reset(args)) => backfill_reset::run(args, printer),
         Command::Snapshot(SnapshotCommand::Create(args)) => snapshot_create::run(args, printer),
         Command::Snapshot(SnapshotCommand::Status(args)) => snapshot_status::run(args, printer),
+        Command::Snapshot(SnapshotCommand::Delete(args)) => snapshot_delete::run(args, printer),
         Command::Snapshot(SnapshotCommand::Inspect(args)) => snapshot_inspect::run(args, printer),
         Command::Metadata(MetadataCommand::Evaluate(args)) => metadata_evaluate::run(args, printer),
         Command::Metadata(MetadataCommand::Migrate(args)) => metadata_migrate::run(args, printer),

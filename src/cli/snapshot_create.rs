@@ -11,7 +11,7 @@ use super::load::{choose, load_plan, options};
 use super::plan;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file, selection};
-use super::snapshot_status::chosen;
+use super::snapshot_status::{chosen, deleted};
 use crate::apply::session::remember;
 use crate::base::ExitCode;
 use crate::base::units::ByteRate;
@@ -63,6 +63,11 @@ pub(super) fn run(command: &SnapshotCreateCommand, printer: Printer) -> CliResul
             .help(format!("name it with `--phase`: {}", names.join(", "))));
         }
     };
+    let state = remember(&*crate::state::open(&loaded.plan.state)?, &loaded.plan)?.state;
+    let found = loaded.plan.phases.get(&phase);
+    if let Some(told) = found.and_then(|found| deleted(&state, found)) {
+        return Err(CliError::error(told));
+    }
     let rate = command.max_snapshot_rate_mb_per_node;
     let as_apply = ApplyCommand {
         rate_per_node: rate.map(|rate| ByteRate(rate * MIB)),

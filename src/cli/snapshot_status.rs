@@ -11,9 +11,13 @@ use super::settings::{dash_f, plan_file};
 use crate::apply::session::remember;
 use crate::base::ExitCode;
 use crate::phases::connections::Connections;
-use crate::phases::snapshot::status::{SnapshotStatus, look, phases, takes};
+use crate::phases::snapshot::status::{NOT_STARTED, SnapshotStatus, look, phases, takes};
 use crate::plan::model::Phase;
+use crate::state::model::State;
 use crate::ui::snapshot_status::statuses_text;
+
+/// The state of a snapshot that an operator deleted.
+const DELETED: &str = "DELETED";
 
 /// Show how far the snapshots of a plan are
 ///
@@ -37,7 +41,13 @@ pub(super) fn run(command: &SnapshotStatusCommand, printer: Printer) -> CliResul
     let mut statuses = Vec::new();
     for phase in chosen(&loaded, command.snapshot.phase.as_deref(), |_| true)? {
         let create = takes(phase).then(|| format!("mig snapshot create{}", dash_f(&file)));
-        let status = look(&loaded.plan, phase, &connections, command.deep_check)?;
+        let mut status = look(&loaded.plan, phase, &connections, command.deep_check)?;
+        if let Some(told) = deleted(&remembered.state, phase)
+            && status.state == NOT_STARTED
+        {
+            DELETED.clone_into(&mut status.state);
+            printer.message(&told);
+        }
         statuses.push((status, create));
     }
     printer.data(&if command.snapshot.json {
@@ -47,6 +57,15 @@ pub(super) fn run(command: &SnapshotStatusCommand, printer: Printer) -> CliResul
         statuses_text(&statuses)
     })?;
     Ok(ExitCode::Success)
+}
+
+/// What is said of snapshots that an operator deleted.
+pub(super) fn deleted(state: &State, phase: &Phase) -> Option<String> {
+    let ended = state.phases.get(&phase.address)?.ended.as_ref()?;
+    Some(format!(
+        "The snapshot of `{}` was deleted by {} at {:.0}: `mig apply --redo {}` takes another",
+        phase.address, ended.by, ended.at, phase.address
+    ))
 }
 
 /// The snapshot phases that are meant, of those that are of the right kind: the named one, or all.

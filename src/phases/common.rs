@@ -14,6 +14,9 @@ use crate::plan::model::{Phase, PhaseSpec, Plan, SnapshotSpec};
 use crate::plan::selector::{LeftOutReason, Selector};
 use crate::state::model::{PhaseRecord, PhaseStatus, SideEffect, State};
 
+/// The reason of a snapshot phase whose snapshots an operator deleted.
+pub(crate) const DELETED: &str = "deleted";
+
 /// The record of a phase that was not taken back.
 pub(super) fn record<'a>(state: &'a State, address: &Address) -> Option<&'a PhaseRecord> {
     state
@@ -99,7 +102,7 @@ pub(super) fn awaited<'a>(
 pub(super) const AWAITED: &str = "comes with an earlier phase";
 
 /// An item that asks.
-pub(super) fn question(
+pub(crate) fn question(
     object: &str,
     name: impl Into<String>,
     code: &str,

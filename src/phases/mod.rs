@@ -27,6 +27,7 @@ mod transforms;
 mod types;
 pub mod verify;
 
+pub(crate) use common::question;
 pub(crate) use streams::by_name as stream_by_name;
 
 use crate::diff::observation::Observation;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::place::Place;
-use super::support::{Scope, Server, elasticsearch};
+use super::place::{Place, Ran};
+use super::support::{Scope, Server, elasticsearch, is_its_day};
 
 /// A plan with a source of its own on a shared server, and a directory as target.
 struct Case {
@@ -396,4 +396,84 @@ fn a_snapshot_of_somebody_else_stays_and_is_not_taken_for_its_own() {
         .mig(&["plan"])
         .ends_with(4)
         .says("not taken by mig");
+}
+
+#[test]
+fn a_snapshot_is_deleted_once_nothing_needs_it_and_a_later_plan_says_so() {
+    if !is_its_day(2, 3) {
+        return;
+    }
+    let load = super::load::Load::new(
+        super::support::opensearch2(),
+        "deleted",
+        300,
+        &[],
+        "workers: 2",
+    );
+    let place = &load.place;
+    let delete = |more: &[&str]| {
+        let mut command =
+            place.command(&[&["snapshot", "delete", "--auto-approve"], more].concat());
+        Ran::of(&command.env("MIG_USER", "ann").output().unwrap())
+    };
+    delete(&[]).ends_with(1).says("`base` took no snapshot");
+    place
+        .mig(&["apply", "--auto-approve", "--until", "docs"])
+        .ends_with(0);
+    let repository = format!("/_snapshot/mig-{}-snapshots", load.scope.prefix());
+    let listed = || load.source.get(&format!("{repository}/_all"))["snapshots"].clone();
+    // The proof is not made: it is still needed.
+    delete(&[])
+        .ends_with(1)
+        .says("still needed by `same`: it is not done")
+        .says("`--force` deletes it all the same");
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    place.apply().ends_with(0);
+    place
+        .mig(&["snapshot", "delete"])
+        .ends_with(1)
+        .says("there is no terminal to ask on")
+        .says("nothing was deleted");
+    let mut command = place.command(&["snapshot", "delete", "--auto-approve"]);
+    let killed = command.env("MIG_FAILPOINT", "snapshot.delete.journalled");
+    assert_eq!(
+        killed
+            .env("MIG_USER", "ann")
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        None
+    );
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    let name = listed()[0]["snapshot"].as_str().unwrap().to_owned();
+    let deleted = delete(&["--json"]).ends_with(0);
+    assert!(deleted.out.contains(&name), "{deleted:?}");
+    assert_eq!(listed(), json!([]));
+    delete(&[]).ends_with(0).says("deleted already");
+
+    // Nothing is taken in its place, and what was done stands.
+    let plan = place.mig(&["plan", "--detailed-exitcode", "--detail", "full"]);
+    plan.ends_with(0).says("deleted by ann");
+    place.apply().ends_with(0);
+    assert_eq!(listed(), json!([]));
+    place
+        .mig(&["snapshot", "status"])
+        .ends_with(0)
+        .says("deleted by ann");
+    place
+        .mig(&["snapshot", "create", "--auto-approve"])
+        .ends_with(1)
+        .says("`mig apply --redo base` takes another");
+    // What would have to read it asks.
+    load.replace("workers: 2", "workers: 2, versions: drop");
+    place.mig(&["plan"]).ends_with(4).says("MIG361");
+    load.replace("workers: 2, versions: drop", "workers: 2");
+    place.mig(&["plan", "--detailed-exitcode"]).ends_with(0);
+    // Another one is taken when it is asked for, and all is moved and proved by it.
+    place
+        .mig(&["apply", "--auto-approve", "--redo", "base"])
+        .ends_with(0);
+    assert_eq!(listed().as_array().unwrap().len(), 1);
+    load.is_whole();
 }

@@ -7,10 +7,16 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use mig::base::{Address, Fingerprint};
 use mig::clients::objects::DirectoryStore;
 use mig::engines::snapshot::Repository;
 use mig::plan::codes;
+use mig::plan::model::{PhaseKindName, StateLocation};
+use mig::state::Holder;
+use mig::state::model::{Entry, SideEffect};
 use serde_json::json;
 
 use super::altered_shop::{AlteredShop, INDEX, copy, dat};
@@ -180,6 +186,65 @@ fn to_server(answers: Answers) -> Ran {
         &format!("endpoint: \"http://{address}\""),
     );
     fs::write(place.path("plan.yaml"), plan).unwrap();
+    place.mig(&["plan"])
+}
+
+/// A plan whose snapshot an operator deleted before all was loaded from it.
+fn snapshot_deleted() -> Ran {
+    let address = server(empty);
+    let phases = "  base: { snapshot: { of: es, to: snapshots } }\n  docs: { backfill: { from: base, to: os } }\n";
+    let place = place(phases);
+    fs::remove_file(place.path("snapshots")).unwrap();
+    fs::create_dir(place.path("snapshots")).unwrap();
+    let plan = fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let es = format!("clusters:\n  es: {{ endpoint: \"http://{address}\" }}");
+    fs::write(place.path("plan.yaml"), plan.replace("clusters:", &es)).unwrap();
+    let location = StateLocation::Directory(place.path("state"));
+    let store = mig::state::open(&location).unwrap();
+    let holder = Holder {
+        pid: std::process::id(),
+        host: "here".into(),
+        who: "ann".into(),
+        operation: "apply".into(),
+        since: Timestamp::UNIX_EPOCH,
+    };
+    let mut state = store
+        .lock(&holder, Duration::from_secs(10), &mut |_| {})
+        .unwrap();
+    let base = || Address::from("base");
+    for entry in [
+        mig::state::new_state("test"),
+        Entry::PhaseStarted {
+            address: base(),
+            kind: PhaseKindName::Snapshot,
+            spec: json!({}),
+            inputs: Fingerprint::of(&"then"),
+        },
+        Entry::Effect {
+            address: base(),
+            effect: SideEffect {
+                on: Address::from("es"),
+                what: "create-snapshot".into(),
+                name: "mig-test-base".into(),
+                detail: json!({"repository": "mig-test-snapshots", "store": "snapshots"}),
+            },
+        },
+        Entry::PhaseDone {
+            address: base(),
+            outputs: json!({"uuid": "u", "name": "mig-test-base"}),
+            evidence: Vec::new(),
+        },
+        Entry::EndedForGood {
+            address: base(),
+            by: "ann".into(),
+            detail: json!({"snapshots": ["mig-test-base"]}),
+        },
+    ] {
+        state
+            .append("2020-01-01T00:00:00Z".parse().unwrap(), &entry)
+            .unwrap();
+    }
+    drop(state);
     place.mig(&["plan"])
 }
 
@@ -403,6 +468,7 @@ fn scene(code: &str) -> Ran {
             assert!(stopped.unwrap().status.success());
             place.mig(&["plan"])
         }
+        "MIG361" => snapshot_deleted(),
         other => panic!("{other} has no scene"),
     }
 }

@@ -8,8 +8,13 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+/// Documents in memory and loads of them: the same as for the tests without network.
+#[path = "../it/bulk_support.rs"]
+#[allow(dead_code, reason = "shared with another test binary")]
+mod bulk_support;
 mod check;
 mod credentials;
+mod failed;
 mod faults;
 mod gateway;
 /// A place to run the binary in: the same as for the tests without network.

@@ -168,6 +168,8 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         .is_some_and(|work| work.docs_done > 0 && work.items_done < work.items);
     let (action, reason) = match () {
         () if stopped.is_some() => (Action::Decide, "decision-missing"),
+        // What would be removed is approved beforehand, whatever the snapshot will be.
+        () if provisional && replaces => (Action::Replace, "input-not-there-yet"),
         () if provisional => (Action::Run, "input-not-there-yet"),
         () if undecided => (Action::Decide, "decision-missing"),
         () if replaces && cx.redo => (Action::Replace, "redo"),

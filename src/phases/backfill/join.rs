@@ -13,7 +13,7 @@ use super::super::kind::{Interrupt, PhaseError};
 use super::fleet::{board, board_error, stopped};
 use super::materials::{self, Materials};
 use super::{bulk_error, cluster, failed, is_work_of, landed, peek, store, way, work_error};
-use crate::clients::target::Target;
+use crate::clients::target::{Target, TargetError};
 use crate::diff::observation::SnapshotIndexFacts;
 use crate::engines::bulk::delta::DeltaSource;
 use crate::engines::bulk::fleet::{Brief, Joining, Member, Role, Turn};
@@ -24,6 +24,8 @@ use crate::state::Artifacts;
 
 /// Time between two looks for work.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The longest until a process has heard what stands on the board: it looks every two seconds.
+const HEARD_WITHIN: Duration = Duration::from_secs(15);
 /// Time until what is given out is tried again, after nothing was left of it.
 const AGAIN_AFTER: Duration = Duration::from_secs(3);
 
@@ -262,6 +264,10 @@ impl Worker<'_> {
             Ok(_) => Ok(()),
             // It is told by the coordinator, which looks whether the index was made anew by the plan.
             Err(BulkError::Moved { .. }) if self.is_other(brief) => Ok(()),
+            // Who ended the turn takes away what is written through, before everybody has heard of it.
+            Err(BulkError::Target(TargetError::Replaced { .. })) if self.is_other_soon(brief) => {
+                Ok(())
+            }
             Err(error) => Err(view.or_vanished(bulk_error(&error))),
         }
     }
@@ -269,6 +275,18 @@ impl Worker<'_> {
     fn is_other(&self, brief: &Brief) -> bool {
         let heard = self.member.heard();
         heard.control.stopped || heard.brief.is_none_or(|now| now.serial != brief.serial)
+    }
+
+    /// As [`Self::is_other`], once the board was looked at again.
+    fn is_other_soon(&self, brief: &Brief) -> bool {
+        let began = Instant::now();
+        while !self.is_other(brief) {
+            if began.elapsed() >= HEARD_WITHIN {
+                return false;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        true
     }
 
     fn stop(&self, brief: &Brief) -> Stop {

@@ -106,6 +106,25 @@ pub(super) fn decide(cx: &DecideContext<'_>, observed: &SnapshotObservation) -> 
     change
 }
 
+/// What is said of snapshots that an operator deleted: none is taken in their place unless that is asked for.
+pub(super) fn deleted(
+    cx: &DecideContext<'_>,
+    observed: &SnapshotObservation,
+) -> Option<PhaseChange> {
+    let record = common::record(cx.state, &cx.phase.address)?;
+    let ended = record.ended.as_ref().filter(|_| !cx.redo)?;
+    let names = super::taken(record);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let title = format!("deleted by {}: {}", ended.by, common::few(&names));
+    let mut change = new(cx, observed, Action::UpToDate, common::DELETED, title);
+    change.evidence = vec![format!(
+        "deleted by {} at {:.0}: phases that are done stand as recorded; `mig apply --redo {}` takes another snapshot",
+        ended.by, ended.at, cx.phase.address
+    )];
+    change.fields = common::fields(cx);
+    Some(change)
+}
+
 fn new(
     cx: &DecideContext<'_>,
     observed: &SnapshotObservation,

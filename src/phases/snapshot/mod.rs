@@ -45,7 +45,9 @@ use crate::diff::observation::Observation;
 use crate::plan::model::{PhaseSpec, SnapshotSpec};
 use crate::state::model::PhaseRecord;
 
+pub(crate) use super::common::DELETED;
 pub(super) use undo::{adopted, is_registered, registered, take_off};
+pub use undo::{delete, refuse_others, taken};
 
 /// The kind.
 pub struct Snapshot;
@@ -60,7 +62,10 @@ impl PhaseKind for Snapshot {
             return mismatch(cx);
         };
         match &cx.phase.spec {
-            PhaseSpec::Snapshot(SnapshotSpec::Take { .. }) => decide::decide(cx, observed),
+            PhaseSpec::Snapshot(SnapshotSpec::Take { .. }) => match decide::deleted(cx, observed) {
+                Some(change) => change,
+                None => decide::decide(cx, observed),
+            },
             _ => found::decide(cx, observed),
         }
     }

@@ -11,7 +11,7 @@ use super::super::kind::{PhaseError, UndoContext, UndoPlan};
 use super::decide::spec;
 use super::series::{Mark, Series};
 use super::{look, name_mark, repository};
-use crate::base::Address;
+use crate::base::{Address, failpoint};
 use crate::clients::cluster::Request;
 use crate::plan::model::{Phase, Plan};
 use crate::state::model::{PhaseRecord, SideEffect};
@@ -81,46 +81,133 @@ pub(super) fn undo_plan(record: &PhaseRecord) -> UndoPlan {
 
 pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
     for effect in of_kind(cx.record, "create-snapshot").rev() {
-        let on = &effect.on;
-        let client = cx.connections.open_cluster(on)?;
-        let failed = |error| look::failed(on, &error);
-        let repository = common::text(&effect.detail, "/repository").unwrap_or_default();
-        let Some(there) =
-            repository::snapshot(&client, repository, &effect.name).map_err(failed)?
-        else {
-            continue;
+        let one = Taken {
+            plan: cx.plan,
+            address: cx.address,
+            lineage: cx.lineage,
+            connections: cx.connections,
+            effect,
         };
-        let before = cx.plan.renamed.get(cx.address);
-        let phases: Vec<&str> = std::iter::once(cx.address)
-            .chain(before)
-            .map(crate::base::Address::as_str)
-            .collect();
-        let ours = Mark::of(there.get("metadata"))
-            .or_else(|| name_mark::read(&effect.name, &cx.plan.name, &phases))
-            .is_some_and(|mark| mark.plan == cx.plan.name && mark.lineage == cx.lineage);
-        if !ours {
-            return Err(PhaseError::Failed {
-                message: format!(
-                    "snapshot `{}` in repository `{repository}` of {on} is not the one that this phase took: it stays",
-                    effect.name
-                ),
-                help: Some("delete it by hand if it is not needed, then roll back again".into()),
-            });
-        }
-        let path = format!(
-            "/_snapshot/{}/{}",
-            Request::part(repository),
-            Request::part(&effect.name)
-        );
-        match client.send(Request::delete(path).within(DELETED_WITHIN)) {
-            Err(error) if error.status() != Some(404) => return Err(failed(error)),
-            _ => {}
-        }
+        one.delete()?;
     }
     for (on, name) in registered(cx.record) {
         take_off(cx.connections, on, name)?;
     }
     Ok(())
+}
+
+/// The snapshots that a phase ever announced, the first one first.
+pub fn taken(record: &PhaseRecord) -> Vec<String> {
+    let all = of_kind(record, "create-snapshot");
+    all.map(|effect| effect.name.clone()).collect()
+}
+
+fn each<'a>(
+    (plan, address, record): (&'a Plan, &'a Address, &'a PhaseRecord),
+    lineage: &'a str,
+    connections: &'a Connections,
+) -> impl Iterator<Item = Taken<'a>> {
+    of_kind(record, "create-snapshot")
+        .rev()
+        .map(move |effect| Taken {
+            plan,
+            address,
+            lineage,
+            connections,
+            effect,
+        })
+}
+
+/// An error where a snapshot of such a name is there that is not the one that the phase took.
+pub fn refuse_others(
+    plan: &Plan,
+    address: &Address,
+    record: &PhaseRecord,
+    lineage: &str,
+    connections: &Connections,
+) -> Result<(), PhaseError> {
+    let mut all = each((plan, address, record), lineage, connections);
+    all.try_for_each(|one| one.is_there().map(drop))
+}
+
+/// Deletes the snapshots that a phase took, the last one first; gives back the names of those that were there.
+pub fn delete(
+    plan: &Plan,
+    address: &Address,
+    record: &PhaseRecord,
+    lineage: &str,
+    connections: &Connections,
+) -> Result<Vec<String>, PhaseError> {
+    let mut deleted = Vec::new();
+    for one in each((plan, address, record), lineage, connections) {
+        if one.delete()? {
+            deleted.push(one.effect.name.clone());
+        }
+        failpoint::hit("snapshot.delete.one");
+    }
+    Ok(deleted)
+}
+
+/// A snapshot that a phase announced.
+struct Taken<'a> {
+    plan: &'a Plan,
+    address: &'a Address,
+    lineage: &'a str,
+    connections: &'a Connections,
+    effect: &'a SideEffect,
+}
+
+impl Taken<'_> {
+    fn repository(&self) -> &str {
+        common::text(&self.effect.detail, "/repository").unwrap_or_default()
+    }
+
+    /// Whether it is there; an error where another one has its name.
+    fn is_there(&self) -> Result<bool, PhaseError> {
+        let (on, name, repository) = (&self.effect.on, &self.effect.name, self.repository());
+        let client = self.connections.open_cluster(on)?;
+        let found = repository::snapshot(&client, repository, name);
+        let Some(there) = found.map_err(|error| look::failed(on, &error))? else {
+            return Ok(false);
+        };
+        let before = self.plan.renamed.get(self.address);
+        let phases: Vec<&str> = std::iter::once(self.address)
+            .chain(before)
+            .map(Address::as_str)
+            .collect();
+        let ours = Mark::of(there.get("metadata"))
+            .or_else(|| name_mark::read(name, &self.plan.name, &phases))
+            .is_some_and(|mark| mark.plan == self.plan.name && mark.lineage == self.lineage);
+        if ours {
+            return Ok(true);
+        }
+        Err(PhaseError::Failed {
+            message: format!(
+                "snapshot `{name}` in repository `{repository}` of {on} is not the one that this phase took: it stays"
+            ),
+            help: Some(
+                "delete it by hand if it is not needed, then run the same command again".into(),
+            ),
+        })
+    }
+
+    /// Deletes it where it is there; says whether it was.
+    fn delete(&self) -> Result<bool, PhaseError> {
+        if !self.is_there()? {
+            return Ok(false);
+        }
+        let on = &self.effect.on;
+        let path = format!(
+            "/_snapshot/{}/{}",
+            Request::part(self.repository()),
+            Request::part(&self.effect.name)
+        );
+        let client = self.connections.open_cluster(on)?;
+        match client.send(Request::delete(path).within(DELETED_WITHIN)) {
+            Err(error) if error.status() != Some(404) => Err(look::failed(on, &error)),
+            _ => Ok(true),
+        }
+    }
 }
 
 /// What a lost state took: its outputs and effects; `None` where it took nothing that can be used.

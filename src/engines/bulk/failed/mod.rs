@@ -4,7 +4,7 @@
 //! `request` (a text of two lines) or, where that is no UTF-8, `request-base64`. Pass 0 is the load; each trying again
 //! ([`super::retry`]) is a pass of its own, so that nothing that was written is ever changed. The length of a stream is part
 //! of the item's checkpoint: what an item that is done again wrote beyond it is cut off or never read. Which lines are of
-//! documents that still fail is told by the item's progress alone ([`read`]).
+//! documents that still fail is told by the item's progress alone ([`read()`]).
 //!
 //! Deliberately absent: whether a document is to be tried again.
 

@@ -1,7 +1,7 @@
 //! Sends documents that failed once more, by the same loader.
 //!
-//! A pass goes over the items that have failed documents: [`source`] gives those alone, read anew or as they were kept, and
-//! [`store`] notes what became of them in the items' own progress. The order is that of a load: a document is durable on the
+//! A pass goes over the items that have failed documents: `source` gives those alone, read anew or as they were kept, and
+//! `store` notes what became of them in the items' own progress. The order is that of a load: a document is durable on the
 //! target, then what failed again is durable in the pass's stream, then the progress says so. So a kill loses nothing and
 //! nothing is counted twice; a pass that was killed is gone on with before the next begins. Deliberately absent: whether the
 //! target may be written to, and items whose failed documents are told on another machine.
