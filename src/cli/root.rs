@@ -6,7 +6,12 @@ use super::environment::MIG_LOG;
 use super::error::CliResult;
 use super::printer::{ColorChoice, Printer};
 use super::{
-    apply, approve, backfill_failed, backfill_limits, backfill_pause, backfill_reset, backfill_retry_failed, backfill_scale, backfill_start, backfill_status, backfill_stop, check, clusters_cat_indices, clusters_connection_check, clusters_curl, completions, explain, export, graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, report, reset, restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_delete, snapshot_inspect, snapshot_status, state, status, test, validate, worker,
+    apply, approve, backfill_failed, backfill_limits, backfill_pause, backfill_reset,
+    backfill_retry_failed, backfill_scale, backfill_start, backfill_status, backfill_stop, check,
+    clusters_cat_indices, clusters_connection_check, clusters_curl, completions, explain, export,
+    graph, help, init, logging, metadata_evaluate, metadata_migrate, plan, report, reset,
+    restore_settings, rollback, rules, sandbox, schema, show, snapshot_create, snapshot_delete,
+    snapshot_inspect, snapshot_status, state, status, test, validate, worker,
 };
 use crate::base::ExitCode;
 

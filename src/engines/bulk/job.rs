@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::Rates;
 use super::crew::Crew;
-use super::meter::Meter;
 use super::failed::FailedPlace;
+use super::meter::Meter;
 use super::source::{DocumentSource, SegmentKey, SourceError};
 use super::stop::StopFn;
 use super::transform::Transform;
