@@ -255,6 +255,8 @@ fn observations() -> BTreeMap<Address, Observation> {
                 live: false,
                 streams: BTreeMap::new(),
                 target_version: None,
+                restored: BTreeMap::new(),
+                restore: None,
             }),
         ),
         (

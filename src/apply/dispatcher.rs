@@ -220,7 +220,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
 
     fn take(&mut self, message: Message) -> Result<(), StateError> {
         match message {
-            Message::Observed(address, Ok(observation)) => self.observed(&address, observation)?,
+            Message::Observed(address, Ok(observation)) => self.observed(&address, *observation)?,
             Message::Observed(address, Err(error)) => {
                 self.code = self.code.worst(ExitCode::Partial);
                 self.failed(&address, &error);

@@ -19,7 +19,7 @@ use crate::state::model::{SideEffect, State};
 /// What comes back from the threads.
 pub(super) enum Message {
     /// A phase was looked at again.
-    Observed(Address, Result<Observation, PhaseError>),
+    Observed(Address, Result<Box<Observation>, PhaseError>),
     /// A phase is about to do something; it waits for the answer.
     Announce(Address, SideEffect, SyncSender<Result<(), String>>),
     /// A phase is further.
@@ -37,6 +37,7 @@ pub(super) fn observe<'scope>(
 ) {
     scope.spawn(move || {
         let observed = guarded(|| ground.observe(phase, &state));
+        let observed = observed.map(Box::new);
         drop(to.send(Message::Observed(phase.address.clone(), observed)));
     });
 }

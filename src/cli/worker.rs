@@ -83,6 +83,13 @@ pub(super) fn run(command: &WorkerCommand, printer: Printer) -> CliResult {
             printer.message(&format!("{}: all is loaded.", phase.address));
             Ok(ExitCode::Success)
         }
+        Helped::Restored => {
+            printer.message(&format!(
+                "{}: nothing to do for a worker: by `strategy: restore` the target restores the indices itself.",
+                phase.address
+            ));
+            Ok(ExitCode::Success)
+        }
         Helped::Interrupted => Ok(ExitCode::Interrupted),
         Helped::Idle => {
             printer.message(&format!(

@@ -593,6 +593,52 @@ pub struct BackfillObservation {
     /// Of a backfill that builds upon another one: what changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<SinceObservation>,
+    /// Indices that the target restores, or restored, for this phase: whether each is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restored: BTreeMap<String, bool>,
+    /// What tells whether indices can be restored, where the plan asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Box<RestoreGround>>,
+}
+
+/// What tells whether a target can restore indices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestoreGround {
+    /// Whether the target is a cluster at all.
+    pub cluster: bool,
+    /// The server that took the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_by: Option<ProductVersion>,
+    /// The store as the target's nodes would see it.
+    pub place: String,
+    /// Why the target's nodes don't reach it, or may not, as a sentence without its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<Unreached>,
+    /// By the name of the index at the source.
+    pub indices: BTreeMap<String, RestoreFacts>,
+}
+
+/// Why a store is not reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unreached {
+    /// What is known, as a sentence without its end.
+    pub what: String,
+    /// Whether it is certain; otherwise the target does not tell.
+    pub certain: bool,
+}
+
+/// What tells whether one index can be restored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestoreFacts {
+    /// The version that made it, whatever it was on since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<ProductVersion>,
+    /// Where what the target has differs from the snapshot, by paths; `None` where the target has no such index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<Vec<String>>,
 }
 
 /// What changed since the snapshot that a backfill builds upon.

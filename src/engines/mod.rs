@@ -7,6 +7,7 @@ pub mod lucene;
 pub mod mapping_types;
 pub mod metadata;
 pub mod reconstruct;
+pub mod restore;
 pub mod snapshot;
 pub mod transform;
 pub mod verify;

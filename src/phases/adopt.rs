@@ -151,7 +151,7 @@ fn documents(
     let Some(target) = reachable(connections, on) else {
         return Ok(None);
     };
-    let Some((identity, work)) = backfill::peek(&*target, plan, &phase.address)? else {
+    let Some((identity, mut work)) = backfill::peek(&*target, plan, &phase.address)? else {
         return Ok(None);
     };
     let (snapshot, since) = backfill::snapshots_of_work(&identity.snapshot_uuid);
@@ -166,6 +166,7 @@ fn documents(
         ),
         Err(_) => (BTreeMap::new(), BTreeMap::new()),
     };
+    backfill::add_restores(&*target, (plan, phase), &identity, &source, &mut work)?;
     let target = Landed::over(target, landings.clone());
     let mut indices = Map::new();
     let mut effects = Vec::new();

@@ -414,7 +414,7 @@ section! {
 
 section! {
     /// Moves documents from a snapshot to a target.
-    pub(crate) struct Backfill, later ["strategy"] {
+    pub(crate) struct Backfill {
         /// The snapshot phase to read.
         from: Reference = required, redo, example "base";
         /// The snapshot phase that another backfill loaded to the same target: only what changed since is moved, deletes
@@ -444,6 +444,10 @@ section! {
         /// What becomes of documents whose `_source` was not stored as it was sent: `refuse` asks, `skip` leaves them out and
         /// counts them, `reconstruct` makes one from what the segments hold, `as-stored` takes one that lacks fields as it is.
         without_source: Spanned<model::WithoutSource> = default "refuse", redo;
+        /// How documents get onto a target that is a cluster: `reindex` reads and writes each of them; `restore` has the target restore the
+        /// indices from the snapshot as they are, and stops the plan where one can't be; `auto` restores those that can be and
+        /// writes the others, each with the reason. An index that was begun one way is finished that way.
+        strategy: Spanned<model::Strategy> = default "reindex", live, example "auto";
         /// Transforms that each document goes through, in order. The verification of these documents uses the same.
         transforms: Vec<Reference> = default "[]", redo, example "[\"tidy\"]";
         /// Phases to wait for, beyond those that references ask for.

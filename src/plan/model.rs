@@ -6,6 +6,7 @@
 
 mod chain;
 mod sending;
+mod strategy;
 mod transforms;
 mod types;
 
@@ -21,6 +22,7 @@ use crate::base::units::{ByteRate, ByteSize, CountRate, Span};
 use crate::base::version::{Product, Version};
 use crate::base::{Address, Fingerprint};
 pub use sending::{Compress, Nodes};
+pub use strategy::Strategy;
 pub use transforms::{
     CheckTransform, DocumentTest, Expected, FaultKind, MappingEdits, MappingTest, OnFailure,
     PlanTest, Script, SetValue, Step, StepKind, TestKind, Transform, TransformFault,
@@ -568,6 +570,9 @@ pub struct BackfillSpec {
     pub max_failed: u64,
     /// What becomes of documents whose `_source` was not stored as it was sent.
     pub without_source: WithoutSource,
+    /// How documents get onto the target.
+    #[serde(skip_serializing_if = "Strategy::is_reindex")]
+    pub strategy: Strategy,
     /// Transforms that each document goes through, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transforms: Vec<Transform>,

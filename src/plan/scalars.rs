@@ -251,6 +251,7 @@ words!(model::WithoutSource {
     "reconstruct" => Self::Reconstruct,
     "as-stored" => Self::AsStored,
 });
+words!(model::Strategy { "auto" => Self::Auto, "reindex" => Self::Reindex, "restore" => Self::Restore });
 words!(model::TakeTypes { "union" => Self::Union, "split" => Self::Split });
 words!(model::TypeIds { "keep" => Self::Keep, "type-prefix" => Self::TypePrefix });
 words!(model::OnFailure { "fail" => Self::Fail, "keep" => Self::Keep });

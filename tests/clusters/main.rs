@@ -43,6 +43,7 @@ mod probe;
 #[allow(dead_code, reason = "shared with another test binary")]
 mod proxy;
 mod reset;
+mod restore;
 mod s3;
 mod sandbox;
 mod secured;

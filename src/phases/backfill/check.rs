@@ -17,7 +17,7 @@ use super::super::metadata::check::{body_of, make_index_for};
 use super::super::transforms;
 use super::super::{common, streams, types};
 use super::sample::{Raw, Takes, documents};
-use super::{cluster, spec, way};
+use super::{cluster, restore, spec, way};
 use crate::base::json::canonical;
 use crate::base::units::plural;
 use crate::clients::cluster::ClusterError;
@@ -55,6 +55,9 @@ pub(super) fn check(probes: &mut Probes<'_>) {
                 Stopped::Told(fault) => fault,
             })
         });
+    }
+    if place.target.cluster().is_some() && !spec.strategy.is_reindex() {
+        probes.probe("restores", on, |probes| restore::try_out(probes, spec));
     }
     let mut taken = None;
     probes.probe("source", on, |probes| {

@@ -9,7 +9,7 @@ use super::super::transforms::{self, Candidates, Names};
 use super::super::{streams, types};
 use super::fate::{Fate, fate, snapshot_anew};
 use super::findings;
-use super::{choice, generations, since, spec, stop};
+use super::{choice, generations, restore, since, spec, stop};
 use crate::base::units::{human_bytes, human_count, plural};
 use crate::diff::change::{Action, Effect, Estimate, Item, LeftOut, PhaseChange, Undo};
 use crate::diff::observation::{BackfillObservation, Observation, SnapshotIndexFacts};
@@ -76,6 +76,15 @@ struct Gathered {
     bytes: u64,
     written: Vec<String>,
     proved: Vec<(String, String)>,
+    restored: restore::Told,
+}
+
+impl Gathered {
+    /// Whether documents are written one by one.
+    fn writes(&self) -> bool {
+        let works = |item: &&Item| matches!(item.action, Action::Run | Action::Replace);
+        self.items.iter().filter(works).count() > self.restored.indices.len()
+    }
 }
 
 pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
@@ -98,8 +107,11 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         })
         .collect();
     generations::settle(spec, observed, &chosen, &mut fates);
+    let each = chosen.iter().zip(&fates);
+    let each = each.map(|((name, facts), fate)| (*name, *facts, fate));
+    let ways = restore::ways(cx, spec, observed, each);
     for ((name, facts), fate) in chosen.iter().zip(fates) {
-        gather(cx, spec, observed, (name, facts, fate), &mut all);
+        gather(cx, spec, observed, &ways, (name, facts, fate), &mut all);
     }
     let provisional = observed.snapshot_uuid.is_none();
     let is_there = |name: &str| observed.source.contains_key(name);
@@ -197,8 +209,8 @@ pub(super) fn decide(cx: &DecideContext<'_>) -> PhaseChange {
         || chosen.iter().any(|(_, facts)| facts.is_awaited());
     change.evidence = evidence(to.as_str(), &all);
     if matches!(action, Action::Run | Action::Replace) {
-        effects(&mut change, cx.plan, spec, &all);
-        change.estimate = Some(estimate(cx, &all));
+        effects(&mut change, cx.plan, (spec, observed), &all);
+        change.estimate = estimate(cx, &all);
         let is_directory = cx
             .plan
             .clusters
@@ -270,6 +282,7 @@ fn gather(
     cx: &DecideContext<'_>,
     spec: &BackfillSpec,
     observed: &BackfillObservation,
+    ways: &restore::Ways<'_>,
     (name, facts, fate): (&str, &SnapshotIndexFacts, Fate),
     all: &mut Gathered,
 ) {
@@ -280,6 +293,7 @@ fn gather(
         let notes = [
             Some(note).filter(|note| !note.is_empty()),
             since::note(observed, name).filter(|_| action == Action::Run),
+            restore::note(ways.get(name), facts, observed.target_version),
             generations::note(spec, observed, facts),
             findings::note(cx.plan, spec, name, facts),
             transforms::told(spec, &Names::of(choice(spec, observed), name, facts))
@@ -287,6 +301,9 @@ fn gather(
         ];
         let notes: Vec<String> = notes.into_iter().flatten().collect();
         let note = notes.join("; ");
+        if matches!(ways.get(name), Some(restore::Way::Restore(_))) {
+            all.restored.add(name, facts);
+        }
         let (docs, deletes, bytes) = if by_changes {
             since::cost(observed, name).unwrap_or((None, 0, facts.bytes))
         } else {
@@ -318,6 +335,9 @@ fn gather(
     if works && (cx.redo || !all.live) {
         let mut questions = findings::questions(spec, types::of(name, facts), facts);
         questions.extend(findings::types_question(cx, spec, name, facts));
+        if questions.is_empty() {
+            questions.extend(restore::questions(spec, ways, name));
+        }
         if !questions.is_empty() {
             all.items.extend(questions);
             return;
@@ -419,7 +439,13 @@ fn inputs(
         .map(|(name, facts)| (name, &facts.uuid))
         .collect();
     match &observed.since {
-        None => common::inputs(cx, &(&observed.snapshot_uuid, source, work)),
+        None if all.restored.is_empty() => {
+            common::inputs(cx, &(&observed.snapshot_uuid, source, work))
+        }
+        None => {
+            let restored = &all.restored.indices;
+            common::inputs(cx, &(&observed.snapshot_uuid, source, work, restored))
+        }
         Some(since) => {
             let snapshots = (&observed.snapshot_uuid, &since.snapshot_uuid);
             common::inputs(cx, &(snapshots, source, work))
@@ -470,18 +496,26 @@ fn title(
     format!("{docs} of {} → {to}", common::indices(count))
 }
 
-fn effects(change: &mut PhaseChange, plan: &Plan, spec: &BackfillSpec, all: &Gathered) {
+fn effects(
+    change: &mut PhaseChange,
+    plan: &Plan,
+    (spec, observed): (&BackfillSpec, &BackfillObservation),
+    all: &Gathered,
+) {
     let on = spec.to.value.clone();
     let docs = if all.docs_known {
-        plural(all.docs, "document")
+        plural(all.docs - all.restored.docs, "document")
     } else {
         "documents".into()
     };
-    change.effects.push(Effect {
-        on: on.clone(),
-        text: format!("writes {docs}"),
-        destroys: false,
-    });
+    change.effects.extend(all.restored.effects(&on, observed));
+    if all.writes() {
+        change.effects.push(Effect {
+            on: on.clone(),
+            text: format!("writes {docs}"),
+            destroys: false,
+        });
+    }
     if all.deletes > 0 {
         change.effects.push(Effect {
             on: on.clone(),
@@ -502,14 +536,20 @@ fn effects(change: &mut PhaseChange, plan: &Plan, spec: &BackfillSpec, all: &Gat
             destroys: true,
         });
     }
-    change.effects.push(Effect {
-        on: common::store_behind(plan, &spec.from.value),
-        text: format!("reads {}", human_bytes(all.bytes)),
-        destroys: false,
-    });
+    if all.writes() {
+        change.effects.push(Effect {
+            on: common::store_behind(plan, &spec.from.value),
+            text: format!("reads {}", human_bytes(all.bytes - all.restored.bytes)),
+            destroys: false,
+        });
+    }
 }
 
-fn estimate(cx: &DecideContext<'_>, all: &Gathered) -> Estimate {
+/// How long it takes; `None` where only the target knows, since it restores some of it.
+fn estimate(cx: &DecideContext<'_>, all: &Gathered) -> Option<Estimate> {
+    if !all.restored.is_empty() {
+        return None;
+    }
     let measured = common::record(cx.state, &cx.phase.address)
         .and_then(|record| record.outputs.get("measured"))
         .and_then(|measured| {
@@ -522,7 +562,7 @@ fn estimate(cx: &DecideContext<'_>, all: &Gathered) -> Estimate {
         _ => None,
     };
     let at_least = limit.map_or(0, |rate| all.docs / rate.max(1));
-    match measured {
+    Some(match measured {
         Some(rate) => Estimate {
             low_s: (all.bytes / rate * 9 / 10).max(at_least),
             high_s: (all.bytes / rate * 13 / 10).max(at_least) + 1,
@@ -540,7 +580,7 @@ fn estimate(cx: &DecideContext<'_>, all: &Gathered) -> Estimate {
                 human_bytes(FAST_BYTES_S)
             ),
         },
-    }
+    })
 }
 
 fn evidence(to: &str, all: &Gathered) -> Vec<String> {

@@ -12,14 +12,16 @@ use super::super::connections::Connections;
 use super::super::kind::{Interrupt, PhaseError};
 use super::fleet::{board, board_error, stopped};
 use super::materials::{self, Materials};
-use super::{bulk_error, cluster, failed, is_work_of, landed, peek, store, way, work_error};
+use super::{
+    bulk_error, cluster, failed, is_work_of, landed, peek, restore, store, way, work_error,
+};
 use crate::clients::target::{Target, TargetError};
 use crate::diff::observation::SnapshotIndexFacts;
 use crate::engines::bulk::delta::DeltaSource;
 use crate::engines::bulk::fleet::{Brief, Joining, Member, Role, Turn};
 use crate::engines::bulk::work_store::{WORKER, WorkError, WorkIdentity};
 use crate::engines::bulk::{self, BulkError, BulkProgress, Job, Meter, Part, Stop};
-use crate::plan::model::{BackfillSpec, Phase, Plan};
+use crate::plan::model::{BackfillSpec, Phase, Plan, Strategy};
 use crate::state::Artifacts;
 
 /// Time between two looks for work.
@@ -71,6 +73,8 @@ pub enum Helped {
     Interrupted,
     /// There was nothing to do for too long.
     Idle,
+    /// The target restores all of it by itself.
+    Restored,
 }
 
 /// Helps until all is loaded, or it is asked to stop.
@@ -84,6 +88,9 @@ pub fn help(cx: &Helping<'_>) -> Result<Helped, PhaseError> {
             ),
             "its `workers:` says with how many threads",
         ));
+    }
+    if spec.strategy == Strategy::Restore {
+        return Ok(Helped::Restored);
     }
     let mut patience = Patience::new(cx);
     let Some(identity) = begun(cx, spec, &mut patience)? else {
@@ -118,6 +125,7 @@ pub fn help(cx: &Helping<'_>) -> Result<Helped, PhaseError> {
         member: &member,
     };
     let mut tried: Option<(u64, Instant)> = None;
+    let (mut restores, mut looked) = (worker.restores()?, Instant::now());
     loop {
         let heard = member.heard();
         if heard.control.stopped {
@@ -143,7 +151,16 @@ pub fn help(cx: &Helping<'_>) -> Result<Helped, PhaseError> {
             _ => {}
         }
         member.wait(true);
-        if !patience.wait("mig apply to give out work") {
+        if looked.elapsed() >= AGAIN_AFTER {
+            restores = worker.restores()?;
+            looked = Instant::now();
+        }
+        let what = if restores {
+            "the target, which restores indices by itself: no worker helps it"
+        } else {
+            "mig apply to give out work"
+        };
+        if !patience.wait(what) {
             return Ok(patience.ended());
         }
     }
@@ -212,6 +229,18 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
+    /// Whether the target restores something of this phase by itself.
+    fn restores(&self) -> Result<bool, PhaseError> {
+        let whose = restore::Whose {
+            plan: self.cx.plan,
+            phase: &self.cx.phase.address,
+            lineage: &self.identity.lineage,
+            snapshot: &self.identity.snapshot_uuid,
+        };
+        let found = restore::is_at_work(self.target, whose);
+        found.map_err(|error| common::target_error(&self.spec.to.value, &error))
+    }
+
     /// Takes items of what is given out until none is left, or something else is given out.
     fn take(&self, brief: &Brief) -> Result<(), PhaseError> {
         let Self { cx, spec, .. } = *self;

@@ -19,6 +19,7 @@ pub mod join;
 mod materials;
 pub mod orders;
 mod perform;
+mod restore;
 pub mod sample;
 mod since;
 pub mod status;
@@ -85,7 +86,7 @@ impl PhaseKind for Backfill {
             .as_deref()
             .map(|uuid| since::work_snapshot(uuid, base));
         let this_snapshot = identity.is_some_and(|identity| Some(identity.snapshot_uuid) == wanted);
-        let work = work.filter(|_| ours && this_snapshot);
+        let mut work = work.filter(|_| ours && this_snapshot);
         let written = work.as_ref().map_or(0, |work| work.docs_done);
         // Beyond what changed, all that stands there is the load's that this one builds upon.
         let written = if spec.since.is_some() {
@@ -94,7 +95,20 @@ impl PhaseKind for Backfill {
             written
         };
         let names: Vec<&str> = source.keys().map(String::as_str).collect();
+        let restore = restore::ground(cx.connections, cx.plan, spec, &view, &*target)?;
         let indices = target.index_facts_many(&names, written).map_err(error)?;
+        let restored = match &snapshot_uuid {
+            Some(snapshot) if ours => {
+                let whose = restore::Whose {
+                    plan: cx.plan,
+                    phase: &cx.phase.address,
+                    lineage: &cx.state.lineage,
+                    snapshot,
+                };
+                restore::marks(&*target, whose, &indices, &mut work).map_err(error)?
+            }
+            _ => BTreeMap::new(),
+        };
         let version = target.version();
         let since = since::observe(cx, spec, (&source, &indices), version)?;
         let mut there = BTreeMap::new();
@@ -113,6 +127,8 @@ impl PhaseKind for Backfill {
             streams: there,
             target_version: Some(target.version()),
             since,
+            restored,
+            restore,
         }))
     }
 
@@ -205,6 +221,36 @@ pub(super) fn is_ordered(
     let fleet = orders::fleet_of(target, plan, phase, state)?;
     let said = !fleet.muster.there.is_empty() || !fleet.muster.lost.is_empty();
     Ok(said || fleet.control != Control::default())
+}
+
+/// Counts what the target restored for a phase, or restores, into what its work store says.
+pub(super) fn add_restores(
+    target: &dyn Target,
+    (plan, phase): (&Plan, &Phase),
+    identity: &WorkIdentity,
+    indices: &BTreeMap<String, SnapshotIndexFacts>,
+    work: &mut WorkFacts,
+) -> Result<(), PhaseError> {
+    if target.cluster().is_none() {
+        return Ok(());
+    }
+    let whose = restore::Whose {
+        plan,
+        phase: &phase.address,
+        lineage: &identity.lineage,
+        snapshot: &identity.snapshot_uuid,
+    };
+    let on = &spec(phase)?.to.value;
+    let names: Vec<&str> = indices.keys().map(String::as_str).collect();
+    let there = target
+        .index_facts_many(&names, 0)
+        .map_err(|error| common::target_error(on, &error))?;
+    let mut all = Some(std::mem::take(work));
+    let found = restore::marks(target, whose, &there, &mut all);
+    *work = all.unwrap_or_default();
+    found
+        .map(drop)
+        .map_err(|error| common::target_error(on, &error))
 }
 
 /// Removes the work store of a phase.

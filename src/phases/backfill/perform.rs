@@ -13,7 +13,9 @@ use super::course::Course;
 use super::fleet::{Fleet, stopped};
 use super::ground::Ground;
 use super::materials::{self, Materials};
-use super::{bulk_error, choice, cluster, failed, generations, landed, since, spec, store, way};
+use super::{
+    bulk_error, choice, cluster, failed, generations, landed, restore, since, spec, store, way,
+};
 use crate::base::failpoint;
 use crate::base::units::plural;
 use crate::clients::target::Target;
@@ -36,14 +38,14 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     };
     let spec = spec(cx.phase)?;
     let on = &spec.to.value;
-    let chosen: BTreeMap<String, Action> = cx
+    let all: BTreeMap<String, Action> = cx
         .change
         .items
         .iter()
         .filter(|item| matches!(item.action, Action::Run | Action::Replace))
         .map(|item| (item.name.clone(), item.action))
         .collect();
-    if chosen.is_empty() {
+    if all.is_empty() {
         return Ok(Performed::Done {
             outputs: previous(cx),
             evidence: cx.change.evidence.clone(),
@@ -66,6 +68,11 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         prepared.map_err(|error| common::target_error(on, &error))?;
     }
     let stop = || common::stop(cx.interrupt);
+    let (restored, chosen): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        all.into_iter().partition(|(name, action)| {
+            let way = restore::at_perform(cx, spec, observed, (name, *action));
+            matches!(way, restore::Way::Restore(_))
+        });
     let since = observed.since.as_ref();
     let base_uuid = since.and_then(|since| since.snapshot_uuid.as_deref());
     let of_this = (cx.plan, cx.state, &cx.phase.address);
@@ -112,7 +119,6 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         uuid::Uuid::new_v4().simple()
     );
     let fleet = Fleet::join(cx, spec, &*target, &id)?;
-    let began = Instant::now();
     let docs = names.iter().map(|name| observed.source.get(name)?.docs);
     let course = Course::new(cx, docs.sum());
     let mut outcome = BulkOutcome {
@@ -134,6 +140,21 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         changes: &by_changes,
         since: base_uuid,
     };
+    let restored = match target.cluster() {
+        Some(cluster) => {
+            let restores = restore::Restores {
+                ground: &ground,
+                view: &view,
+                cluster,
+            };
+            restores.run(&restored)?
+        }
+        None => restore::Restored::default(),
+    };
+    if restored.stopped {
+        return Ok(Performed::Interrupted);
+    }
+    let began = Instant::now();
     for turn in generations::turns(&chosen, &landings) {
         let mut indices = BTreeMap::new();
         for (name, action) in &turn {
@@ -207,7 +228,7 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
         &*target,
         spec,
         snapshot_uuid,
-        &outcome,
+        (&outcome, &restored),
         &indices,
         (base_uuid, &by_changes),
         (&measured, &failed_place),
@@ -228,12 +249,15 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     if !outcome.finished {
         return Ok(Performed::Interrupted);
     }
-    let mut evidence = vec![match &spec.since {
-        Some(since) if !by_changes.is_empty() => {
-            statement_of_changes(on.as_str(), since.value.as_str(), &outcome)
-        }
-        _ => statement(on.as_str(), &outcome),
-    }];
+    let mut evidence: Vec<String> = restored.statement(on.as_str()).into_iter().collect();
+    if !chosen.is_empty() {
+        evidence.push(match &spec.since {
+            Some(since) if !by_changes.is_empty() => {
+                statement_of_changes(on.as_str(), since.value.as_str(), &outcome)
+            }
+            _ => statement(on.as_str(), &outcome),
+        });
+    }
     if outcome.cpu_unknown {
         evidence.push(format!(
             "`limits.target-cpu` was of no effect: {on} does not say how busy its processors are"
@@ -395,7 +419,7 @@ fn outputs(
     target: &dyn Target,
     spec: &BackfillSpec,
     snapshot_uuid: &str,
-    outcome: &BulkOutcome,
+    (outcome, restored): (&BulkOutcome, &restore::Restored),
     uuids: &BTreeMap<String, Option<String>>,
     (since, by_changes): (Option<&str>, &BTreeSet<&str>),
     (measured, failed_place): (&Value, &FailedPlace),
@@ -404,6 +428,7 @@ fn outputs(
         Some(Value::Object(indices)) => indices.clone(),
         _ => Map::new(),
     };
+    indices.extend(restored.outputs.clone());
     let finished = outcome.finished && !outcome.too_many_failed;
     let exact = target.capabilities().exact_parts;
     for (name, index) in &outcome.indices {
@@ -440,6 +465,14 @@ fn outputs(
         "indices": indices,
         "measured": measured,
     });
+    if !restored.outputs.is_empty()
+        && let Value::Object(fields) = &mut outputs
+    {
+        fields.insert(
+            "restored".into(),
+            json!({"indices": restored.outputs.len(), "docs": restored.docs, "bytes": restored.bytes, "millis": restored.millis}),
+        );
+    }
     if outcome.failed() > 0
         && let Value::Object(fields) = &mut outputs
     {

@@ -13,7 +13,7 @@ use super::super::connections::Connections;
 use super::super::kind::PhaseError;
 use super::failures::Failures;
 use super::orders::fleet_of;
-use super::{decide, spec, stop, store, way};
+use super::{decide, restore, spec, stop, store, way};
 use crate::base::Address;
 use crate::base::units::{human_bytes, human_count, rounded};
 use crate::clients::target::Target;
@@ -248,6 +248,20 @@ pub fn look(
         items = stop::archived_items(asked.state, address, artifacts)?;
     }
     let failures = Failures::of(asked.phase, items.clone(), artifacts, &*target)?;
+    let restores = match (&source, &snapshot) {
+        (Some(source), Some(snapshot)) => {
+            let whose = restore::Whose {
+                plan: asked.plan,
+                phase: address,
+                lineage: &asked.state.lineage,
+                snapshot,
+            };
+            let names: Vec<&str> = source.keys().map(String::as_str).collect();
+            let courses = restore::courses(&*target, whose, &names);
+            courses.map_err(|error| common::target_error(&spec.to.value, &error))?
+        }
+        _ => BTreeMap::new(),
+    };
     let seen = Seen {
         address,
         then: asked.then,
@@ -255,6 +269,7 @@ pub fn look(
         source: source.as_ref(),
         snapshot: snapshot.as_deref(),
         items: &items,
+        restores: &restores,
         control: &fleet.control,
         muster: &fleet.muster,
         now: fleet.now,
@@ -309,6 +324,8 @@ fn source(
         streams: BTreeMap::new(),
         since: None,
         target_version: Some(target.version()),
+        restored: BTreeMap::new(),
+        restore: None,
     };
     let (chosen, _) = decide::selected(spec, &observed);
     let chosen = chosen.into_iter();
@@ -328,6 +345,8 @@ struct Seen<'a> {
     source: Option<&'a Indices>,
     snapshot: Option<&'a str>,
     items: &'a [ItemState],
+    /// What the target restores by itself.
+    restores: &'a BTreeMap<String, restore::Course>,
     control: &'a Control,
     muster: &'a Muster,
     now: Timestamp,
@@ -360,7 +379,7 @@ impl Seen<'_> {
                 && (record.effects.iter().any(|it| it.what == "write-documents")
                     || record.status == PhaseStatus::Done)
         };
-        !self.items.is_empty() || self.record.is_some_and(written)
+        !self.items.is_empty() || !self.restores.is_empty() || self.record.is_some_and(written)
     }
 
     /// By index, in the order of the names.
@@ -420,8 +439,20 @@ impl Seen<'_> {
         let total = total.max(by_shard.len() as u64);
         let is_empty = facts.is_some_and(|facts| facts.docs == Some(0));
         let (mut completed, mut in_progress) = (0, 0);
-        if items.is_empty() {
-            if self.is_recorded(name) || (is_empty && empty_done) {
+        let restored = self.restores.get(name).filter(|_| items.is_empty());
+        if let Some(course) = restored.filter(|course| !course.done) {
+            let recovered = course.recovered;
+            status.bytes_total = recovered.of_bytes.max(status.bytes_total);
+            status.bytes_done = recovered.bytes;
+            // A shard may be there and what is to be counted of it not yet.
+            completed = recovered.shards.min(total.saturating_sub(1));
+            in_progress = if course.under_way {
+                total - completed
+            } else {
+                0
+            };
+        } else if items.is_empty() {
+            if restored.is_some() || self.is_recorded(name) || (is_empty && empty_done) {
                 completed = total;
                 status.docs_done = status.docs_total.unwrap_or(0);
                 status.bytes_done = status.bytes_total;
@@ -466,8 +497,10 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
     let begun = seen.begun();
     let done = begun && shards.incomplete() == 0;
     let nobody = muster.there.is_empty();
+    let restoring: Vec<&restore::Course> = seen.restores.values().filter(|it| !it.done).collect();
+    let at_work = restoring.iter().filter(|it| it.under_way).count();
     let status = match () {
-        () if muster.running > 0 => Stage::Running,
+        () if muster.running > 0 || at_work > 0 => Stage::Running,
         () if seen.control.stopped => Stage::Stopped,
         () if !nobody && seen.control.paused => Stage::Paused,
         // Who waits for the others is up as well.
@@ -505,6 +538,15 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
             says.push(format!("Asked to pause{by}: workers come to a checkpoint."));
         }
         Stage::Starting | Stage::Running | Stage::Completed => {}
+    }
+    if at_work > 0 {
+        let sum = |of: fn(&restore::Course) -> u64| restoring.iter().map(|it| of(it)).sum::<u64>();
+        says.push(format!(
+            "The target restores {} by itself, {} of {} so far: no worker helps it, and it goes on whoever watches.",
+            common::indices(at_work),
+            human_bytes(sum(|it| it.recovered.bytes)),
+            human_bytes(sum(|it| it.recovered.of_bytes))
+        ));
     }
     if let Some(record) = seen.record
         && record.status == PhaseStatus::Failed

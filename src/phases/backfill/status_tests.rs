@@ -73,6 +73,7 @@ fn facts(shards: u32, docs: u64) -> SnapshotIndexFacts {
 struct Made {
     items: Vec<ItemState>,
     source: BTreeMap<String, SnapshotIndexFacts>,
+    restores: BTreeMap<String, restore::Course>,
     control: Control,
     beats: Vec<Beat>,
 }
@@ -87,6 +88,7 @@ impl Made {
                 ("empty".to_owned(), facts(1, 0)),
             ]
             .into(),
+            restores: BTreeMap::new(),
             control: Control::default(),
             beats: Vec::new(),
         }
@@ -106,6 +108,7 @@ impl Made {
             source: Some(&self.source),
             snapshot: Some("s"),
             items: &self.items,
+            restores: &self.restores,
             control: &self.control,
             muster: &muster,
             now: at(100),
@@ -206,4 +209,48 @@ fn what_is_left_is_told_with_what_that_rests_on() {
     let done = deep(&Made::new(all()));
     assert_eq!(done.eta_ms, Some(0));
     assert!((done.percentage_completed - 100.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn what_the_target_restores_is_counted_without_items() {
+    use crate::clients::target::cluster::restore::Recovered;
+    let course = |done: bool, under_way: bool, bytes: u64, shards: u64| restore::Course {
+        done,
+        under_way,
+        recovered: Recovered {
+            bytes,
+            of_bytes: 4000,
+            shards,
+        },
+    };
+    let mut made = Made::new(Vec::new());
+    made.restores
+        .insert("a".into(), course(true, false, 4000, 2));
+    made.restores
+        .insert("b".into(), course(false, true, 1000, 3));
+    assert_eq!(made.stage(), Stage::Running);
+    let status = made.status();
+    assert_eq!(
+        (status.shards.completed, status.shards.in_progress),
+        (5, 1),
+        "of b two are there, and it is done only once it is counted; what is empty has nothing to come"
+    );
+    let says = status.says.join(" ");
+    assert!(
+        says.contains("The target restores 1 index by itself"),
+        "{says}"
+    );
+    let told = made.see(|seen| {
+        let indices = seen.indices().into_iter();
+        let told = indices.map(|it| (it.word(), it.bytes_done, it.bytes_total));
+        told.collect::<Vec<_>>()
+    });
+    let empty = told[2].0;
+    assert_eq!(
+        told,
+        [("done", 200, 200), ("loading", 1000, 4000), (empty, 0, 0)]
+    );
+    // Nobody asked for the rest yet.
+    made.restores.insert("b".into(), course(false, false, 0, 0));
+    assert_eq!(made.stage(), Stage::Paused);
 }

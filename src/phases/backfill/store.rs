@@ -4,6 +4,7 @@ use super::super::common;
 use super::super::kind::{PerformContext, PhaseError};
 use super::{bulk_error, fleet, materials, work_error, work_identity};
 use crate::base::Address;
+use crate::clients::target::cluster::restore::take_back;
 use crate::clients::target::{Target, WorkPlace};
 use crate::diff::observation::WorkFacts;
 use crate::engines::bulk::StopFn;
@@ -67,6 +68,7 @@ pub(super) fn clear(target: &dyn Target, plan: &Plan, phase: &Address) -> Result
 fn remove_items(target: &dyn Target, plan: &Plan, phase: &Address) -> Result<(), WorkError> {
     match (target.cluster(), target.work_place()) {
         (Some(cluster), _) => {
+            take_back(cluster, &plan.name, phase.as_str())?;
             IndexWorkStore::remove(cluster.state(), &plan.name, phase.as_str())?;
         }
         (None, WorkPlace::Directory(directory)) => {

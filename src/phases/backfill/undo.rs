@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::common;
 use super::super::kind::{PhaseError, UndoContext, UndoPlan};
-use super::{cluster, store, work_error};
+use super::{cluster, restore, store, work_error};
 use crate::base::{Address, Fingerprint};
 use crate::clients::target::{Landed, Landing};
 use crate::diff::observation::{ObjectKey, ObjectKind};
@@ -173,5 +173,5 @@ pub(super) fn undo(cx: &UndoContext<'_>) -> Result<(), PhaseError> {
         let target = cx.connections.open_target(on)?;
         store::remove(&*target, cx.plan, cx.address).map_err(|error| work_error(&error))?;
     }
-    Ok(())
+    restore::undo(cx)
 }

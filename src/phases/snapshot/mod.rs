@@ -28,7 +28,7 @@ mod look;
 pub mod name_mark;
 mod perform;
 mod questions;
-mod repository;
+pub(super) mod repository;
 pub mod series;
 mod since;
 pub mod status;

@@ -25,7 +25,7 @@ pub(super) fn name(plan: &str, store: &Address) -> String {
 
 /// A store as the cluster sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in super::super) enum Place {
     /// A repository of type `fs`.
     Directory(PathBuf),
     /// A repository of type `s3`. The cluster has credentials of its own.
@@ -39,7 +39,7 @@ pub(super) enum Place {
 }
 
 /// Where a cluster is to write the snapshots of a store.
-pub(super) fn place(plan: &Plan, store: &Address) -> Option<Place> {
+pub(in super::super) fn place(plan: &Plan, store: &Address) -> Option<Place> {
     match &plan.stores.get(store)?.at {
         StoreAt::Directory { path, on_cluster } => on_cluster
             .clone()
@@ -65,7 +65,7 @@ pub(super) fn place(plan: &Plan, store: &Address) -> Option<Place> {
 }
 
 impl Place {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(in super::super) fn kind(&self) -> &'static str {
         match self {
             Self::Directory(_) => "fs",
             Self::Bucket { .. } => "s3",
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// Whether a repository that is registered (its type and settings) is this place.
-    pub(super) fn is(&self, registered: &Value) -> bool {
+    pub(in super::super) fn is(&self, registered: &Value) -> bool {
         if common::text(registered, "/type") != Some(self.kind()) {
             return false;
         }
@@ -90,7 +90,7 @@ impl Place {
         }
     }
 
-    pub(super) fn settings(&self, rate: Option<ByteRate>) -> Value {
+    pub(in super::super) fn settings(&self, rate: Option<ByteRate>) -> Value {
         let mut settings = serde_json::Map::new();
         let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
         match self {
@@ -127,7 +127,7 @@ impl Place {
     }
 
     /// For effects: what an undo and a person need to know.
-    pub(super) fn detail(&self) -> Value {
+    pub(in super::super) fn detail(&self) -> Value {
         match self {
             Self::Directory(path) => json!(path),
             Self::Bucket { .. } => json!(self.to_string()),
@@ -228,7 +228,7 @@ pub(super) fn register(
 }
 
 /// Why a store could not be registered or verified, and how that is mended.
-pub(super) fn not_registered(
+pub(in super::super) fn not_registered(
     client: &ClusterClient,
     of: &Address,
     location: &Place,
@@ -306,7 +306,7 @@ fn without_plugin(client: &ClusterClient) -> String {
 }
 
 /// What a cluster says of a snapshot; `None` where there is none.
-pub(super) fn snapshot(
+pub(in super::super) fn snapshot(
     client: &ClusterClient,
     repository: &str,
     name: &str,

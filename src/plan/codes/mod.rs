@@ -2,7 +2,8 @@
 //!
 //! A code is never given another meaning. Ranges: 001–039 the language (`language`), 040–059 order and invariants
 //! (`graph`), 060–079 lints (`lints`), 080–099 planning and state (`planning`), 300–339 documents on their way
-//! (`documents`), 340–359 objects that a target can't take (`objects`), 360–379 what operators ended (`operators`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
+//! (`documents`), 340–359 objects that a target can't take (`objects`), 360–379 what operators ended (`operators`), 380–389 restores
+//! (`restores`). Deliberately absent: the codes of translation rules, which belong to the metadata engine and are shown by `mig rules`.
 
 pub mod documents;
 pub mod graph;
@@ -11,6 +12,7 @@ pub mod lints;
 pub mod objects;
 pub mod operators;
 pub mod planning;
+pub mod restores;
 
 use std::fmt;
 
@@ -107,6 +109,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
         documents::ROWS,
         objects::ROWS,
         operators::ROWS,
+        restores::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -149,6 +152,7 @@ mod tests {
             (documents::ROWS, 300..340),
             (objects::ROWS, 340..360),
             (operators::ROWS, 360..380),
+            (restores::ROWS, 380..390),
         ];
         for (rows, range) in ranges {
             for row in rows {

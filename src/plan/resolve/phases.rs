@@ -530,6 +530,7 @@ fn backfill(
         },
         max_failed: body.max_failed.as_ref()?.value.0,
         without_source: body.without_source.as_ref()?.value,
+        strategy: body.strategy.as_ref()?.value,
         transforms: used?,
     })
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{ClusterTarget, dialect};
+use super::{ClusterTarget, dialect, restore};
 use crate::base::Fingerprint;
 use crate::clients::cluster::{ClusterError, Request};
 use crate::clients::target::TargetError;
@@ -232,7 +232,10 @@ fn counts(target: &ClusterTarget, indices: &[&str]) -> Result<BTreeMap<String, u
         let mut pause = COUNT_PAUSE;
         let mut open: Vec<&str> = chunk.to_vec();
         loop {
-            let missing = count_some(target, &open, &mut counts)?;
+            let mut missing = count_some(target, &open, &mut counts)?;
+            if !missing.is_empty() {
+                leave_out_restores(target, &mut missing, &mut counts)?;
+            }
             let Some((index, reason)) = missing.first() else {
                 break;
             };
@@ -252,6 +255,22 @@ fn counts(target: &ClusterTarget, indices: &[&str]) -> Result<BTreeMap<String, u
         }
     }
     Ok(counts)
+}
+
+/// What is being restored is not waited for: it may take hours, and its documents count once all of it is there.
+fn leave_out_restores(
+    target: &ClusterTarget,
+    missing: &mut Vec<(&str, String)>,
+    counts: &mut BTreeMap<String, u64>,
+) -> Result<(), TargetError> {
+    for restoring in restore::unfinished(target)? {
+        let before = missing.len();
+        missing.retain(|(index, _)| *index != restoring.index);
+        if missing.len() < before {
+            counts.insert(restoring.index, 0);
+        }
+    }
+    Ok(())
 }
 
 fn unreadable(target: &ClusterTarget, reason: String) -> ClusterError {

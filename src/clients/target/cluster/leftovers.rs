@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::working_state::WORKING_STATE;
-use super::{ClusterTarget, objects, part};
+use super::{ClusterTarget, objects, part, restore};
 use crate::base::failpoint;
 use crate::clients::cluster::Request;
 use crate::clients::target::TargetError;
@@ -18,22 +18,33 @@ const PROGRESS: &[&str] = &[
     "work-control",
     "work-brief",
     "work-beat",
+    "restored",
     "plan",
     "check",
 ];
 /// The other kinds.
-const OTHER: &[&str] = &["tuned", "held-back", "remake", "stream", "live"];
+const OTHER: &[&str] = &[
+    "tuned",
+    "held-back",
+    "remake",
+    "restoring",
+    "stream",
+    "live",
+];
 /// Documents that are removed by one request.
 const FORGOTTEN_AT_ONCE: usize = 1000;
 
 /// What a killed run of this lineage left half done, in words.
 pub fn half_done(target: &ClusterTarget) -> Result<Vec<String>, TargetError> {
-    objects::half_done(target)
+    let mut found = objects::half_done(target)?;
+    found.extend(restore::half_done(target)?);
+    Ok(found)
 }
 
 /// Finishes it, or takes it away.
 pub fn finish(target: &ClusterTarget) -> Result<(), TargetError> {
-    objects::clean_up(target)
+    objects::clean_up(target)?;
+    restore::take_back_all(target)
 }
 
 /// The alias that an index was written through, where it is still there.

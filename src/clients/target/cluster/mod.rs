@@ -13,6 +13,7 @@
 //! stream    data streams: made, rolled over, made anew
 //! room      how many shards it takes
 //! heat      how busy its processors are, and how large a request it takes
+//! restore   indices that the cluster restores from a snapshot
 //! read      documents read back, shard by shard; hits: the documents of an answer as slices of it
 //! marks     who made the target what it is, and whether it is live
 //! leftovers what is left of a plan that is to be forgotten
@@ -33,6 +34,7 @@ mod packer;
 mod part;
 pub mod patience;
 mod read;
+pub mod restore;
 mod room;
 mod stream;
 pub mod tune;

@@ -214,6 +214,24 @@ pub(in super::super) fn bring_to(
     in_place(target, name, &there, body)
 }
 
+/// The index as it is, also while a load or a restore has it otherwise for its time.
+pub(in super::super) fn as_it_is(
+    target: &ClusterTarget,
+    name: &str,
+) -> Result<Option<Value>, TargetError> {
+    Ok(read::indices_as_they_are(target, Some(&[name]))?.remove(name))
+}
+
+/// As [`bring_to`], of an index as it is.
+pub(in super::super) fn settle(
+    target: &ClusterTarget,
+    name: &str,
+    body: &Value,
+) -> Result<Option<String>, TargetError> {
+    let there = as_it_is(target, name)?.ok_or_else(|| no_index(target, name))?;
+    in_place(target, name, &there, body)
+}
+
 /// Settings that a request may hold.
 pub(super) fn settings(body: &Value) -> Map<String, Value> {
     let mut settings = body

@@ -31,7 +31,7 @@ use crate::diff::observation::{ObjectKey, ObjectKind};
 
 pub(super) use check::{refusals, unknown_settings};
 pub(super) use guard::{Shielded, shield, unshield};
-pub(super) use index::{bring_to as in_place, set_closed};
+pub(super) use index::{as_it_is, bring_to as in_place, set_closed, settle};
 pub(super) use probe::probe;
 pub(super) use remake::clear as clear_documents;
 

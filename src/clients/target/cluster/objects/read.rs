@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ClusterTarget, WORKING_STATE, dialect, part, stream, tune};
+use super::super::{ClusterTarget, WORKING_STATE, dialect, part, restore, stream, tune};
 use super::{named, settings};
 use crate::base::settings::normal_settings;
 use crate::clients::cluster::Request;
@@ -87,6 +87,16 @@ pub(super) struct IndexState {
 const EVERY_INDEX: &str = "expand_wildcards=all&ignore_unavailable=true";
 
 fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, TargetError> {
+    let mut found = indices_as_they_are(target, names)?;
+    as_before(target, &mut found)?;
+    Ok(found)
+}
+
+/// Also what a load or a restore has otherwise for its time.
+pub(super) fn indices_as_they_are(
+    target: &ClusterTarget,
+    names: Option<&[&str]>,
+) -> Result<Bodies, TargetError> {
     let mut states = states(target, names)?;
     let types = dialect::type_names(target.about.version);
     let mut found = Bodies::new();
@@ -115,7 +125,6 @@ fn indices(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
             found.insert(name, Value::Object(body));
         }
     }
-    as_before(target, &mut found)?;
     Ok(found)
 }
 
@@ -137,7 +146,8 @@ fn streams(target: &ClusterTarget, names: Option<&[&str]>) -> Result<Bodies, Tar
     Ok(found)
 }
 
-/// Settings that a load changed for its time are shown as they were and will be again.
+/// Settings that a load changed for its time are shown as they were and will be again, and so is all of an index that is being
+/// restored.
 fn as_before(target: &ClusterTarget, found: &mut Bodies) -> Result<(), TargetError> {
     if found.is_empty() {
         return Ok(());
@@ -156,6 +166,13 @@ fn as_before(target: &ClusterTarget, found: &mut Bodies) -> Result<(), TargetErr
                 Some(before) => settings.insert(key.clone(), json!(before)),
                 None => settings.remove(key),
             };
+        }
+    }
+    for restoring in restore::unfinished(target)? {
+        if let Some(body) = found.get_mut(&restoring.index)
+            && body.pointer("/settings/index.uuid") == Some(&json!(restoring.uuid))
+        {
+            body.clone_from(&restoring.body);
         }
     }
     Ok(())
