@@ -29,8 +29,14 @@ fn notes(target: &Server, plan: &str) -> Vec<String> {
 fn aliases_of_loads(target: &Server) -> usize {
     let rows = target.get("/_cat/aliases?format=json&h=alias&expand_wildcards=all");
     let rows = rows.as_array().unwrap().iter();
-    rows.filter(|row| row["alias"].as_str().unwrap().starts_with("mig-writes-"))
-        .count()
+    rows.filter(|row| {
+        row["alias"]
+            .as_str()
+            .unwrap()
+            .to_ascii_lowercase()
+            .starts_with("mig-writes-")
+    })
+    .count()
 }
 
 fn repositories(server: &Server, plan: &str) -> usize {
