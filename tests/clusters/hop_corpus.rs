@@ -318,7 +318,7 @@ fn settings_there(server: &Server) {
 fn aliases_there(server: &Server, corpus: &Corpus) {
     let aliases = server.get("/_alias");
     let text = aliases.to_string().to_lowercase();
-    assert!(!text.to_ascii_lowercase().contains("mig-writes"), "{aliases}");
+    assert!(!text.contains("mig-writes"), "{aliases}");
     let routed = &aliases["shop-routed"]["aliases"]["shop-r1"];
     assert_eq!(routed["index_routing"], "r1");
     assert_eq!(routed["search_routing"], "r1,r2");
