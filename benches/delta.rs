@@ -222,7 +222,8 @@ fn compare(
         apply(&place, &plan(target, &store, &["base"], &first), "docs")?;
         let plan_of_both = plan(target, &store, &["base", "later"], &more);
         let changes = apply(&place, &plan_of_both, "more")?;
-        let found = (&changes.outputs["written"], &changes.outputs["deleted"]);
+        let index = &changes.outputs["indices"][INDEX];
+        let found = (&index["written"], &index["deleted"]);
         if found != (&json!(written), &json!(deleted)) {
             return Err(format!("{written} and {deleted} were to be moved: {found:?}").into());
         }

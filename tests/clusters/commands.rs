@@ -70,6 +70,63 @@ impl Case {
     }
 }
 
+/// Text that hardly gets smaller: so many hexadecimal digits.
+fn noise(seed: u64, digits: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut text = String::with_capacity(digits + 16);
+    while text.len() < digits {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        text.push_str(&format!("{state:016x}"));
+    }
+    text
+}
+
+#[test]
+fn a_snapshot_that_runs_tells_how_far_it_is() {
+    let case = Case::new("running");
+    for part in 0..3 {
+        let mut lines = String::new();
+        for number in 0..500 {
+            let text = noise(part * 500 + number + 1, 2400);
+            lines.push_str(&format!("{{\"index\":{{}}}}\n{{\"t\":\"{text}\"}}\n"));
+        }
+        case.source.bulk(&case.index, &lines);
+    }
+    let place = &case.place;
+    let rate = ["--max-snapshot-rate-mb-per-node", "1"];
+    let create = [&["snapshot", "create", "--auto-approve"][..], &rate].concat();
+    place.mig(&create).ends_with(0);
+    let deep = ["snapshot", "status", "--deep-check", "--json"];
+    let began = std::time::Instant::now();
+    let mut seen: Vec<f64> = Vec::new();
+    loop {
+        let status = case.json(&deep)["phases"][0].clone();
+        if status["state"] == "SUCCESS" {
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 120, "{status:#}");
+        if status["state"] == "IN_PROGRESS" {
+            let deep = &status["deep"];
+            assert_eq!(deep["shards_total"], 2, "{status:#}");
+            let (done, total) = (&deep["bytes_done"], &deep["bytes_total"]);
+            assert!(done.as_u64() <= total.as_u64(), "{status:#}");
+            let percent = deep["percentage_completed"].as_f64().unwrap();
+            assert!(percent < 100.0, "{status:#}");
+            seen.push(percent);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let some = seen.iter().filter(|percent| **percent > 0.0).count();
+    assert!(some > 1, "{seen:?}");
+    assert!(seen.is_sorted(), "it goes on: {seen:?}");
+    place
+        .mig(&["snapshot", "status", "--deep-check"])
+        .ends_with(0)
+        .says("Percent completed: 100.00%");
+}
+
 #[test]
 fn a_plan_is_done_by_the_operators_commands() {
     let case = Case::new("operator");
