@@ -150,6 +150,20 @@ impl Fleet<'_> {
     }
 }
 
+impl Drop for Fleet<'_> {
+    /// Where the test fails, nobody is left behind.
+    fn drop(&mut self) {
+        for child in self
+            .apply
+            .iter_mut()
+            .chain(self.workers.iter_mut().flatten())
+        {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
 fn sent(proxy: &Proxy) -> u64 {
     // A line that says what to do, and one with the document.
     let passed_on = proxy.passed_on().into_iter();
@@ -209,11 +223,11 @@ fn whatever_happens_to_workers_and_target_all_arrives_and_hardly_any_twice() {
         fleet.happens(event, &mut dice);
     }
     fleet.order(&["backfill", "scale", "5"]);
-    assert!(fleet.is_led(), "{:?}", fleet.apply.map(ends));
+    assert!(fleet.is_led(), "{:?}", fleet.apply.take().map(ends));
     let ran = ends(fleet.apply.take().unwrap()).ends_with(0);
     println!("{:>7.1?} the apply ended\n{}", began.elapsed(), ran.out);
-    for worker in fleet.workers.into_iter().flatten() {
-        ends(worker).ends_with(0);
+    for worker in &mut fleet.workers {
+        ends(worker.take().unwrap()).ends_with(0);
     }
     let sent = sent(&proxy);
     println!("{sent} documents were sent for {docs}");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -212,12 +212,23 @@ impl Member {
     }
 }
 
+/// Between two looks whether the thread has ended.
+const LEAVE_LOOK: Duration = Duration::from_millis(10);
+
 impl Drop for Member {
     fn drop(&mut self) {
         self.inner.leaving.store(true, Ordering::SeqCst);
         *lock(&self.inner.wake.0) = true;
         self.inner.wake.1.notify_all();
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A board that can't be reached is asked for minutes: nobody who is told to end waits for that.
+        let began = Instant::now();
+        while !thread.is_finished() && began.elapsed() < limits::LEAVE_WITHIN {
+            thread::sleep(LEAVE_LOOK);
+        }
+        if thread.is_finished() {
             drop(thread.join());
         }
     }
@@ -444,5 +455,81 @@ impl Crew for Member {
         let mut said = lock(&self.inner.said);
         said.now = done;
         said.working = working;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::engines::bulk::fleet::{Change, Turn};
+
+    /// A board whose last words take an hour.
+    struct Slow;
+
+    impl Board for Slow {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn control(&self) -> Result<Control, BoardError> {
+            Ok(Control::default())
+        }
+
+        fn change(&self, _: &str, _: &mut Change<'_>) -> Result<Control, BoardError> {
+            Ok(Control::default())
+        }
+
+        fn brief(&self) -> Result<Option<Brief>, BoardError> {
+            Ok(None)
+        }
+
+        fn give_out(
+            &self,
+            _: &str,
+            _: Turn,
+            _: &BTreeMap<String, Option<String>>,
+        ) -> Result<(), BoardError> {
+            Ok(())
+        }
+
+        fn say(&self, _: &Beat) -> Result<(), BoardError> {
+            Ok(())
+        }
+
+        fn leave(&self, _: &str) -> Result<(), BoardError> {
+            thread::sleep(Duration::from_hours(1));
+            Err(BoardError::Io {
+                path: PathBuf::from("away"),
+                source: std::io::Error::other("away"),
+            })
+        }
+
+        fn beats(&self) -> Result<Vec<Beat>, BoardError> {
+            Ok(Vec::new())
+        }
+
+        fn clear(&self) -> Result<(), BoardError> {
+            Ok(())
+        }
+
+        fn remove(&self) -> Result<(), BoardError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_board_that_is_away() {
+        let joining = Joining {
+            id: "w".into(),
+            role: Role::Worker,
+            able: 1,
+            most: 1,
+            rates: Rates::default(),
+        };
+        let member = Member::join(Arc::new(Slow), joining).unwrap();
+        // It would last an hour.
+        drop(member);
     }
 }

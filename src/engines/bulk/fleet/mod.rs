@@ -39,6 +39,8 @@ pub mod limits {
     pub const BEGINS_FOR: Duration = Duration::from_secs(10);
     /// A process that was silent for so long is taken for lost: its leases end by themselves.
     pub const LOST_AFTER: Duration = Duration::from_secs(15);
+    /// How long a process that ends waits until its last words stand on the board.
+    pub const LEAVE_WITHIN: Duration = Duration::from_secs(5);
     /// Beats of lost processes are kept for so long, so that an operator sees them.
     pub const FORGET_AFTER: Duration = Duration::from_mins(15);
     /// Time between two questions for the clock of the board's place.
