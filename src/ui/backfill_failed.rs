@@ -93,10 +93,14 @@ pub fn retried_text(
     next: &str,
     columns: usize,
 ) -> String {
-    let mut text = format!(
-        "{phase}: {}.\n",
-        crate::phases::backfill::again::statement(outcome)
-    );
+    let mut text = String::new();
+    if outcome.arrived() + outcome.failed_again + outcome.failed == 0 && problems.is_empty() {
+        let line = format!("No document of {phase} failed, so nothing was sent again.");
+        hang(&mut text, "", 0, &line, columns);
+        return text;
+    }
+    let said = crate::phases::backfill::again::statement(outcome);
+    hang(&mut text, "", 0, &format!("{phase}: {said}."), columns);
     if outcome.untold > 0 {
         let line = format!(
             "Not tried: {} of work items whose lines are on another machine.",
@@ -147,5 +151,29 @@ mod tests {
         );
         let none = count_text(&Address::from("docs"), &FailedCount::default(), 80);
         assert_eq!(none, "No document of docs failed.\n");
+    }
+
+    #[test]
+    fn a_retry_tells_what_became_of_it_in_lines_that_fit() {
+        let phase = Address::new("docs");
+        let told =
+            |outcome: &RetryOutcome| retried_text(&phase, outcome, &BTreeMap::new(), "Go on.", 80);
+        let none = told(&RetryOutcome::default());
+        assert_eq!(
+            none,
+            "No document of docs failed, so nothing was sent again.\n"
+        );
+        let some = told(&RetryOutcome {
+            written: 3,
+            failed_again: 2,
+            failed: 2,
+            ..RetryOutcome::default()
+        });
+        assert!(some.starts_with("docs: 5 documents that had failed sent again: 3 written"));
+        assert!(some.contains("2 documents still failed. Go on."), "{some}");
+        assert!(
+            some.lines().all(|line| line.chars().count() <= 80),
+            "{some}"
+        );
     }
 }

@@ -90,16 +90,13 @@ impl Fleet<'_> {
         self.workers[at] = Some(start(self.load, &["worker"]));
     }
 
-    /// A worker that lives; one that ended has nothing to do any more, and none is stopped by a mistake.
-    fn is_there(&mut self, at: usize) -> bool {
+    /// Has a worker there that lives: none ends by a mistake, and another takes the place of one that is through.
+    fn live(&mut self, at: usize) {
         let child = self.workers[at].as_mut().unwrap();
-        if child.try_wait().unwrap().is_none() {
-            return true;
+        if child.try_wait().unwrap().is_some() {
+            ends(self.workers[at].take().unwrap()).ends_with(0);
+            self.worker(at);
         }
-
-        ends(self.workers[at].take().unwrap()).ends_with(0);
-        self.worker(at);
-        false
     }
 
     fn is_led(&mut self) -> bool {
@@ -114,7 +111,8 @@ impl Fleet<'_> {
     fn happens(&mut self, event: Event, dice: &mut Dice) {
         let short = Duration::from_secs(1);
         match event {
-            Event::Kill(at) if self.is_there(at) => {
+            Event::Kill(at) => {
+                self.live(at);
                 kill(self.workers[at].take().unwrap());
                 thread::sleep(dice.time(Duration::ZERO, short));
                 self.worker(at);
@@ -125,13 +123,13 @@ impl Fleet<'_> {
                 self.apply = Some(start(self.load, &["apply", "--auto-approve"]));
             }
             // Shorter than a lease, or longer, so that another one has what it held when it wakes.
-            Event::StandStill(at) if self.is_there(at) => {
+            Event::StandStill(at) => {
+                self.live(at);
                 let child = self.workers[at].as_ref().unwrap();
                 signal(child, Signal::STOP);
                 thread::sleep(dice.time(short, Duration::from_secs(14)));
                 signal(child, Signal::CONT);
             }
-            Event::Kill(_) | Event::StandStill(_) => {}
             Event::Pause => {
                 self.order(&["backfill", "pause"]);
                 thread::sleep(dice.time(short, Duration::from_secs(5)));
