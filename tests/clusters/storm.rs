@@ -21,6 +21,8 @@ const WORKERS: usize = 4;
 const LOAD: Duration = Duration::from_secs(150);
 /// Of a hundred documents that there are, so many may be sent.
 const SENT_MAX_PERCENT: u64 = 105;
+/// The same of the small load, which runs beside other tests, where checkpoints come late.
+const SENT_MAX_PERCENT_BESIDE_OTHERS: u64 = 110;
 
 /// What happens, each at least once, in an order that the seed says.
 #[derive(Clone, Copy, Debug)]
@@ -174,9 +176,9 @@ fn whatever_happens_to_workers_and_target_all_arrives_and_hardly_any_twice() {
     if !is_its_day(2, 5) {
         return;
     }
-    let docs: u32 = match std::env::var_os("MIG_TEST_ALL") {
-        Some(_) => 2_000_000,
-        None => 200_000,
+    let (docs, most): (u32, u64) = match std::env::var_os("MIG_TEST_ALL") {
+        Some(_) => (2_000_000, SENT_MAX_PERCENT),
+        None => (200_000, SENT_MAX_PERCENT_BESIDE_OTHERS),
     };
     let seed = std::env::var("MIG_CRASH_SEED").ok();
     let seed = seed.and_then(|seed| seed.parse().ok());
@@ -232,7 +234,7 @@ fn whatever_happens_to_workers_and_target_all_arrives_and_hardly_any_twice() {
     load.is_whole();
     assert!(sent >= u64::from(docs));
     assert!(
-        sent * 100 <= u64::from(docs) * SENT_MAX_PERCENT,
+        sent * 100 <= u64::from(docs) * most,
         "{sent} documents were sent for {docs}"
     );
 }
