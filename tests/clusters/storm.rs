@@ -176,7 +176,7 @@ fn whatever_happens_to_workers_and_target_all_arrives_and_hardly_any_twice() {
     if !is_its_day(2, 5) {
         return;
     }
-    let (docs, most): (u32, u64) = match std::env::var_os("MIG_TEST_ALL") {
+    let (docs, percent): (u32, u64) = match std::env::var_os("MIG_TEST_ALL") {
         Some(_) => (2_000_000, SENT_MAX_PERCENT),
         None => (200_000, SENT_MAX_PERCENT_BESIDE_OTHERS),
     };
@@ -234,7 +234,7 @@ fn whatever_happens_to_workers_and_target_all_arrives_and_hardly_any_twice() {
     load.is_whole();
     assert!(sent >= u64::from(docs));
     assert!(
-        sent * 100 <= u64::from(docs) * most,
+        sent * 100 <= u64::from(docs) * percent,
         "{sent} documents were sent for {docs}"
     );
 }
