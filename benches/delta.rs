@@ -9,18 +9,15 @@
 
 mod logs;
 
-use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use logs::{Random, client, document, mapping, mig};
+use logs::{Any, Random, document, mapping, mig};
 use mig::clients::cluster::{ClusterClient, Request};
 use mig::sandbox::places::cache;
 use mig::sandbox::{NodeSpec, Sandbox, Server};
 use serde_json::{Value, json};
-
-type Any = Box<dyn Error>;
 
 const INDEX: &str = "logs";
 const SHARDS: u32 = 5;
@@ -180,7 +177,7 @@ fn main() -> Result<(), Any> {
         spec.heap_mib = 1024;
         let node = sandbox.node(name);
         node.up(&spec, &sandbox.repositories(), &|line| println!("{line}"))?;
-        client(&node.url()?)
+        Ok(node.client()?)
     };
     let ran = node("source", "elasticsearch:7.10.2").and_then(|source| {
         let target = node("target", "opensearch:2.19.1")?;

@@ -3,31 +3,14 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use mig::clients::cluster::ClusterClient;
-use mig::plan::location::Location;
-use mig::plan::model::{Access, Auth, Cluster, ClusterAt, Tls};
 use serde_json::{Value, json};
 
-type Any = Box<dyn Error>;
+pub(crate) type Any = Box<dyn Error>;
 
 /// The `mig` that is measured: this build's, or `MIG_BENCH_BINARY`.
 pub(crate) fn mig() -> PathBuf {
     std::env::var_os("MIG_BENCH_BINARY")
         .map_or_else(|| env!("CARGO_BIN_EXE_mig").into(), PathBuf::from)
-}
-
-pub(crate) fn client(url: &str) -> Result<ClusterClient, Any> {
-    Ok(ClusterClient::open(&Cluster {
-        at: ClusterAt::Endpoint(url.to_owned()),
-        product: None,
-        version: None,
-        access: Access::ReadWrite,
-        auth: Auth::None,
-        tls: Tls::default(),
-        nodes: mig::plan::model::Nodes::default(),
-        compress: None,
-        location: Location::default(),
-    })?)
 }
 
 pub(crate) fn mapping() -> Value {

@@ -1,348 +1,41 @@
-//! What loading costs the machine that does it, beside what others do: CPU seconds of the process alone, which other work on
-//! the machine changes little.
+//! What loading costs and how fast it is, beside what others do, in the same run.
 //!
 //!     python3 benches/make_shard.py --bytes 300MiB
 //!     python3 benches/make_shard.py --bytes 300MiB --codec best_compression
-//!     cargo bench --bench peers -- [sink] [workers] [gzip] [elasticdump]
+//!     npm install --prefix ~/.cache/mig/bench/npm elasticdump
+//!     cargo bench --bench peers -- [sink] [workers] [gzip] [elasticdump] [cluster]
 //!
 //! * `sink`: whole backfills into a target that answers `_bulk` at once ([`sink`]) and passes all else on to a real
-//!   OpenSearch, from snapshots with LZ4 and with DEFLATE.
+//!   OpenSearch, from snapshots with LZ4 and with DEFLATE. CPU seconds are of the process alone, which other work on the
+//!   machine changes little.
 //! * `workers`: one, two, four and eight workers against a target that takes 20 ms for each request, and the requests to the
 //!   work store for each document.
 //! * `gzip`: plain and compressed requests over lines of several speeds.
-//! * `elasticdump`: the same documents from a live Elasticsearch, which the snapshot was restored to, into the same target.
-//!   `npm install --prefix ~/.cache/mig/bench/npm elasticdump` beforehand; nothing of it is in the tree.
+//! * `elasticdump`: the same documents from a live Elasticsearch, which the snapshot was restored to, into the same target,
+//!   in turn with `mig`.
+//! * `cluster`: onto a real OpenSearch 2.19.1, in turn: pre-rendered requests, `mig`, `_reindex` from remote, `elasticdump`
+//!   ([`real`]). `MIG_BENCH_DOCS` and `MIG_BENCH_CONNECTIONS` say how many documents (1 000 000) over how many connections (4).
 //!
-//! `MIG_BENCH_BINARY` measures another `mig` than this build's, `MIG_BENCH_ROUNDS` says how many rounds (3). How the time
-//! compares with posting pre-rendered requests to a real target, and with `_reindex`, is measured by `cluster`.
+//! `MIG_BENCH_BINARY` measures another `mig` than this build's, `MIG_BENCH_ROUNDS` says how many rounds (3). Nothing of
+//! `elasticdump` is in the tree; what lacks it is left out.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "../logs/mod.rs"]
+mod logs;
+mod measure;
+mod null;
+mod real;
 mod sink;
 
-use std::error::Error;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use mig::clients::cluster::{ClusterClient, Request};
 use mig::sandbox::places::cache;
-use mig::sandbox::{Node, NodeSpec, Sandbox, Server};
-use serde_json::json;
-use sink::{Seen, Sink, Speed};
+use mig::sandbox::{NodeSpec, Sandbox, Server};
 
-type Any = Box<dyn Error>;
+use measure::Any;
+use null::{Bench, beside_elasticdump, by_workers, into_sink, over_lines};
 
-/// Documents that `elasticdump` moves: it takes long.
-const DUMPED: u64 = 100_000;
-
-fn mig() -> PathBuf {
-    std::env::var_os("MIG_BENCH_BINARY")
-        .map_or_else(|| env!("CARGO_BIN_EXE_mig").into(), PathBuf::from)
-}
-
-fn rounds() -> usize {
-    let told = std::env::var("MIG_BENCH_ROUNDS").ok();
-    told.and_then(|text| text.parse().ok()).unwrap_or(3)
-}
-
-/// What one process used, as the system counts it while it runs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Used {
-    peak_bytes: u64,
-    cpu_s: f64,
-}
-
-impl Used {
-    fn look(&mut self, pid: u32) {
-        let field = |text: &str, name: &str| -> Option<u64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
-            let peak = field(&status, "VmHWM:").unwrap_or(0) * 1024;
-            self.peak_bytes = self.peak_bytes.max(peak);
-        }
-        if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat"))
-            && let Some((_, rest)) = stat.rsplit_once(") ")
-        {
-            let ticks = rest.split(' ').skip(11).take(2);
-            let ticks: u64 = ticks.filter_map(|it| it.parse::<u64>().ok()).sum();
-            // A hundred ticks a second on every Linux that this runs on.
-            self.cpu_s = self.cpu_s.max(ticks as f64 / 100.0);
-        }
-    }
-}
-
-/// Waits for a process and counts what it used.
-fn watched(mut child: Child) -> Result<Used, Any> {
-    let mut used = Used::default();
-    loop {
-        used.look(child.id());
-        if let Some(status) = child.try_wait()? {
-            return if status.success() {
-                Ok(used)
-            } else {
-                Err(format!("it ended with {status}").into())
-            };
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// A backfill into the sink, and what it used and sent.
-struct Loaded {
-    used: Used,
-    seen: Seen,
-}
-
-struct Bench {
-    upstream: ClusterClient,
-    port: u16,
-    scratch: PathBuf,
-}
-
-impl Bench {
-    fn clean(&self) {
-        for index in ["logs", ".migrations_working_state"] {
-            drop(self.upstream.send(Request::delete(format!("/{index}"))));
-        }
-    }
-
-    fn load(&self, store: &Path, speed: Speed, words: &str, fields: &str) -> Result<Loaded, Any> {
-        self.clean();
-        let sink = Sink::start(self.port, speed)?;
-        let place = self.scratch.join("plan");
-        drop(std::fs::remove_dir_all(&place));
-        std::fs::create_dir_all(&place)?;
-        let plan = format!(
-            "mig: 1\nplan: bench\nstate: state\nclusters:\n  os: {{ endpoint: \"{}\", nodes: endpoint{words} }}\n\
-             stores:\n  snapshots: {{ directory: {} }}\nphases:\n\
-             \x20 base: {{ snapshot: {{ existing: {{ store: snapshots, name: bench }} }} }}\n\
-             \x20 mappings: {{ metadata: {{ from: base, to: os }} }}\n\
-             \x20 docs: {{ backfill: {{ from: base, to: os, {fields} }} }}\n",
-            sink.url(),
-            store.display()
-        );
-        std::fs::write(place.join("plan.yaml"), plan)?;
-        let child = Command::new(mig())
-            .args(["apply", "--auto-approve"])
-            .current_dir(&place)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let used = watched(child)?;
-        Ok(Loaded {
-            used,
-            seen: sink.seen(),
-        })
-    }
-}
-
-/// The repositories of `make_shard.py`, by codec.
-fn repositories() -> Vec<(&'static str, PathBuf)> {
-    [("LZ4", "default"), ("DEFLATE", "best_compression")]
-        .into_iter()
-        .map(|(name, codec)| {
-            let folder = format!("es-7.10.2-{codec}-300MiB");
-            (name, cache().join("bench").join(folder))
-        })
-        .filter(|(name, path)| {
-            let there = path.is_dir();
-            if !there {
-                println!("{name}: no {}: see the module", path.display());
-            }
-            there
-        })
-        .collect()
-}
-
-fn spread(label: &str, mut values: Vec<f64>) {
-    values.sort_by(f64::total_cmp);
-    if let (Some(least), Some(most)) = (values.first(), values.last()) {
-        println!(
-            "  {label}: min {least:.0}, median {:.0}, max {most:.0} of {}",
-            values[values.len() / 2],
-            values.len()
-        );
-    }
-}
-
-fn load_average() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or("?").to_owned()
-}
-
-fn into_sink(bench: &Bench) -> Result<(), Any> {
-    for (name, store) in repositories() {
-        let (mut rates, mut peaks) = (Vec::new(), Vec::new());
-        for _ in 0..rounds() {
-            let Loaded { used, seen } = bench.load(&store, Speed::default(), "", "workers: 2")?;
-            println!(
-                "  {name}: {} documents, {:.2} CPU s, {} requests of {} KB, {} at once, peak {} MB, load average {}",
-                seen.docs,
-                used.cpu_s,
-                seen.requests,
-                seen.bytes / seen.requests.max(1) / 1000,
-                seen.at_once,
-                used.peak_bytes / 1_000_000,
-                load_average(),
-            );
-            rates.push(seen.docs as f64 / used.cpu_s);
-            peaks.push(used.peak_bytes as f64 / 1e6);
-        }
-        spread(&format!("{name}, documents a CPU second"), rates);
-        spread(&format!("{name}, peak memory in MB"), peaks);
-    }
-    Ok(())
-}
-
-fn by_workers(bench: &Bench) -> Result<(), Any> {
-    let speed = Speed {
-        answer_after: Duration::from_millis(20),
-        ..Speed::default()
-    };
-    let Some((_, store)) = repositories().into_iter().next() else {
-        return Ok(());
-    };
-    for (what, batch) in [("5 MiB", "5MiB"), ("64 KiB", "64KiB")] {
-        for workers in [1, 2, 4, 8] {
-            let fields = format!("workers: {workers}, limits: {{ batch: {batch} }}");
-            let Loaded { used, seen } = bench.load(&store, speed, "", &fields)?;
-            println!(
-                "  batches of {what}, {workers} workers: {:.0} documents/s while they came, {:.2} CPU s, {} at once, {} requests \
-                 to the work store ({:.5} a document), load average {}",
-                seen.docs as f64 / seen.seconds.max(1e-3),
-                used.cpu_s,
-                seen.at_once,
-                seen.store,
-                seen.store as f64 / seen.docs.max(1) as f64,
-                load_average(),
-            );
-        }
-    }
-    Ok(())
-}
-
-fn over_lines(bench: &Bench) -> Result<(), Any> {
-    let Some((_, store)) = repositories().into_iter().next() else {
-        return Ok(());
-    };
-    for (line, bits) in [
-        ("none", None),
-        ("1 Gbit/s", Some(1000_u64)),
-        ("100 Mbit/s", Some(100)),
-    ] {
-        for compress in ["none", "gzip"] {
-            // Four connections share the line.
-            let speed = Speed {
-                bytes_per_second: bits.map(|megabits| megabits * 125_000 / 4),
-                ..Speed::default()
-            };
-            let words = format!(", compress: {compress}");
-            let fields = "workers: 2, limits: { in-flight: 4 }";
-            let Loaded { used, seen } = bench.load(&store, speed, &words, fields)?;
-            println!(
-                "  line {line}, compress {compress}: {:.0} documents/s while they came, {:.2} CPU s, {:.1} MB on the wire of {:.1}, \
-                 load average {}",
-                seen.docs as f64 / seen.seconds.max(1e-3),
-                used.cpu_s,
-                seen.wire_bytes as f64 / 1e6,
-                seen.bytes as f64 / 1e6,
-                load_average(),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The server, which is another user, has to write there.
-fn copy(from: &Path, to: &Path) -> Result<(), Any> {
-    std::fs::create_dir_all(to)?;
-    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o777))?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            std::fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
-}
-
-/// The snapshot's documents on a live server again.
-fn restored(node: &Node, sandbox: &Sandbox, store: &Path) -> Result<String, Any> {
-    let mut spec = NodeSpec::new(Server::parse("elasticsearch:7.10.2")?);
-    spec.heap_mib = 1024;
-    node.up(&spec, &sandbox.repositories(), &|line| println!("{line}"))?;
-    let place = sandbox.repositories().join("restore");
-    copy(store, &place)?;
-    let client = node.client()?;
-    drop(client.send(Request::delete("/logs")));
-    let repository =
-        json!({"type": "fs", "settings": {"location": place, "max_restore_bytes_per_sec": "0"}});
-    client.send(Request::put("/_snapshot/restore").json(&repository))?;
-    let request = Request::post("/_snapshot/restore/bench/_restore?wait_for_completion=true");
-    client.send(
-        request
-            .json(&json!({"indices": "logs", "include_global_state": false}))
-            .within(Duration::from_mins(10)),
-    )?;
-    std::fs::remove_dir_all(&place)?;
-    Ok(node.url()?)
-}
-
-fn beside_elasticdump(bench: &Bench, sandbox: &Sandbox) -> Result<(), Any> {
-    let script = cache().join("bench/npm/node_modules/elasticdump/bin/elasticdump");
-    let Some((_, store)) = repositories().into_iter().next() else {
-        return Ok(());
-    };
-    if !script.is_file() {
-        println!("  no {}: see the module", script.display());
-        return Ok(());
-    }
-    let source = restored(&sandbox.node("source"), sandbox, &store)?;
-    let mut ratios = Vec::new();
-    for _ in 0..rounds() {
-        let Loaded { used, seen } = bench.load(&store, Speed::default(), "", "workers: 2")?;
-        let ours = seen.docs as f64 / used.cpu_s;
-        let sink = Sink::start(bench.port, Speed::default())?;
-        let began = Instant::now();
-        let child = Command::new("node")
-            .arg(&script)
-            .args(["--type=data", "--limit=10000", "--noRefresh"])
-            .arg(format!("--size={DUMPED}"))
-            .arg(format!("--input={source}/logs"))
-            .arg(format!("--output={}/logs", sink.url()))
-            .stdout(Stdio::null())
-            .spawn()?;
-        let used = watched(child)?;
-        let seen = sink.seen();
-        let theirs = seen.docs as f64 / used.cpu_s;
-        println!(
-            "  elasticdump: {} documents, {:.2} CPU s, {:.1} s, peak {} MB: {theirs:.0} a CPU second; mig {ours:.0}: {:.1} times, load average {}",
-            seen.docs,
-            used.cpu_s,
-            began.elapsed().as_secs_f64(),
-            used.peak_bytes / 1_000_000,
-            ours / theirs,
-            load_average(),
-        );
-        ratios.push(ours / theirs);
-    }
-    spread("mig / elasticdump, documents a CPU second", ratios);
-    Ok(())
-}
-
-fn main() -> Result<(), Any> {
-    let asked: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|it| !it.starts_with("--"))
-        .collect();
-    let wants = |what: &str| asked.is_empty() || asked.iter().any(|it| it == what);
+/// Against a target that costs nothing.
+fn against_nothing(wants: &dyn Fn(&str) -> bool) -> Result<(), Any> {
     let scratch = cache().join("bench").join("peers");
     std::fs::create_dir_all(&scratch)?;
     let sandbox = Sandbox::at(&scratch.join("sandbox"))?;
@@ -371,4 +64,33 @@ fn main() -> Result<(), Any> {
     sandbox.down()?;
     drop(std::fs::remove_dir_all(scratch.join("sandbox")));
     ran
+}
+
+/// Onto a real cluster; its source is kept for the next time.
+fn against_a_cluster() -> Result<(), Any> {
+    println!("cluster");
+    let scratch = cache().join("bench").join("peers-cluster");
+    std::fs::create_dir_all(&scratch)?;
+    let sandbox = Sandbox::at(&scratch.join("sandbox"))?;
+    let ran = real::on_a_cluster(&sandbox, &scratch);
+    sandbox.down()?;
+    ran
+}
+
+fn main() -> Result<(), Any> {
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|it| !it.starts_with("--"))
+        .collect();
+    let wants = |what: &str| asked.is_empty() || asked.iter().any(|it| it == what);
+    if ["sink", "workers", "gzip", "elasticdump"]
+        .into_iter()
+        .any(wants)
+    {
+        against_nothing(&wants)?;
+    }
+    if wants("cluster") {
+        against_a_cluster()?;
+    }
+    Ok(())
 }

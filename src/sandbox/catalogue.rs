@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::error::SandboxError;
+use super::module;
 use super::node::Plugin;
 use crate::base::version::{Product, ProductVersion, Version};
 
@@ -231,6 +232,31 @@ impl Server {
                 coordinates: mustache.join(","),
             },
         ]
+    }
+
+    /// The module of `_reindex`, with what it needs to copy from a remote server.
+    pub fn reindex_module(self) -> Option<Plugin> {
+        let version = self.0.version;
+        let known = self.0.product == Product::OpenSearch && version == Version::new(2, 19, 1);
+        let own = [
+            "org.opensearch.plugin:reindex-client",
+            "org.opensearch.client:opensearch-rest-client",
+            "org.opensearch:opensearch-ssl-config",
+        ]
+        .map(|name| format!("{name}:{version}:jar"));
+        let beside = [
+            "org.apache.httpcomponents:httpasyncclient:4.1.5:jar",
+            "org.apache.httpcomponents:httpclient:4.5.14:jar",
+            "org.apache.httpcomponents:httpcore:4.4.16:jar",
+            "org.apache.httpcomponents:httpcore-nio:4.4.16:jar",
+            "commons-logging:commons-logging:1.2:jar",
+            "commons-codec:commons-codec:1.16.1:jar",
+        ]
+        .map(str::to_owned);
+        known.then(|| Plugin {
+            name: module::REINDEX.to_owned(),
+            coordinates: [own.as_slice(), beside.as_slice()].concat().join(","),
+        })
     }
 
     /// What else Maven has that mappings are tested with: analysers, and vectors.

@@ -1,7 +1,7 @@
 //! Modules that the minimal distributions lack: a jar from Maven, put into the `modules` folder with the description that
 //! servers look for. A module that needs other jars beside it names them too, after commas.
 //!
-//! Deliberately absent: policies for what a module may do.
+//! Deliberately absent: policies for what a module may do, but for the one that has to connect to other servers.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,6 +14,11 @@ use super::places;
 
 /// Ends the coordinates of what is a module and no plugin.
 const JAR: &str = ":jar";
+
+/// The module that copies from remote servers, and what it has to be allowed.
+pub(super) const REINDEX: &str = "reindex";
+const MAY_CONNECT: &str = "grant {\n  permission java.net.SocketPermission \"*\", \"connect,resolve\";\n  permission \
+                           java.net.NetPermission \"getProxySelector\";\n};\n";
 
 /// Begins the line of a description that names what is extended.
 const EXTENDS: &str = "extended.plugins=";
@@ -48,9 +53,16 @@ pub(super) fn add(
     }
     let class = class.unwrap_or_default();
     let path = into.join("plugin-descriptor.properties");
-    fs::write(&path, descriptor(server, &module.name, &class))
-        .map_err(SandboxError::io("write", &path))?;
-    archive::readable(&path)
+    written(&path, &descriptor(server, &module.name, &class))?;
+    if module.name == REINDEX {
+        written(&into.join("plugin-security.policy"), MAY_CONNECT)?;
+    }
+    Ok(())
+}
+
+fn written(path: &Path, text: &str) -> Result<(), SandboxError> {
+    fs::write(path, text).map_err(SandboxError::io("write", path))?;
+    archive::readable(path)
 }
 
 /// The class that a server loads: of several the first, which is the one for modules where OpenSearch has two.
@@ -87,8 +99,7 @@ pub(super) fn without_absent(plugin: &Path, root: &Path) -> Result<(), SandboxEr
         }
         None => format!("{line}\n"),
     });
-    fs::write(&path, lines.collect::<String>()).map_err(SandboxError::io("write", &path))?;
-    archive::readable(&path)
+    written(&path, &lines.collect::<String>())
 }
 
 fn descriptor(server: Server, name: &str, class: &str) -> String {

@@ -8,12 +8,17 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read as _;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::limits::MAX_SOURCE_BYTES;
 use super::{cbor, lzf, smile, yaml};
 
 /// Stands before a deflated source.
 const DEFLATE_MAGIC: &[u8] = b"DFL\0";
+/// Looks for the beginning of a comment; made once, since making it takes longer than a look through a short document.
+static COMMENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/*"));
 
 /// The encoding of a `_source`, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,7 +176,7 @@ pub fn one_line(json: &[u8]) -> Cow<'_, [u8]> {
     let commented = if first.is_some() {
         memchr::memchr(b'/', json).is_some()
     } else {
-        !closed || memchr::memmem::find(json, b"/*").is_some()
+        !closed || COMMENT.find(json).is_some()
     };
     if first.is_none() && !commented {
         return Cow::Borrowed(json);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::Deserialize;
 
+use super::answer::{self, Answer};
 use super::packer::Packer;
 use super::patience::{Patience, limits};
 use crate::base::failpoint;
@@ -21,8 +21,6 @@ use crate::clients::target::{
 
 /// The longest that one answer may take: a server waits a minute for a shard by itself.
 const ANSWER: Duration = Duration::from_mins(3);
-/// Characters of a server's words that are kept.
-const REASON_CHARS: usize = 1000;
 
 /// Sends the batches of one part.
 pub(super) struct Sender {
@@ -41,54 +39,6 @@ pub(super) struct Sender {
 pub(super) struct Delivered {
     pub(super) batch: Batch,
     pub(super) settled: Settled,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    errors: bool,
-    #[serde(default)]
-    items: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    #[serde(alias = "create", alias = "delete")]
-    index: ItemAnswer,
-}
-
-#[derive(Deserialize)]
-struct ItemAnswer {
-    status: u16,
-    #[serde(default)]
-    error: Option<ItemError>,
-}
-
-#[derive(Deserialize)]
-struct ItemError {
-    #[serde(default, rename = "type")]
-    kind: String,
-    #[serde(default)]
-    reason: Option<String>,
-    #[serde(default)]
-    caused_by: Option<Box<ItemError>>,
-}
-
-impl ItemError {
-    /// The server's words with those of the causes.
-    fn words(&self) -> String {
-        let mut words = self.reason.clone().unwrap_or_default();
-        let mut cause = self.caused_by.as_deref();
-        while let Some(inner) = cause {
-            if let Some(more) = inner.reason.as_deref()
-                && !words.contains(more)
-            {
-                words.push_str(": ");
-                words.push_str(more);
-            }
-            cause = inner.caused_by.as_deref();
-        }
-        words.chars().take(REASON_CHARS).collect()
-    }
 }
 
 /// What an answer means for a document.
@@ -467,16 +417,7 @@ impl Sender {
                 reason,
             })
         };
-        let answer: Answer = serde_json::from_slice(&response.body)
-            .map_err(|error| unreadable(error.to_string()))?;
-        if answer.items.len() != sent {
-            return Err(unreadable(format!(
-                "{} documents were sent and {} are answered for",
-                sent,
-                answer.items.len()
-            )));
-        }
-        Ok(answer)
+        answer::read(&response.body, sent).map_err(unreadable)
     }
 
     /// Sorts the documents of one answer, by position; gives back those that are to be sent again.
@@ -497,14 +438,15 @@ impl Sender {
             retry_after: None,
         };
         let location = || self.client.location().to_owned();
-        for (number, Item { index: item }) in numbers.into_iter().zip(answer.items) {
-            let kind = item.error.as_ref().map_or("", |error| error.kind.as_str());
-            let words = || {
-                item.error
-                    .as_ref()
-                    .map(ItemError::words)
-                    .unwrap_or_default()
-            };
+        let items = match answer {
+            Answer::Written => {
+                load.settled.written += numbers.len() as u64;
+                return Ok(left);
+            }
+            Answer::Each(items) => items,
+        };
+        for (number, item) in numbers.into_iter().zip(items) {
+            let (kind, words) = (item.kind(), || item.words());
             let deletes = load.deletes(number);
             // Nothing to delete is no error: an earlier try deleted it, or nobody ever wrote it.
             if deletes && (item.status == 200 || (item.status == 404 && item.error.is_none())) {
@@ -554,8 +496,6 @@ impl Sender {
                 }
             }
         }
-        // An answer without errors has none among its documents.
-        debug_assert!(answer.errors || left.numbers.is_empty());
         Ok(left)
     }
 }
@@ -584,18 +524,5 @@ mod tests {
         ] {
             assert_eq!(meaning(status, kind), wanted, "{status} {kind}");
         }
-    }
-
-    #[test]
-    fn an_answer_is_read_with_its_causes() {
-        let answer: Answer = serde_json::from_str(
-            r#"{"errors":true,"items":[{"index":{"status":201}},{"index":{"status":400,"error":
-            {"type":"mapper_parsing_exception","reason":"failed","caused_by":{"type":"x","reason":"For input"}}}}]}"#,
-        )
-        .unwrap();
-        assert!(answer.errors);
-        assert_eq!(answer.items[0].index.status, 201);
-        let error = answer.items[1].index.error.as_ref().unwrap();
-        assert_eq!(error.words(), "failed: For input");
     }
 }

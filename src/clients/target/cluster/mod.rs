@@ -22,6 +22,7 @@
 //! Relies on `clients::cluster`. Deliberately absent: making an index for documents that come (a target never does), and
 //! anything that is not asked for by [`Target`].
 
+mod answer;
 mod bulk;
 mod dialect;
 mod facts;

@@ -2,6 +2,8 @@
 //!
 //! Relies on `lz4` here, on `flate2` (zlib-rs) for DEFLATE and on `zstd`. A layout of a later format is a case beside these.
 
+use std::ops::Range;
+
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::super::limits::{DEFLATE_RATIO, LZ4_RATIO, ZSTD_RATIO};
@@ -67,7 +69,7 @@ impl Decompressor {
         out: &mut [u8],
     ) -> Decode<()> {
         match compression {
-            Compression::Lz4 => lz4_block(cursor, b"", out),
+            Compression::Lz4 => lz4_block(cursor, out),
             Compression::Deflate => self.inflate(cursor, b"", out),
             Compression::Lz4Dictionary => self.lz4_with_dictionary(cursor, out),
             Compression::DeflateDictionary => self.deflate_with_dictionary(cursor, out),
@@ -80,14 +82,18 @@ impl Decompressor {
 
     fn lz4_with_dictionary(&mut self, cursor: &mut Cursor<'_>, out: &mut [u8]) -> Decode<()> {
         let (dictionary, rest, step) = layout(cursor, out)?;
+        let (dictionary, rest) = (dictionary.len(), rest.len());
         let dictionary_length = cursor.vint()?;
         self.lengths.clear();
-        for _ in 0..rest.len().div_ceil(step) {
+        for _ in 0..rest.div_ceil(step) {
             self.lengths.push(cursor.vint()?);
         }
-        lz4_exact(cursor, dictionary_length, b"", dictionary)?;
-        for (sub_block, length) in rest.chunks_mut(step).zip(&self.lengths) {
-            lz4_exact(cursor, *length, dictionary, sub_block)?;
+        lz4_exact(cursor, dictionary_length, 0, 0..dictionary, out)?;
+        let mut from = dictionary;
+        for length in &self.lengths {
+            let to = from.saturating_add(step).min(out.len());
+            lz4_exact(cursor, *length, dictionary, from..to, out)?;
+            from = to;
         }
         Ok(())
     }
@@ -205,9 +211,9 @@ fn layout<'o>(
     Ok((dictionary, rest, step.max(1)))
 }
 
-fn lz4_block(cursor: &mut Cursor<'_>, dictionary: &[u8], out: &mut [u8]) -> Decode<()> {
+fn lz4_block(cursor: &mut Cursor<'_>, out: &mut [u8]) -> Decode<()> {
     let source = cursor.bytes.get(cursor.at..).unwrap_or_default();
-    match lz4::decode(source, dictionary, out) {
+    match lz4::decode(source, out) {
         Some(consumed) => {
             cursor.at += consumed;
             Ok(())
@@ -216,15 +222,17 @@ fn lz4_block(cursor: &mut Cursor<'_>, dictionary: &[u8], out: &mut [u8]) -> Deco
     }
 }
 
+/// Into a range of `out`, whose first bytes are the dictionary.
 fn lz4_exact(
     cursor: &mut Cursor<'_>,
     length: u32,
-    dictionary: &[u8],
+    dictionary: usize,
+    block: Range<usize>,
     out: &mut [u8],
 ) -> Decode<()> {
     let start = *cursor;
     let source = cursor.take(length as usize)?;
-    if lz4::decode(source, dictionary, out) == Some(source.len()) {
+    if lz4::decode_behind(source, dictionary, block, out) == Some(source.len()) {
         return Ok(());
     }
     Err(start.bad("an LZ4 block of the stated lengths"))

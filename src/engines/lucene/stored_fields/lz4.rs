@@ -1,60 +1,132 @@
 //! LZ4 blocks whose compressed length is not stored: the decoder says how much it consumed.
 //!
-//! Safe code only. Copies go in steps of 16 bytes that may run over what they should copy, within the output, and are
-//! overwritten by what follows: a copy of known length is two instructions where one of unknown length is a call.
+//! Safe code only. Copies go in steps of 16 bytes that may run over what they should copy, within the block, and are
+//! overwritten by what follows: a copy of known length is two instructions where one of unknown length is a call. Most
+//! sequences are short, and take one way without a branch on their lengths, which no processor could foretell.
 
-/// Decodes one block into the whole of `out`; matches may reach back into `dictionary`, which stands before it. Gives
-/// the bytes consumed, or `None` when the block is damaged.
-pub(in super::super) fn decode(source: &[u8], dictionary: &[u8], out: &mut [u8]) -> Option<usize> {
+use std::ops::Range;
+
+/// Bytes that are copied at a time.
+const STEP: usize = 16;
+/// The longest literals and match that a token holds by itself.
+const SHORT_LITERALS: usize = 14;
+const SHORT_MATCH: usize = 18;
+/// A match is at least as long.
+const LEAST_MATCH: usize = 4;
+/// The longest literals that are copied step by step.
+const MEDIUM_LITERALS: usize = 256;
+
+/// Decodes one block into the whole of `out`. Gives the bytes consumed, or `None` when the block is damaged.
+pub(in super::super) fn decode(source: &[u8], out: &mut [u8]) -> Option<usize> {
+    let block = 0..out.len();
+    decode_behind(source, 0, block, out)
+}
+
+/// Decodes one block into a range of `out`; matches may reach back into a dictionary, the first bytes of `out`, which end
+/// before the range. Gives the bytes consumed, or `None` when the block is damaged.
+pub(in super::super) fn decode_behind(
+    source: &[u8],
+    dictionary: usize,
+    block: Range<usize>,
+    out: &mut [u8],
+) -> Option<usize> {
+    debug_assert!(dictionary <= block.start, "a dictionary ends before it");
+    let out = out.get_mut(..block.end)?;
+    let begin = block.start;
     let mut read = 0;
-    let mut written = 0;
+    let mut at = begin;
     loop {
         let token = *source.get(read)?;
         read += 1;
         let mut literals = usize::from(token >> 4);
-        if literals < 15
-            && let Some(from) = source.get(read..read + 16)
-            && let Some(to) = out.get_mut(written..written + 16)
+        let mut length = usize::from(token & 15) + LEAST_MATCH;
+        if literals <= SHORT_LITERALS
+            && length <= SHORT_MATCH
+            && let Some(text) = source.get(read..read + STEP + 2)
+            && let Some(room) = out.get_mut(at..at + SHORT_LITERALS + SHORT_MATCH)
         {
-            to.copy_from_slice(from);
-        } else {
-            if literals == 15 {
-                literals += long_length(source, &mut read)?;
+            room[..STEP].copy_from_slice(&text[..STEP]);
+            let offset = offset_in(&text[literals..]);
+            let here = at + literals;
+            let written = here - begin;
+            // How far back it begins from the end of what it is taken from.
+            let (back, end) = if offset <= written {
+                (offset, here)
+            } else {
+                (offset - written, dictionary)
+            };
+            // Neither into itself nor from the dictionary on into the block.
+            if back >= SHORT_MATCH && back <= end {
+                let start = end - back;
+                copy::<STEP>(out, start, here);
+                copy::<2>(out, start + STEP, here + STEP);
+                read += literals + 2;
+                at = here + length;
+                continue;
             }
-            let from = source.get(read..read.checked_add(literals)?)?;
-            out.get_mut(written..written + literals)?
-                .copy_from_slice(from);
         }
+        if literals == 15 {
+            literals += long_length(source, &mut read)?;
+        }
+        copy_literals(source.get(read..)?, literals, out.get_mut(at..)?)?;
         read += literals;
-        written += literals;
+        at += literals;
         // A block ends with literals, of which there may be none.
-        if written == out.len() {
+        if at == out.len() {
             return Some(read);
         }
-        let pair = source.get(read..read + 2)?;
-        let offset = usize::from(pair[0]) | usize::from(pair[1]) << 8;
+        let offset = offset_in(source.get(read..read + 2)?);
         read += 2;
-        let mut length = usize::from(token & 15);
-        if length == 15 {
+        if token & 15 == 15 {
             length += long_length(source, &mut read)?;
         }
-        length += 4;
-        if offset == 0 || length > out.len() - written {
+        let written = at - begin;
+        if offset == 0 || length > out.len() - at {
             return None;
         }
         if offset <= written {
-            repeat(out, written, offset, length);
+            repeat(out, at, offset, length);
         } else {
             let back = offset - written;
-            let start = dictionary.len().checked_sub(back)?;
+            let start = dictionary.checked_sub(back)?;
             let first = back.min(length);
-            out[written..written + first].copy_from_slice(&dictionary[start..start + first]);
+            out.copy_within(start..start + first, at);
             if length > first {
-                repeat(out, written + first, offset, length - first);
+                repeat(out, at + first, offset, length - first);
             }
         }
-        written += length;
+        at += length;
     }
+}
+
+/// How far back a match begins.
+fn offset_in(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) | usize::from(bytes[1]) << 8
+}
+
+/// Copies `N` bytes, by way of registers.
+#[inline]
+fn copy<const N: usize>(out: &mut [u8], from: usize, to: usize) {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&out[from..from + N]);
+    out[to..to + N].copy_from_slice(&bytes);
+}
+
+/// Copies the first `length` bytes of `text` to where `out` begins.
+fn copy_literals(text: &[u8], length: usize, out: &mut [u8]) -> Option<()> {
+    let steps = length.next_multiple_of(STEP);
+    if length <= MEDIUM_LITERALS
+        && let Some(text) = text.get(..steps)
+        && let Some(out) = out.get_mut(..steps)
+    {
+        for (out, text) in out.chunks_exact_mut(STEP).zip(text.chunks_exact(STEP)) {
+            out.copy_from_slice(text);
+        }
+        return Some(());
+    }
+    let text = text.get(..length)?;
+    out.get_mut(..length)?.copy_from_slice(text);
+    Some(())
 }
 
 /// The further bytes of a length: 255 means that another follows.
@@ -75,11 +147,11 @@ fn long_length(source: &[u8], read: &mut usize) -> Option<usize> {
 #[inline]
 fn repeat(out: &mut [u8], at: usize, offset: usize, length: usize) {
     let from = at - offset;
-    if offset >= 16 && out.len() - at >= length + 16 {
+    if offset >= STEP && out.len() - at >= length + STEP {
         let mut done = 0;
         while done < length {
-            out.copy_within(from + done..from + done + 16, at + done);
-            done += 16;
+            copy::<STEP>(out, from + done, at + done);
+            done += STEP;
         }
         return;
     }
@@ -126,7 +198,7 @@ mod tests {
             let length = packed.len();
             packed.extend([9; 40]);
             let mut out = vec![1; sample.len()];
-            assert_eq!(decode(&packed, b"", &mut out), Some(length));
+            assert_eq!(decode(&packed, &mut out), Some(length));
             assert!(out == sample);
         }
     }
@@ -136,9 +208,18 @@ mod tests {
         for sample in samples() {
             let dictionary = &sample[..sample.len() / 3];
             let packed = lz4_flex::block::compress_with_dict(&sample, dictionary);
-            let mut out = vec![1; sample.len()];
-            assert_eq!(decode(&packed, dictionary, &mut out), Some(packed.len()));
-            assert!(out == sample);
+            for between in [0, 1, 50] {
+                // The bytes between and behind are another block's.
+                let from = dictionary.len() + between;
+                let to = from + sample.len();
+                let mut out = [dictionary, &vec![1; to + 40 - dictionary.len()]].concat();
+                let consumed = decode_behind(&packed, dictionary.len(), from..to, &mut out);
+                assert_eq!(consumed, Some(packed.len()));
+                assert!(out[from..to] == sample);
+                assert!(&out[..dictionary.len()] == dictionary);
+                assert!(out[dictionary.len()..from].iter().all(|byte| *byte == 1));
+                assert!(out[to..].iter().all(|byte| *byte == 1));
+            }
         }
     }
 
@@ -148,12 +229,13 @@ mod tests {
         let packed = lz4_flex::block::compress(sample);
         let mut out = vec![0; sample.len()];
         for cut in 0..packed.len() {
-            assert_eq!(decode(&packed[..cut], b"", &mut out), None);
+            assert_eq!(decode(&packed[..cut], &mut out), None);
         }
         for bit in 0..packed.len() * 8 {
             let mut flipped = packed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            decode(&flipped, b"", &mut out);
+            decode(&flipped, &mut out);
+            decode_behind(&flipped, 700, 900..1300, &mut out);
         }
     }
 }

@@ -170,7 +170,7 @@ fn decode(bytes: &[u8], shift: u32, out: &mut Vec<u8>, ends: &mut Vec<usize>) ->
         return None;
     }
     out.resize(end, 0);
-    lz4::decode(rest, &[], out)?;
+    lz4::decode(rest, out)?;
     Some(())
 }
 

@@ -119,10 +119,12 @@ fn decode(
         if length as u64 > MAX_BLOCK_BYTES {
             return None;
         }
-        let mut out = vec![0; length];
-        lz4::decode(rest, first, &mut out)?;
+        let mut out = first.to_vec();
+        let block = first.len()..first.len() + length;
+        out.resize(block.end, 0);
+        lz4::decode_behind(rest, first.len(), block, &mut out)?;
         decoded = out;
-        rest = &decoded;
+        rest = &decoded[first.len()..];
     }
     let mut start = 0;
     for _ in 1..count {

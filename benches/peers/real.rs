@@ -1,35 +1,52 @@
-//! A whole backfill onto a real cluster, beside posting the same documents pre-rendered with as many connections, in turn.
+//! Whole backfills onto a real cluster, beside others who move the same documents there, in turn: who posts them
+//! pre-rendered with as many connections, `_reindex` from remote, `elasticdump`.
 //!
-//! `cargo bench --bench cluster -- [documents] [rounds] [connections]` starts an Elasticsearch 7.10.2 and an OpenSearch
-//! 2.19.1, indexes log entries of about 0.8 KB in five shards, takes a snapshot and keeps all of it in the cache for the
-//! next time. Both ways write into an index of the same settings (no replicas, no refresh) and end with a refresh.
-//! `MIG_BENCH_TARGET=http://…` takes another target, which is needed for `_reindex`: the minimal distribution has no
-//! module for it. `MIG_BENCH_BINARY` measures another `mig` than this build's. `MIG_BENCH_PEERS=1` also runs `elasticdump` (from the PATH) and `_reindex` from remote.
-
-#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
-
-mod logs;
+//! An Elasticsearch 7.10.2 gets log entries of about 0.8 KB in five shards and takes a snapshot; all of it is kept in the
+//! cache for the next time. All ways write into an index of the same settings (no replicas, no refresh) and end with a
+//! refresh and a count.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use logs::{Random, client, document, mapping, mig};
 use mig::clients::cluster::{ClusterClient, Request};
-use mig::sandbox::places::cache;
 use mig::sandbox::{NodeSpec, Sandbox, Server};
 use serde_json::{Value, json};
 
-type Any = Box<dyn Error>;
+use super::logs::{Random, document, mapping};
+use super::measure::{Any, Used, load_average, mig, rounds, spread, told, watched};
+use super::null::elasticdump;
 
 const INDEX: &str = "logs";
 const SHARDS: u32 = 5;
 /// Bytes of a pre-rendered request: what `mig` sends too.
 const BATCH_BYTES: usize = mig::engines::bulk::limits::BATCH_BYTES;
+/// Documents that `elasticdump` moves: its rate is the same for more, and it takes long.
+const DUMPED: u64 = 100_000;
+/// Documents that `_reindex` asks the source for at once.
+const REINDEXED_AT_ONCE: u64 = 5000;
+
+/// One way of moving the documents, measured.
+struct Way {
+    /// Documents a second.
+    rate: f64,
+    /// Of a process of its own.
+    used: Option<Used>,
+}
+
+/// What all ways move, and where to.
+struct Course<'a> {
+    source: String,
+    target: ClusterClient,
+    store: PathBuf,
+    scratch: &'a Path,
+    requests: Vec<(Bytes, u64)>,
+    docs: u64,
+    connections: usize,
+}
 
 /// Indexes the documents on the source and takes the snapshot, unless an earlier run did.
 fn fill(source: &ClusterClient, location: &Path, docs: u64) -> Result<(), Any> {
@@ -146,8 +163,8 @@ fn count(target: &ClusterClient) -> Result<u64, Any> {
     Ok(counted["count"].as_u64().unwrap_or(0))
 }
 
-/// Documents a second of posting what is rendered already.
-fn raw(target: &ClusterClient, requests: &[(Bytes, u64)], connections: usize) -> Result<f64, Any> {
+/// Posts what is rendered already.
+fn raw(target: &ClusterClient, requests: &[(Bytes, u64)], connections: usize) -> Result<Way, Any> {
     clean(target);
     create(target)?;
     let next = AtomicUsize::new(0);
@@ -180,53 +197,16 @@ fn raw(target: &ClusterClient, requests: &[(Bytes, u64)], connections: usize) ->
     if found != sent {
         return Err(format!("{sent} documents were posted and {found} are there").into());
     }
-    Ok(sent as f64 / seconds)
+    Ok(Way {
+        rate: sent as f64 / seconds,
+        used: None,
+    })
 }
 
-/// What one process used, as the system counts it while it runs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Used {
-    peak_bytes: u64,
-    cpu_s: f64,
-}
-
-fn look(pid: u32, used: &mut Used) {
-    if let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        used.peak_bytes = used.peak_bytes.max(peak.unwrap_or(0) * 1024);
-    }
-    if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        && let Some((_, rest)) = stat.rsplit_once(") ")
-    {
-        let ticks: Vec<u64> = rest
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse().ok())
-            .collect();
-        // A hundred ticks a second on every Linux that this runs on.
-        used.cpu_s = used.cpu_s.max(ticks.iter().sum::<u64>() as f64 / 100.0);
-    }
-}
-
-/// What one `mig apply` did.
-struct Moved {
-    rate: f64,
-    phases: BTreeMap<String, f64>,
-    used: Used,
-}
-
-fn with_mig(
-    target: &ClusterClient,
-    store: &Path,
-    scratch: &Path,
-    docs: u64,
-    workers: usize,
-    proof: bool,
-) -> Result<Moved, Any> {
+/// The whole of `mig apply`; its rate is that of the backfill. The proof is made where asked for, and is no part of it.
+fn with_mig(course: &Course<'_>, proof: bool) -> Result<Way, Any> {
+    let (target, docs, workers) = (&course.target, course.docs, course.connections);
+    let (store, scratch) = (&course.store, course.scratch);
     clean(target);
     let place = scratch.join("plan");
     drop(std::fs::remove_dir_all(&place));
@@ -253,7 +233,7 @@ fn with_mig(
     let mut loading = Used::default();
     let events = place.join("events.jsonl");
     let status = loop {
-        look(child.id(), &mut used);
+        used.look(child.id());
         let told = std::fs::read_to_string(&events).unwrap_or_default();
         if !told.contains("\"address\":\"same\"") {
             loading = used;
@@ -282,7 +262,7 @@ fn with_mig(
         return Err("documents are missing".into());
     }
     println!(
-        "    mig: {:.1} s, {:.1} CPU s up to the end of the backfill, peak {} MB; verify {:.1} s, in all {:.1} CPU s, peak {} MB",
+        "  mig: {:.1} s, {:.1} CPU s up to the end of the backfill, peak {} MB; verify {:.1} s, in all {:.1} CPU s, peak {} MB",
         seconds,
         loading.cpu_s,
         loading.peak_bytes / 1_000_000,
@@ -290,164 +270,163 @@ fn with_mig(
         used.cpu_s,
         used.peak_bytes / 1_000_000,
     );
-    Ok(Moved {
+    Ok(Way {
         rate: docs as f64 / seconds,
-        phases,
-        used: loading,
+        used: Some(loading),
     })
 }
 
-fn with_elasticdump(source: &str, target: &ClusterClient, docs: u64) -> Result<(f64, u64), Any> {
+fn with_elasticdump(course: &Course<'_>) -> Result<Way, Any> {
+    let (target, docs) = (&course.target, DUMPED.min(course.docs));
     clean(target);
     create(target)?;
     let began = Instant::now();
-    let done = Command::new("elasticdump")
+    let child = Command::new("node")
+        .arg(elasticdump())
         .args(["--type=data", "--limit=10000", "--concurrency=4"])
-        .arg(format!("--input={source}/{INDEX}"))
+        .arg(format!("--size={docs}"))
+        .arg(format!("--input={}/{INDEX}", course.source))
         .arg(format!("--output={}/{INDEX}", target.location()))
         .stdout(Stdio::null())
-        .status()?;
+        .spawn()?;
+    let used = watched(child)?;
     let seconds = began.elapsed().as_secs_f64();
-    if !done.success() {
-        return Err(format!("elasticdump ended with {done}").into());
+    let found = count(target)?;
+    if found != docs {
+        return Err(format!("{docs} documents were to be dumped and {found} are there").into());
     }
-    Ok((docs as f64 / seconds, count(target)?))
+    Ok(Way {
+        rate: docs as f64 / seconds,
+        used: Some(used),
+    })
 }
 
-fn with_reindex(source: &str, target: &ClusterClient, docs: u64) -> Result<(f64, u64), Any> {
+fn with_reindex(course: &Course<'_>) -> Result<Way, Any> {
+    let (target, docs) = (&course.target, course.docs);
     clean(target);
     create(target)?;
     let body = json!({
-        "source": {"remote": {"host": source}, "index": INDEX, "size": 5000},
+        "source": {"remote": {"host": course.source}, "index": INDEX, "size": REINDEXED_AT_ONCE},
         "dest": {"index": INDEX},
     });
     let began = Instant::now();
     let request = Request::post("/_reindex?wait_for_completion=true")
         .json(&body)
         .within(Duration::from_hours(1));
-    target.send(request)?;
+    let answer = target.json(request)?;
+    let found = count(target)?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok((docs as f64 / seconds, count(target)?))
-}
-
-fn spread(label: &str, mut values: Vec<f64>) {
-    values.sort_by(f64::total_cmp);
-    let (Some(least), Some(most)) = (values.first(), values.last()) else {
-        return;
-    };
-    println!(
-        "{label}: min {least:.3}, median {:.3}, max {most:.3} of {}",
-        values[values.len() / 2],
-        values.len()
-    );
-}
-
-fn main() -> Result<(), Any> {
-    let mut arguments = std::env::args().skip(1).filter(|it| !it.starts_with("--"));
-    let docs: u64 = arguments.next().map_or(Ok(1_000_000), |it| it.parse())?;
-    let rounds: usize = arguments.next().map_or(Ok(5), |it| it.parse())?;
-    let connections: usize = arguments.next().map_or(Ok(4), |it| it.parse())?;
-    let scratch = cache().join("bench").join(format!("cluster-{docs}"));
-    std::fs::create_dir_all(&scratch)?;
-    let sandbox = Sandbox::at(&scratch.join("sandbox"))?;
-    let spec = |server: &str| -> Result<NodeSpec, Any> {
-        let mut spec = NodeSpec::new(Server::parse(server)?);
-        spec.heap_mib = 2048;
-        Ok(spec)
-    };
-    let tell = |line: &str| println!("{line}");
-    let source = sandbox.node("source");
-    source.up(
-        &spec("elasticsearch:7.10.2")?,
-        &sandbox.repositories(),
-        &tell,
-    )?;
-    let own = std::env::var("MIG_BENCH_TARGET").ok();
-    let target = if let Some(url) = &own {
-        client(url)?
-    } else {
-        let node = sandbox.node("target");
-        node.up(&spec("opensearch:2.19.1")?, &sandbox.repositories(), &tell)?;
-        node.client()?
-    };
-    let ran = compare(
-        &sandbox,
-        &source.url()?,
-        &target,
-        &scratch,
-        [docs, rounds as u64, connections as u64],
-    );
-    clean(&target);
-    sandbox.down()?;
-    ran
-}
-
-fn compare(
-    sandbox: &Sandbox,
-    source: &str,
-    target: &ClusterClient,
-    scratch: &Path,
-    [docs, rounds, connections]: [u64; 3],
-) -> Result<(), Any> {
-    let store: PathBuf = sandbox.repositories().join("bench");
-    fill(&client(source)?, &store, docs)?;
-    let requests = rendered(&store, scratch)?;
-    let bytes: usize = requests.iter().map(|(body, _)| body.len()).sum();
-    println!(
-        "{docs} documents, {} MB as requests of {} MB, {connections} connections, {rounds} rounds",
-        bytes / 1_000_000,
-        BATCH_BYTES / 1_000_000
-    );
-    let connections = usize::try_from(connections)?;
-    let mut ratios = Vec::new();
-    let mut rates = (Vec::new(), Vec::new());
-    let mut peak = 0;
-    let mut cpu = Vec::new();
-    for round in 0..rounds {
-        // The proof is made once, at the end: it is no part of the comparison.
-        let proof = round + 1 == rounds;
-        let (posted, moved) = if round % 2 == 0 {
-            let posted = raw(target, &requests, connections)?;
-            (
-                posted,
-                with_mig(target, &store, scratch, docs, connections, proof)?,
-            )
-        } else {
-            let moved = with_mig(target, &store, scratch, docs, connections, proof)?;
-            (raw(target, &requests, connections)?, moved)
-        };
-        println!(
-            "  round {}: raw {posted:.0} docs/s, mig {:.0} docs/s, ratio {:.3}",
-            round + 1,
-            moved.rate,
-            moved.rate / posted
+    if found != docs {
+        return Err(
+            format!("{docs} documents were to come and {found} are there: {answer}").into(),
         );
-        ratios.push(moved.rate / posted);
-        rates.0.push(posted);
-        rates.1.push(moved.rate);
-        peak = peak.max(moved.used.peak_bytes);
-        cpu.push(moved.used.cpu_s);
-        drop(moved.phases);
     }
-    spread("raw, documents a second", rates.0);
-    spread("mig, documents a second", rates.1);
-    spread("ratio mig / raw", ratios);
-    spread("mig, CPU seconds up to the end of the backfill", cpu);
+    Ok(Way {
+        rate: docs as f64 / seconds,
+        used: None,
+    })
+}
+
+/// Runs the comparison: documents by `MIG_BENCH_DOCS`, connections and workers by `MIG_BENCH_CONNECTIONS`.
+pub(crate) fn on_a_cluster(sandbox: &Sandbox, scratch: &Path) -> Result<(), Any> {
+    let tell = |line: &str| println!("{line}");
+    let mut spec = NodeSpec::new(Server::parse("elasticsearch:7.10.2")?);
+    spec.heap_mib = 2048;
+    let source = sandbox.node("source");
+    source.up(&spec, &sandbox.repositories(), &tell)?;
+    let server = Server::parse("opensearch:2.19.1")?;
+    let mut spec = NodeSpec::new(server);
+    spec.heap_mib = 2048;
+    spec.plugins.extend(server.reindex_module());
+    let allowed = json!(["127.0.0.1:*", "localhost:*"]);
+    spec.settings
+        .insert("reindex.remote.allowlist".to_owned(), allowed);
+    let node = sandbox.node("target");
+    node.up(&spec, &sandbox.repositories(), &tell)?;
+    let docs = told("MIG_BENCH_DOCS", 1_000_000);
+    let store = sandbox.repositories().join("bench");
+    fill(&source.client()?, &store, docs)?;
+    let course = Course {
+        source: source.url()?,
+        target: node.client()?,
+        requests: rendered(&store, scratch)?,
+        store,
+        scratch,
+        docs,
+        connections: usize::try_from(told("MIG_BENCH_CONNECTIONS", 4))?,
+    };
+    let compared = compare(&course);
+    clean(&course.target);
+    compared
+}
+
+/// The ways, each with its name.
+const WAYS: [&str; 4] = ["posting alone", "mig", "_reindex", "elasticdump"];
+
+fn compare(course: &Course<'_>) -> Result<(), Any> {
+    let bytes: usize = course.requests.iter().map(|(body, _)| body.len()).sum();
     println!(
-        "mig, peak memory up to the end of the backfill: {} MB",
-        peak / 1_000_000
+        "  {} documents, {} MB as requests of {} MB, {} connections",
+        course.docs,
+        bytes / 1_000_000,
+        BATCH_BYTES / 1_000_000,
+        course.connections
     );
-    if std::env::var_os("MIG_BENCH_PEERS").is_some() {
-        match with_elasticdump(source, target, docs) {
-            Ok((rate, found)) => println!("elasticdump: {rate:.0} docs/s, {found} of {docs} there"),
-            Err(error) => println!("elasticdump: not run ({error})"),
-        }
-        match with_reindex(source, target, docs) {
-            Ok((rate, found)) => {
-                println!("_reindex from remote: {rate:.0} docs/s, {found} of {docs} there");
+    let dumps = elasticdump().is_file();
+    if !dumps {
+        println!("  no {}: see the module", elasticdump().display());
+    }
+    // What a server does first takes longer: nobody is measured by it.
+    raw(&course.target, &course.requests, course.connections)?;
+    let rounds = rounds();
+    let mut rates: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut used: BTreeMap<&str, (Vec<f64>, u64)> = BTreeMap::new();
+    for round in 0..rounds {
+        let mut line = Vec::new();
+        let first = usize::try_from(round)? % WAYS.len();
+        for way in (0..WAYS.len()).map(|at| WAYS[(first + at) % WAYS.len()]) {
+            let measured = match way {
+                "mig" => with_mig(course, round + 1 == rounds)?,
+                "_reindex" => with_reindex(course)?,
+                "elasticdump" if !dumps => continue,
+                "elasticdump" => with_elasticdump(course)?,
+                _ => raw(&course.target, &course.requests, course.connections)?,
+            };
+            line.push(format!("{way} {:.0} docs/s", measured.rate));
+            rates.entry(way).or_default().push(measured.rate);
+            if let Some(one) = measured.used {
+                let docs = if way == "mig" {
+                    course.docs
+                } else {
+                    DUMPED.min(course.docs)
+                };
+                let (by_cpu, peak) = used.entry(way).or_default();
+                by_cpu.push(docs as f64 / one.cpu_s);
+                *peak = (*peak).max(one.peak_bytes);
             }
-            Err(error) => println!("_reindex from remote: not run ({error})"),
         }
+        println!(
+            "  round {}: {}, load average {}",
+            round + 1,
+            line.join(", "),
+            load_average()
+        );
+    }
+    let own = rates.get("mig").cloned().unwrap_or_default();
+    for (way, of_way) in rates {
+        spread(&format!("{way}, documents a second"), 0, of_way.clone());
+        if way != "mig" {
+            let ratios = own.iter().zip(of_way).map(|(own, other)| own / other);
+            spread(&format!("mig / {way}"), 3, ratios.collect());
+        }
+    }
+    for (way, (by_cpu, peak)) in used {
+        spread(
+            &format!("{way}, documents a CPU second of its own"),
+            0,
+            by_cpu,
+        );
+        println!("  {way}, peak memory: {} MB", peak / 1_000_000);
     }
     Ok(())
 }
