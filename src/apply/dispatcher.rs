@@ -238,7 +238,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                     && let Some((rate, eta_s)) = active.meter.take(Instant::now(), &progress)
                 {
                     let measured = self.job.meters.get(&address).map(|meter| meter.look());
-                    let load = measured.map(|measured| active.load.take(&measured));
+                    let load = measured.map(|measured| active.load.take(Instant::now(), &measured));
                     (self.report)(Event::PhaseProgress {
                         address,
                         done: progress.done,

@@ -62,12 +62,12 @@ pub enum Event {
         bytes: u64,
         /// Failed.
         failed: u64,
-        /// Workers at work.
+        /// Workers at work in this process.
         workers: u32,
         /// Who had it rest, while it does.
         #[serde(skip_serializing_if = "Option::is_none")]
         paused_by: Option<String>,
-        /// What this process measures of a load, where the phase is one.
+        /// What is measured of a load, where the phase is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         load: Option<Load>,
     },
@@ -145,18 +145,31 @@ pub enum Event {
     Summary(Tally),
 }
 
-/// What the process that runs an apply measures of a load; other workers measure theirs. Counts are of this run.
+/// What is measured of a load: of the whole fleet, as far as the process that runs the apply hears of it. Of the others it hears what
+/// they said on the board, every few seconds. Counts are of the whole load, earlier runs and processes that are gone too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Load {
+    /// Processes that are there.
+    pub processes: u32,
+    /// Their workers at work.
+    pub workers: u32,
+    /// Workers that are wanted of them.
+    pub workers_wanted: u32,
     /// Requests on their way.
     pub in_flight: u32,
     /// Requests that may be.
     pub in_flight_most: u32,
-    /// Bytes of the next batch at most.
+    /// Bytes of the next batch at most, of the process that sends the largest.
     pub batch_bytes: u64,
-    /// The mean time of the requests that were answered since the event before, in milliseconds; none were: absent.
+    /// The mean time of the requests that were answered over the last seconds, in milliseconds; none were: absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Bytes of them before any compression.
+    pub sent_bytes: u64,
+    /// Bytes of them as they went out.
+    pub wire_bytes: u64,
     /// Requests that were answered.
     pub requests: u64,
     /// Their time in all, in microseconds.
@@ -167,8 +180,8 @@ pub struct Load {
     pub throttled: u64,
     /// Documents that were sent once more.
     pub sent_again: u64,
-    /// Workers that are wanted of this process.
-    pub workers_wanted: u32,
+    /// Requests that got no answer.
+    pub unanswered: u64,
     /// Items of the indices whose turn it is.
     pub items: u64,
     /// Those of them that are done.

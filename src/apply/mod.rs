@@ -7,6 +7,7 @@
 
 mod approved;
 pub mod check;
+pub mod checked;
 mod dispatcher;
 pub mod event;
 mod executor;

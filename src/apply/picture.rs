@@ -66,7 +66,7 @@ pub struct Amount {
     pub bytes: u64,
     /// Failed.
     pub failed: u64,
-    /// Workers at work in this process.
+    /// Workers at work in this process; of the whole fleet `load` tells.
     pub workers: u32,
     /// Who had it rest, while it does.
     pub paused_by: Option<String>,

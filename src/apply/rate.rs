@@ -1,41 +1,56 @@
 //! Rates of running phases: over what this run did, smoothed so that an estimate does not jump.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::event::Load;
-use crate::engines::bulk::Measured;
+use crate::engines::bulk::{Latency, Measured};
 use crate::phases::kind::Progress;
 
 const WINDOW: Duration = Duration::from_secs(30);
 /// Events for one phase come no closer than this.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// What a load measures, between two events.
+/// The mean time of requests is over this time at least: longer than between two beats of a process.
+const LATENCY_OVER: Duration = Duration::from_secs(6);
+
+/// What a load measures, between events.
 #[derive(Default)]
 pub(super) struct LoadMeter {
-    /// Requests that were answered and their time, at the event before.
-    before: (u64, u64),
+    /// How long requests took at earlier events, the oldest first; all but the first within [`LATENCY_OVER`].
+    before: VecDeque<(Instant, Latency)>,
 }
 
 impl LoadMeter {
-    pub(super) fn take(&mut self, now: &Measured) -> Load {
-        let (requests, micros) = (now.latency.count(), now.latency.micros);
-        let (requests_before, micros_before) = self.before;
-        self.before = (requests, micros);
-        let answered = requests.saturating_sub(requests_before);
-        let spent = micros.saturating_sub(micros_before) as f64;
+    pub(super) fn take(&mut self, at: Instant, now: &Measured) -> Load {
+        let (all, gauges) = now.fleet();
+        let old = |it: &(Instant, Latency)| at.duration_since(it.0) >= LATENCY_OVER;
+        while self.before.len() > 1 && self.before.get(1).is_some_and(old) {
+            self.before.pop_front();
+        }
+        let before = self.before.front();
+        let before = before.map_or(Latency::default(), |(_, latency)| *latency);
+        self.before.push_back((at, all.latency));
+        let answered = all.latency.count().saturating_sub(before.count());
+        let spent = all.latency.micros.saturating_sub(before.micros) as f64;
         let items = now.items;
         Load {
-            in_flight: now.in_flight,
-            in_flight_most: now.in_flight_most,
-            batch_bytes: now.batch_bytes,
+            processes: 1 + now.others.processes,
+            workers: gauges.workers,
+            workers_wanted: gauges.workers_wanted,
+            in_flight: gauges.in_flight,
+            in_flight_most: gauges.in_flight_most,
+            batch_bytes: gauges.batch_bytes,
             latency_ms: (answered > 0).then(|| spent / 1000.0 / answered as f64),
-            requests,
-            request_micros: micros,
-            rejected: now.docs_rejected,
-            throttled: now.throttled,
-            sent_again: now.docs_again,
-            workers_wanted: now.workers_wanted,
+            sent: all.requests,
+            sent_bytes: all.bytes,
+            wire_bytes: all.wire_bytes,
+            requests: all.latency.count(),
+            request_micros: all.latency.micros,
+            rejected: all.docs_rejected,
+            throttled: all.throttled,
+            sent_again: all.docs_again,
+            unanswered: all.lost,
             items: items.open + items.held + items.done + items.set_aside,
             items_done: items.done,
         }

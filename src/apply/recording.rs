@@ -81,23 +81,24 @@ pub struct Series {
     pub points: Vec<Point>,
 }
 
-/// Figures at one moment; counters but for those that say otherwise. In JSON an array, to be short.
+/// Figures at one moment; counters but for those that say otherwise, of the whole fleet. In JSON an array, to be short: one that is
+/// shorter is of an older version, which did not tell the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "[u64; 11]", into = "[u64; 11]")]
+#[serde(from = "Vec<u64>", into = "Vec<u64>")]
 pub struct Point {
     /// Since the run began, in milliseconds.
     pub at_ms: u64,
-    /// Done over all runs, by all processes.
+    /// Done over all runs.
     pub done: u64,
     /// Bytes read, likewise.
     pub bytes: u64,
     /// Failed, likewise.
     pub failed: u64,
-    /// Workers at work in the process of the run: a gauge.
+    /// Workers at work: a gauge.
     pub workers: u64,
     /// Requests on their way: a gauge.
     pub in_flight: u64,
-    /// Requests of this process that were answered in this run.
+    /// Requests that were answered, over the whole load.
     pub requests: u64,
     /// Their time in all, in microseconds.
     pub request_micros: u64,
@@ -107,42 +108,42 @@ pub struct Point {
     pub rejected: u64,
     /// Documents that were sent once more.
     pub sent_again: u64,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Bytes of them before any compression.
+    pub sent_bytes: u64,
+    /// Bytes of them as they went out.
+    pub wire_bytes: u64,
+    /// Requests that got no answer.
+    pub unanswered: u64,
 }
 
-impl From<[u64; 11]> for Point {
-    fn from(values: [u64; 11]) -> Self {
-        let [
-            at_ms,
-            done,
-            bytes,
-            failed,
-            workers,
-            in_flight,
-            requests,
-            request_micros,
-            throttled,
-            rejected,
-            sent_again,
-        ] = values;
+impl From<Vec<u64>> for Point {
+    fn from(values: Vec<u64>) -> Self {
+        let of = |number: usize| values.get(number).copied().unwrap_or(0);
         Self {
-            at_ms,
-            done,
-            bytes,
-            failed,
-            workers,
-            in_flight,
-            requests,
-            request_micros,
-            throttled,
-            rejected,
-            sent_again,
+            at_ms: of(0),
+            done: of(1),
+            bytes: of(2),
+            failed: of(3),
+            workers: of(4),
+            in_flight: of(5),
+            requests: of(6),
+            request_micros: of(7),
+            throttled: of(8),
+            rejected: of(9),
+            sent_again: of(10),
+            sent: of(11),
+            sent_bytes: of(12),
+            wire_bytes: of(13),
+            unanswered: of(14),
         }
     }
 }
 
-impl From<Point> for [u64; 11] {
+impl From<Point> for Vec<u64> {
     fn from(point: Point) -> Self {
-        [
+        vec![
             point.at_ms,
             point.done,
             point.bytes,
@@ -154,6 +155,10 @@ impl From<Point> for [u64; 11] {
             point.throttled,
             point.rejected,
             point.sent_again,
+            point.sent,
+            point.sent_bytes,
+            point.wire_bytes,
+            point.unanswered,
         ]
     }
 }
@@ -253,19 +258,25 @@ fn point(event: &Event, at_ms: u64) -> Option<Point> {
     else {
         return None;
     };
+    let of_process = (*workers).into();
+    let workers = load.map_or(of_process, |load| load.workers.into());
     let load = load.unwrap_or_default();
     Some(Point {
         at_ms,
         done: *done,
         bytes: *bytes,
         failed: *failed,
-        workers: (*workers).into(),
+        workers,
         in_flight: load.in_flight.into(),
         requests: load.requests,
         request_micros: load.request_micros,
         throttled: load.throttled,
         rejected: load.rejected,
         sent_again: load.sent_again,
+        sent: load.sent,
+        sent_bytes: load.sent_bytes,
+        wire_bytes: load.wire_bytes,
+        unanswered: load.unanswered,
     })
 }
 
@@ -372,8 +383,14 @@ mod tests {
         }
         let record = recorder.record();
         let text = serde_json::to_string(&record).unwrap();
-        assert!(text.len() < 32 << 10, "{}", text.len());
+        assert!(text.len() < 40 << 10, "{}", text.len());
         let again: RunRecord = serde_json::from_str(&text).unwrap();
         assert_eq!(again, record);
+        // One of an older version, and one of a later.
+        let point: Point = serde_json::from_str("[1,2,3,4,5,6,7,8,9,10,11]").unwrap();
+        assert_eq!((point.at_ms, point.sent_again, point.sent), (1, 11, 0));
+        let more = format!("[{}]", ["7"; 20].join(","));
+        let point: Point = serde_json::from_str(&more).unwrap();
+        assert_eq!(point.unanswered, 7);
     }
 }

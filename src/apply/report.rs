@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::checked::CheckRecord;
 use super::recording::{Accepted, RunRecord, Series};
 use crate::base::{Address, Fingerprint};
 use crate::diff::planned::Finding;
@@ -40,6 +41,8 @@ pub struct Sources<'a> {
     pub records: &'a BTreeMap<u64, RunRecord>,
     /// Evidence of verifications with the place where it is, by phase.
     pub evidence: &'a BTreeMap<Address, (String, Value)>,
+    /// What the last `mig check` showed.
+    pub check: Option<CheckRecord>,
     /// Where the state is.
     pub location: &'a str,
     /// When the report is made.
@@ -83,6 +86,8 @@ pub struct MigrationReport {
     pub accepted: Vec<Accepted>,
     /// Findings about the plan, in the newest run.
     pub findings: Vec<Finding>,
+    /// What the last `mig check` showed.
+    pub check: Option<CheckReport>,
     /// Words of persons.
     pub approvals: Vec<Approval>,
     /// Evidence of verifications.
@@ -103,6 +108,18 @@ pub enum Standing {
     Unfinished,
     /// A phase failed.
     Failed,
+}
+
+/// The last check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// What it showed.
+    #[serde(flatten)]
+    pub record: CheckRecord,
+    /// Whether the plan is another one since.
+    pub plan_changed: bool,
+    /// Phases of the plan that it did not look at.
+    pub phases_left_out: u64,
 }
 
 /// A cluster or a store.
@@ -333,6 +350,15 @@ pub fn report(from: &Sources<'_>) -> MigrationReport {
         failures: failures(from),
         accepted: acted.map(|it| it.accepted.clone()).unwrap_or_default(),
         findings: newest.map(|it| it.findings.clone()).unwrap_or_default(),
+        check: from.check.as_ref().map(|record| CheckReport {
+            plan_changed: record.plan_digest != from.plan.digest(),
+            phases_left_out: from
+                .order
+                .iter()
+                .filter(|address| !record.phases.contains(address))
+                .count() as u64,
+            record: record.clone(),
+        }),
         approvals: told.approvals,
         evidence: from
             .evidence

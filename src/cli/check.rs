@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 
 use super::args::{LockArgs, PlanArgs};
 use super::error::{CliError, CliResult};
@@ -10,7 +11,9 @@ use super::load::{choose, load_plan, options};
 use super::locking::locked;
 use super::printer::Printer;
 use super::settings::{dash_f, plan_file};
+use super::who::who;
 use crate::apply::check::run as run_check;
+use crate::apply::checked::CheckRecord;
 use crate::apply::interrupt::Signals;
 use crate::base::ExitCode;
 use crate::diff::Selection;
@@ -30,6 +33,8 @@ use crate::ui::check::{check_json, check_text};
 ///
 /// backfill: writes a document of the working state (and makes its index where there is none); writes up to five real documents into an index of
 /// its own, reads them back and compares them; changes the settings of that index and puts them back.
+///
+/// What the last check showed is kept beside the state, and `mig report` tells it.
 ///
 /// Ends with 8 when a probe failed. Nothing of the plan's own names is touched.
 #[derive(clap::Args, Debug)]
@@ -84,6 +89,13 @@ pub(super) fn run(command: &CheckCommand, printer: Printer) -> CliResult {
     )?;
     let digest = loaded.plan.digest();
     let plan = (loaded.plan.name.as_str(), &digest);
+    let record = CheckRecord::of(plan, &checked, &who(), Timestamp::now());
+    if let Err(error) = record.keep(&*artifacts) {
+        // What was found stands all the same.
+        printer.message(&format!(
+            "What this check showed could not be kept for `mig report`: {error}"
+        ));
+    }
     printer.data(&match command.format {
         Format::Text => check_text(plan, &checked, (printer.theme(), Printer::columns())),
         Format::Json => format!("{:#}\n", check_json(plan, &checked)),

@@ -10,6 +10,7 @@ use super::error::{CliError, CliResult};
 use super::load::{Loaded, load_plan, options};
 use super::printer::Printer;
 use super::settings::plan_file;
+use crate::apply::checked::CheckRecord;
 use crate::apply::recording::{self, RunRecord};
 use crate::apply::report::{MigrationReport, Sources, limits, report};
 use crate::apply::survey::with_renames;
@@ -90,6 +91,7 @@ fn make(loaded: &Loaded, store: &dyn StateStore) -> Result<MigrationReport, CliE
         lines: &found.lines,
         records: &records,
         evidence: &evidence,
+        check: CheckRecord::last(&loaded.plan.name, &*artifacts)?,
         location: &store.location(),
         at: Timestamp::now(),
     }))

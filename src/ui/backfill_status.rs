@@ -2,6 +2,8 @@
 //!
 //! Pure. Deliberately absent: looking, and JSON, which is the serialized value.
 
+use jiff::Timestamp;
+
 use super::layout::{cut, hang, put, width};
 use super::live::{Size, bar, percent};
 use super::table::{Side, table};
@@ -10,7 +12,7 @@ use super::words::counted_u64;
 use crate::base::units::{ByteRate, CountRate, human_bytes, human_count, rounded};
 use crate::engines::bulk::failed::causes::Cause;
 use crate::engines::bulk::fleet::{Beat, Control, Doing, Limits, Role};
-use crate::phases::backfill::status::{BackfillStatus, Deep, IndexStatus};
+use crate::phases::backfill::status::{BackfillStatus, Deep, FleetStatus, IndexStatus};
 
 /// One status.
 pub fn status_text(status: &BackfillStatus, columns: usize) -> String {
@@ -27,6 +29,9 @@ pub fn status_text(status: &BackfillStatus, columns: usize) -> String {
     put!(text, "Shards incomplete: {}\n", shards.incomplete());
     put!(text, "Shards in progress: {}\n", shards.in_progress);
     put!(text, "Shards unclaimed: {}\n", shards.unclaimed);
+    if status.deep.is_some() || status.fleet.processes > 0 {
+        requests_text(&mut text, &status.fleet, columns);
+    }
     if let Some(deep) = &status.deep {
         deep_text(&mut text, status, deep, columns);
     } else if status.failed > 0 {
@@ -146,7 +151,58 @@ fn deep_text(text: &mut String, status: &BackfillStatus, deep: &Deep, columns: u
     }
     if !deep.processes.is_empty() || !deep.lost.is_empty() {
         text.push('\n');
-        processes_text(text, deep, columns);
+        processes_text(text, status, deep, columns);
+    }
+}
+
+/// What the fleet measured of its requests; nothing before there was one.
+fn requests_text(text: &mut String, fleet: &FleetStatus, columns: usize) {
+    if fleet.requests == 0 {
+        return;
+    }
+    let mut parts = vec![format!("{} sent", human_count(fleet.requests))];
+    let bytes = human_bytes(fleet.bytes_sent);
+    parts.push(if fleet.wire_bytes_sent < fleet.bytes_sent {
+        format!("{bytes}, {} compressed", human_bytes(fleet.wire_bytes_sent))
+    } else {
+        bytes
+    });
+    if fleet.processes > 0 {
+        parts.push(format!(
+            "{} of {} on their way",
+            fleet.in_flight, fleet.in_flight_limit
+        ));
+    }
+    parts.extend(
+        fleet
+            .latency_ms_mean
+            .map(|mean| format!("{} on the mean", millis(mean))),
+    );
+    parts.extend(
+        fleet
+            .latency_ms_95_within
+            .map(|bound| format!("95 of 100 within {}", millis(bound as f64))),
+    );
+    hang(text, "Requests: ", 10, &parts.join(", "), columns);
+    let mut parts = vec![
+        format!("{} answered 429", human_count(fleet.answers_429)),
+        format!("{} rejected", counted_u64(fleet.docs_rejected, "document")),
+        format!("{} sent again", human_count(fleet.docs_sent_again)),
+        format!("{} unanswered", human_count(fleet.unanswered)),
+    ];
+    if fleet.blocked > 0 {
+        let blocked = human_count(fleet.blocked);
+        parts.push(format!("{blocked} met a block of writes"));
+    }
+    hang(text, "Not taken at once: ", 19, &parts.join(", "), columns);
+}
+
+/// `0.4 ms`, `85 ms`, `12.5 s`
+fn millis(millis: f64) -> String {
+    match millis {
+        it if it < 9.95 => format!("{it:.1} ms"),
+        it if it < 9_995.0 => format!("{it:.0} ms"),
+        it => format!("{:.1} s", it / 1000.0),
     }
 }
 
@@ -261,7 +317,12 @@ fn indices_text(text: &mut String, indices: &[IndexStatus], columns: usize) {
     table(text, &sides, &rows, columns);
 }
 
-fn processes_text(text: &mut String, deep: &Deep, columns: usize) {
+/// `14:03:22Z`: a load rarely takes days, and the day stands above it.
+fn clock_time(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
+fn processes_text(text: &mut String, status: &BackfillStatus, deep: &Deep, columns: usize) {
     let sides = [
         Side::Left,
         Side::Right,
@@ -269,28 +330,49 @@ fn processes_text(text: &mut String, deep: &Deep, columns: usize) {
         Side::Left,
         Side::Right,
         Side::Right,
+        Side::Right,
+        Side::Right,
+        Side::Right,
+        Side::Right,
         Side::Left,
     ];
-    let head = ["host", "pid", "role", "doing", "workers", "docs/s", "since"];
+    let head = [
+        "host", "pid", "role", "doing", "workers", "items", "docs/s", "requests", "latency",
+        "rejected", "since",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let row = |beat: &Beat, lost: bool| {
+        let gauges = beat.gauges;
         vec![
             beat.host.clone(),
             beat.pid.to_string(),
             role(beat.role).to_owned(),
             if lost {
-                format!("lost since {:.0}", beat.at)
+                format!("lost since {}", clock_time(beat.at))
             } else {
                 doing(beat.doing).to_owned()
             },
             format!("{} of {}", beat.working, beat.capacity),
+            human_count(beat.counts.items),
             human_count(rounded(beat.docs_per_second)),
-            format!("{:.0}", beat.started),
+            format!("{} of {}", gauges.in_flight, gauges.in_flight_most),
+            beat.latency_ms.map_or_else(|| "-".to_owned(), millis),
+            human_count(beat.figures.not_taken()),
+            clock_time(beat.started),
         ]
     };
     rows.extend(deep.processes.iter().map(|beat| row(beat, false)));
     rows.extend(deep.lost.iter().map(|beat| row(beat, true)));
     table(text, &sides, &rows, columns);
+    let gone = status.fleet.processes_gone;
+    if gone > 0 {
+        let is = if gone == 1 { "is" } else { "are" };
+        put!(
+            text,
+            "  {} more {is} gone; what they did is counted above.\n",
+            human_count(gone)
+        );
+    }
 }
 
 /// The command that a process runs.

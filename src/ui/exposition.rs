@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::apply::picture::{PhasePicture, PhaseState, Picture};
 use crate::base::Address;
 use crate::engines::bulk::Measured;
+use crate::engines::bulk::figures::{Figures as Counted, Gauges, Latency};
 use crate::engines::bulk::meter::{IndexCounts, limits};
 
 /// The `Content-Type` of a page.
@@ -56,6 +57,7 @@ pub fn page(figures: &Figures<'_>) -> String {
     }
     if !figures.loads.is_empty() {
         load_figures(&mut out, figures.loads);
+        fleet_figures(&mut out, figures.loads);
     }
     out.0
 }
@@ -224,6 +226,12 @@ const OF_LOADS: &[(&str, Kind, &str, OfLoad)] = &[
         |it| it.bytes_sent as f64,
     ),
     (
+        "mig_backfill_sent_wire_bytes_total",
+        Kind::Counter,
+        "Bytes of requests as they went out.",
+        |it| it.wire_bytes as f64,
+    ),
+    (
         "mig_backfill_requests_sent_total",
         Kind::Counter,
         "Requests with documents.",
@@ -284,6 +292,102 @@ const OF_LOADS: &[(&str, Kind, &str, OfLoad)] = &[
         |it| it.workers_wanted.into(),
     ),
 ];
+
+type OfFleet = fn(&Counted, &Gauges, u32) -> f64;
+
+/// What the board tells of a whole fleet, itself included: of processes that are there, and of those that are gone.
+const OF_FLEETS: &[(&str, Kind, &str, OfFleet)] = &[
+    (
+        "mig_fleet_processes",
+        Kind::Gauge,
+        "Processes of a load that are there, as the one that leads it hears of them on the board every few seconds.",
+        |_, _, others| f64::from(others) + 1.0,
+    ),
+    (
+        "mig_fleet_workers",
+        Kind::Gauge,
+        "Their workers that are at work.",
+        |_, now, _| now.workers.into(),
+    ),
+    (
+        "mig_fleet_requests_in_flight",
+        Kind::Gauge,
+        "Their requests that are on their way.",
+        |_, now, _| now.in_flight.into(),
+    ),
+    (
+        "mig_fleet_requests_sent_total",
+        Kind::Counter,
+        "Requests with documents of all processes that ever worked on the load. Not to be added to mig_backfill_requests_sent_total, \
+         which each process tells of itself.",
+        |all, _, _| all.requests as f64,
+    ),
+    (
+        "mig_fleet_requests_throttled_total",
+        Kind::Counter,
+        "Of them, those that were answered 429 as a whole.",
+        |all, _, _| all.throttled as f64,
+    ),
+    (
+        "mig_fleet_requests_unanswered_total",
+        Kind::Counter,
+        "Of them, those that got no answer: a connection failed, nobody was there, or it took too long.",
+        |all, _, _| all.lost as f64,
+    ),
+    (
+        "mig_fleet_documents_sent_total",
+        Kind::Counter,
+        "Documents in them, each time that they were sent.",
+        |all, _, _| all.docs_sent as f64,
+    ),
+    (
+        "mig_fleet_documents_sent_again_total",
+        Kind::Counter,
+        "Documents that were sent once more.",
+        |all, _, _| all.docs_again as f64,
+    ),
+    (
+        "mig_fleet_documents_rejected_total",
+        Kind::Counter,
+        "Documents that the target could not take at the moment, within requests that it answered.",
+        |all, _, _| all.docs_rejected as f64,
+    ),
+    (
+        "mig_fleet_sent_bytes_total",
+        Kind::Counter,
+        "Bytes of requests before any compression.",
+        |all, _, _| all.bytes as f64,
+    ),
+    (
+        "mig_fleet_sent_wire_bytes_total",
+        Kind::Counter,
+        "Bytes of requests as they went out.",
+        |all, _, _| all.wire_bytes as f64,
+    ),
+];
+
+fn fleet_figures(out: &mut Page, loads: &BTreeMap<Address, Measured>) {
+    let led = || loads.iter().filter(|(_, load)| load.others.heard);
+    if led().next().is_none() {
+        return;
+    }
+    for (name, kind, help, value) in OF_FLEETS {
+        out.family(name, *kind, help);
+        for (phase, load) in led() {
+            let (all, now) = load.fleet();
+            let value = value(&all, &now, load.others.processes);
+            out.sample(name, &[("phase", phase.as_str())], value);
+        }
+    }
+    let name = "mig_fleet_request_duration_seconds";
+    let help = "How long requests of all processes took.";
+    latency(
+        out,
+        name,
+        help,
+        led().map(|(phase, load)| (phase, load.fleet().0.latency)),
+    );
+}
 
 type OfIndex = fn(&IndexCounts) -> u64;
 
@@ -374,7 +478,15 @@ fn load_figures(out: &mut Page, loads: &BTreeMap<Address, Measured>) {
             out.sample(name, &labels, *count as f64);
         }
     }
-    latency(out, loads);
+    let name = "mig_backfill_request_duration_seconds";
+    let help =
+        "How long requests with documents took, from the first byte sent to the last one answered.";
+    latency(
+        out,
+        name,
+        help,
+        loads.iter().map(|(phase, load)| (phase, load.latency)),
+    );
 }
 
 fn each_index(loads: &BTreeMap<Address, Measured>, mut each: impl FnMut(&str, &str, &IndexCounts)) {
@@ -385,15 +497,17 @@ fn each_index(loads: &BTreeMap<Address, Measured>, mut each: impl FnMut(&str, &s
     }
 }
 
-fn latency(out: &mut Page, loads: &BTreeMap<Address, Measured>) {
-    let name = "mig_backfill_request_duration_seconds";
-    let help =
-        "How long requests with documents took, from the first byte sent to the last one answered.";
+fn latency<'a>(
+    out: &mut Page,
+    name: &str,
+    help: &str,
+    loads: impl Iterator<Item = (&'a Address, Latency)>,
+) {
     out.family(name, Kind::Histogram, help);
-    for (phase, load) in loads {
+    for (phase, latency) in loads {
         let phase = ("phase", phase.as_str());
         let mut below = 0;
-        for (number, count) in load.latency.buckets.iter().enumerate() {
+        for (number, count) in latency.buckets.iter().enumerate() {
             below += count;
             let bound = limits::LATENCY_MS.get(number);
             let bound = bound.map_or("+Inf".to_owned(), |ms| (*ms as f64 / 1000.0).to_string());
@@ -403,7 +517,7 @@ fn latency(out: &mut Page, loads: &BTreeMap<Address, Measured>) {
                 below as f64,
             );
         }
-        let seconds = load.latency.micros as f64 / 1e6;
+        let seconds = latency.micros as f64 / 1e6;
         out.sample(&format!("{name}_sum"), &[phase], seconds);
         out.sample(&format!("{name}_count"), &[phase], below as f64);
     }
@@ -437,6 +551,10 @@ mod tests {
         load.indices.insert("logs-1".into(), counts);
         load.failed_by_class
             .insert("mapper_parsing_exception".into(), 1);
+        load.requests = 2;
+        load.others.heard = true;
+        load.others.processes = 1;
+        load.others.figures.requests = 5;
         let loads = BTreeMap::from([(Address::new("docs"), load)]);
         let process = ProcessFigures {
             resident_bytes: 1 << 20,

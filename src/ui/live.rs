@@ -23,7 +23,7 @@ const KINDS_FROM: usize = 60;
 const KIND: usize = 10;
 const STATE: usize = 10;
 /// Lines of figures of a phase that runs, and what stands before them.
-const FIGURE_LINES: usize = 2;
+const FIGURE_LINES: usize = 3;
 const INDENT: usize = 6;
 /// What stands before the name of a phase.
 const MARGIN: usize = 4;
@@ -264,10 +264,12 @@ fn figures(amount: &Amount) -> Vec<String> {
     let Some(load) = amount.load else {
         return parts;
     };
-    parts.push(format!(
-        "{} of {} workers",
-        amount.workers, load.workers_wanted
-    ));
+    let workers = format!("{} of {} workers", load.workers, load.workers_wanted);
+    parts.push(if load.processes > 1 {
+        format!("{workers} in {} processes", load.processes)
+    } else {
+        workers
+    });
     if load.requests > 0 {
         parts.push(format!(
             "{} of {} requests",
@@ -275,13 +277,21 @@ fn figures(amount: &Amount) -> Vec<String> {
         ));
         parts.extend(load.latency_ms.map(|latency| format!("{latency:.0} ms")));
     }
-    if load.rejected + load.throttled > 0 {
-        let rejected = human_count(load.rejected + load.throttled);
-        parts.push(format!("{rejected} rejected"));
+    if load.throttled > 0 {
+        parts.push(format!("{} times 429", human_count(load.throttled)));
+    }
+    if load.rejected > 0 {
+        parts.push(format!("{} rejected", human_count(load.rejected)));
+    }
+    if load.unanswered > 0 {
+        parts.push(format!("{} unanswered", human_count(load.unanswered)));
     }
     if load.items > 0 {
         let (done, all) = (human_count(load.items_done), human_count(load.items));
         parts.push(format!("{done} of {all} items"));
+    }
+    if load.sent > 0 {
+        parts.push(format!("{} sent", human_bytes(load.sent_bytes)));
     }
     parts.push(format!("batches of {}", human_bytes(load.batch_bytes)));
     parts
@@ -332,6 +342,13 @@ mod tests {
             workers: 2,
             paused_by: None,
             load: Some(Load {
+                processes: 3,
+                workers: 6,
+                workers_wanted: 8,
+                sent: 910,
+                sent_bytes: 3 << 30,
+                wire_bytes: 1 << 30,
+                unanswered: 1,
                 in_flight: 12,
                 in_flight_most: 20,
                 batch_bytes: 5 << 20,
@@ -341,7 +358,6 @@ mod tests {
                 rejected: 120,
                 throttled: 2,
                 sent_again: 120,
-                workers_wanted: 4,
                 items: 48,
                 items_done: 17,
             }),

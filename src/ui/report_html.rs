@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::plot::{Plot, svg};
 use super::progress::duration;
 use crate::apply::recording::Point;
-use crate::apply::report::{End, IndexReport, MigrationReport, PhaseReport, Run, Standing};
+use crate::apply::report::{
+    CheckReport, End, IndexReport, MigrationReport, PhaseReport, Run, Standing,
+};
 use crate::base::units::{human_bytes, human_count, plural};
 
 const TEMPLATE: &str = include_str!("../../templates/report/report.hbs");
@@ -94,6 +96,7 @@ fn values(report: &MigrationReport) -> Value {
         "findings": report.findings.iter().map(|it| json!({
             "code": it.code, "severity": it.severity, "summary": it.summary,
         })).collect::<Vec<_>>(),
+        "check": report.check.as_ref().map(check),
         "runs": report.runs.iter().map(run).collect::<Vec<_>>(),
         "runs_caption": format!(
             "Applies, the oldest first{}",
@@ -101,6 +104,51 @@ fn values(report: &MigrationReport) -> Value {
         ),
         "approvals": report.approvals.iter().map(|it| json!({
             "phase": it.phase, "who": it.who, "at": when(it.at),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// The last check: in a sentence, and its probes.
+fn check(check: &CheckReport) -> Value {
+    let record = &check.record;
+    let mut says = Vec::new();
+    if check.plan_changed {
+        says.push("The plan is another one since.".to_owned());
+    }
+    if record.interrupted {
+        says.push("It was interrupted, so that not all was probed.".to_owned());
+    }
+    if check.phases_left_out > 0 && !record.interrupted {
+        let phases = plural(check.phases_left_out, "phase");
+        says.push(format!("It did not look at {phases} of the plan."));
+    }
+    let kept = record.probes.len() as u64;
+    let more = (record.ok + record.failed + record.left_out).saturating_sub(kept);
+    if more > 0 {
+        says.push(format!("{} more are not shown.", plural(more, "probe")));
+    }
+    let (words, tone) = match () {
+        () if record.failed > 0 || !record.stays.is_empty() => ("failed", "bad"),
+        () if record.is_well() => ("passed", "good"),
+        () => ("interrupted", "careful"),
+    };
+    json!({
+        "words": words,
+        "tone": tone,
+        "sentence": format!(
+            "{} by {} with mig {}: {} went well, {} failed, {} not tried.",
+            when(record.at),
+            record.who,
+            record.mig,
+            plural(record.ok, "probe"),
+            human_count(record.failed),
+            human_count(record.left_out),
+        ),
+        "says": says,
+        "stays": record.stays,
+        "probes": record.probes.iter().map(|it| json!({
+            "phase": it.phase, "name": it.name, "on": it.on, "outcome": it.outcome, "said": it.said, "help": it.help,
+            "tone": match it.outcome.as_str() { "ok" => "good", "failed" => "bad", _ => "careful" },
         })).collect::<Vec<_>>(),
     })
 }
@@ -394,7 +442,7 @@ fn rate(now: u64, before: u64, seconds: f64) -> f64 {
     now.saturating_sub(before) as f64 / seconds
 }
 
-fn figures(unit: &str) -> [Figure; 6] {
+fn figures(unit: &str) -> [Figure; 9] {
     let docs = if unit == "docs" {
         "Documents a second"
     } else {
@@ -413,6 +461,16 @@ fn figures(unit: &str) -> [Figure; 6] {
             number,
         ),
         (
+            "Bytes sent a second",
+            |a, b, s| (b.sent > 0).then(|| rate(b.wire_bytes, a.wire_bytes, s)),
+            bytes,
+        ),
+        (
+            "Workers at work",
+            |_, b, _| (b.sent > 0).then_some(b.workers as f64),
+            number,
+        ),
+        (
             "Requests on their way",
             |_, b, _| (b.requests > 0).then_some(b.in_flight as f64),
             number,
@@ -426,11 +484,45 @@ fn figures(unit: &str) -> [Figure; 6] {
             number,
         ),
         (
+            "Requests without an answer, a minute",
+            |a, b, s| (b.requests > 0).then(|| rate(b.unanswered, a.unanswered, s) * 60.0),
+            number,
+        ),
+        (
             "Failed documents a minute",
             |a, b, s| (b.requests > 0 || b.failed > 0).then(|| rate(b.failed, a.failed, s) * 60.0),
             number,
         ),
     ]
+}
+
+/// What a load measured of its requests, over all its processes; empty where there were none.
+fn requests(phase: &PhaseReport) -> String {
+    let newest = phase.series.last().and_then(|it| it.series.points.last());
+    let Some(point) = newest.filter(|it| it.sent > 0) else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{} with {} of documents",
+        plural(point.sent, "request"),
+        human_bytes(point.sent_bytes)
+    );
+    if point.wire_bytes < point.sent_bytes {
+        let wire = human_bytes(point.wire_bytes);
+        text.push_str(&format!(" ({wire} compressed)"));
+    }
+    if point.requests > 0 {
+        let mean = point.request_micros as f64 / 1000.0 / point.requests as f64;
+        text.push_str(&format!(", {} ms each on the mean", number(mean)));
+    }
+    text.push_str(&format!(
+        ". {} answered 429 as a whole, {} rejected in answers to others; {} sent again; {} got no answer.",
+        plural(point.throttled, "request"),
+        plural(point.rejected, "document"),
+        plural(point.sent_again, "document"),
+        plural(point.unanswered, "request"),
+    ));
+    text
 }
 
 /// The plots of a phase that has figures over time.
@@ -477,18 +569,20 @@ fn plots(phase: &PhaseReport) -> Option<Value> {
             pieces: &pieces,
             breaks: &breaks,
             write,
-            binary: title == BYTES,
+            binary: title.starts_with("Bytes"),
         });
         if !svg.is_empty() {
             drawn.push(json!({"title": title, "svg": svg}));
         }
     }
-    (!drawn.is_empty()).then(|| json!({"address": phase.address, "figures": drawn}))
+    (!drawn.is_empty())
+        .then(|| json!({"address": phase.address, "requests": requests(phase), "figures": drawn}))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::checked::{CheckRecord, CheckedProbe};
     use crate::apply::recording::{Accepted, Series};
     use crate::apply::report::{Approval, Evidence, Failure, Piece, Place, Span, Verified};
     use crate::base::{Address, Fingerprint};
@@ -512,6 +606,10 @@ mod tests {
             throttled: step / 3,
             rejected: 0,
             sent_again: 0,
+            sent: step * 10,
+            sent_bytes: step * 40_000,
+            wire_bytes: step * 10_000,
+            unanswered: 0,
         });
         Piece {
             run,
@@ -627,6 +725,42 @@ mod tests {
                 examples: vec![name.into()],
             }],
             findings: Vec::new(),
+            check: Some(CheckReport {
+                record: CheckRecord {
+                    version: 1,
+                    at: at(-60),
+                    who: name.into(),
+                    mig: "0.1.0".into(),
+                    plan: name.into(),
+                    plan_digest: Fingerprint::of(&"earlier"),
+                    interrupted: false,
+                    phases: vec![Address::new("docs")],
+                    ok: 1,
+                    failed: 1,
+                    left_out: 0,
+                    probes: vec![
+                        CheckedProbe {
+                            phase: Address::new("docs"),
+                            name: "index".into(),
+                            on: Some(Address::new("os")),
+                            outcome: "failed".into(),
+                            said: name.into(),
+                            help: vec![name.into()],
+                        },
+                        CheckedProbe {
+                            phase: Address::new("docs"),
+                            name: "settings".into(),
+                            on: None,
+                            outcome: "ok".into(),
+                            said: "are put back".into(),
+                            help: Vec::new(),
+                        },
+                    ],
+                    stays: vec![name.into()],
+                },
+                plan_changed: true,
+                phases_left_out: 2,
+            }),
             approvals: vec![Approval {
                 phase: Address::new("live"),
                 who: name.into(),
@@ -702,6 +836,7 @@ mod tests {
             indices: Vec::new(),
             failures: Vec::new(),
             accepted: Vec::new(),
+            check: None,
             approvals: Vec::new(),
             evidence: Vec::new(),
             description: None,

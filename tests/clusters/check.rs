@@ -242,6 +242,21 @@ fn a_place_outside_of_path_repo_and_a_cluster_that_is_read_only_are_named() {
     let ran = place.mig(&["check", "--only", "base"]).ends_with(8);
     ran.says("it is in no `path.repo`")
         .says(&format!("path.repo: [\"{}\"]", elsewhere.path().display()));
+    // The report tells it, with how to mend it, and that there is more to check.
+    let told = |place: &Place| -> Value {
+        let ran = place.mig(&["report", "--json"]).ends_with(0);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        report["check"].clone()
+    };
+    let check = told(&place);
+    assert_eq!(check["phases"], json!(["base"]), "{check:#}");
+    assert_eq!(check["plan_changed"], json!(false));
+    assert!(check["phases_left_out"].as_u64() > Some(0), "{check:#}");
+    let first = &check["probes"][0];
+    assert_eq!(first["outcome"], json!("failed"));
+    assert!(first["help"].to_string().contains("path.repo"), "{first:#}");
+    let page = place.mig(&["report"]).ends_with(0).out;
+    assert!(page.contains("The last check") && page.contains("it is in no "));
     let place_of_it = elsewhere.path().display().to_string();
     let left = everything(source);
     assert!(
@@ -287,6 +302,11 @@ fn a_place_outside_of_path_repo_and_a_cluster_that_is_read_only_are_named() {
         .mig(&["check"])
         .ends_with(8)
         .says("cluster.blocks.read_only");
+    assert_eq!(told(&place)["failed"], json!(1));
     block(Value::Null);
     place.mig(&["check"]).ends_with(0);
+    // The last one counts.
+    let check = told(&place);
+    assert_eq!(check["failed"], json!(0), "{check:#}");
+    assert!(check["ok"].as_u64() > Some(0), "{check:#}");
 }

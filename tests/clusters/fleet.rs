@@ -148,6 +148,7 @@ fn workers_join_rest_and_are_killed_and_all_arrives() {
         .beats()
         .unwrap()
         .iter()
+        .filter(|beat| !beat.left)
         .map(|beat| beat.pid)
         .collect();
     assert!(ended.iter().all(|pid| !left.contains(pid)), "{left:?}");
@@ -229,7 +230,7 @@ fn a_backfill_that_is_stopped_leaves_an_archive_and_nobody_begins_until_it_is_re
         .filter_map(|it| it["_source"]["kind"].as_str())
         .collect();
     assert!(kinds.contains(&"work-control"), "{kinds:?}");
-    let of_loads = ["work", "work-item", "work-brief", "work-beat"];
+    let of_loads = ["work", "work-item", "work-brief", "work-beat", "work-tally"];
     assert!(!kinds.iter().any(|it| of_loads.contains(it)), "{kinds:?}");
 
     for refused in [&["worker"][..], &["backfill", "start", "--auto-approve"]] {

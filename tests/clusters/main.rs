@@ -47,6 +47,7 @@ mod restore;
 mod s3;
 mod sandbox;
 mod secured;
+mod sight;
 mod smoke;
 mod snapshot;
 mod steering;

@@ -377,6 +377,8 @@ pub struct Sent {
     pub docs: u64,
     /// Bytes of its body, before any compression.
     pub bytes: u64,
+    /// Bytes of its body as it goes out.
+    pub wire_bytes: u64,
     /// Whether these documents were sent before.
     pub again: bool,
 }

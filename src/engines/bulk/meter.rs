@@ -2,13 +2,16 @@
 //!
 //! Counters only grow, over all turns of a load. Documents are counted once they are noted in the work store, so that at the
 //! end the counters of all processes are together what the work store says. Relies on `clients::target` for what becomes of
-//! requests. Deliberately absent: rates (who watches makes them of two looks), and what other processes do.
+//! requests, and on the board for what others of the fleet measure, which is kept apart. Deliberately absent: rates (who watches makes
+//! them of two looks).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use super::figures::Latency;
+use super::figures::{BUCKETS, Figures, Gauges, Others};
 use super::work_store::ItemProgress;
 use crate::clients::target::{Answered, Outcome, Rejected, Sent};
 
@@ -20,13 +23,9 @@ pub mod limits {
     pub const CLASSES_TOLD: usize = 50;
     /// The name of all the others. No index may have it, since it begins with an underscore.
     pub const OTHER: &str = "_other";
-    /// Upper bounds of the buckets of how long requests take, in milliseconds; the last bucket has none.
-    pub const LATENCY_MS: [u64; 14] = [
-        5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 180_000,
-    ];
+    pub use super::super::figures::limits::LATENCY_MS;
 }
 
-const BUCKETS: usize = limits::LATENCY_MS.len() + 1;
 /// In the order of [`outcome_name`].
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Taken,
@@ -55,6 +54,7 @@ pub struct Meter {
     latency: [AtomicU64; BUCKETS],
     latency_micros: AtomicU64,
     noted: Mutex<Noted>,
+    others: Mutex<Others>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +78,7 @@ struct AtomicSent {
     docs: AtomicU64,
     docs_again: AtomicU64,
     bytes: AtomicU64,
+    wire_bytes: AtomicU64,
     throttled: AtomicU64,
     blocked: AtomicU64,
     docs_rejected: AtomicU64,
@@ -157,6 +158,8 @@ pub struct Measured {
     pub docs_again: u64,
     /// Bytes of the bodies before any compression, each time counted.
     pub bytes_sent: u64,
+    /// Bytes of the bodies as they went out, likewise.
+    pub wire_bytes: u64,
     /// Answers 429 to whole requests.
     pub throttled: u64,
     /// Answers that said that an index or the cluster takes no writes.
@@ -171,9 +174,53 @@ pub struct Measured {
     pub indices: BTreeMap<String, IndexCounts>,
     /// Documents that failed, by class, likewise.
     pub failed_by_class: BTreeMap<String, u64>,
+    /// What the rest of the fleet told.
+    pub others: Others,
 }
 
 impl Measured {
+    /// What this process tells the fleet of itself.
+    pub fn figures(&self) -> Figures {
+        let lost = [Outcome::Lost, Outcome::Away].map(outcome_name);
+        let answers = self.answers.iter();
+        Figures {
+            requests: self.requests,
+            requests_again: self.requests_again,
+            docs_sent: self.docs_sent,
+            docs_again: self.docs_again,
+            bytes: self.bytes_sent,
+            wire_bytes: self.wire_bytes,
+            throttled: self.throttled,
+            blocked: self.blocked,
+            docs_rejected: self.docs_rejected,
+            lost: answers
+                .filter(|(name, _)| lost.contains(name))
+                .map(|(_, count)| count)
+                .sum(),
+            latency: self.latency,
+        }
+    }
+
+    /// What is so in this process just now.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            in_flight: self.in_flight,
+            in_flight_most: self.in_flight_most,
+            batch_bytes: self.batch_bytes,
+            workers: self.workers,
+            workers_wanted: self.workers_wanted,
+        }
+    }
+
+    /// Of the whole fleet, as far as this process hears of it.
+    pub fn fleet(&self) -> (Figures, Gauges) {
+        let others = &self.others;
+        (
+            self.figures().plus(&others.figures),
+            self.gauges().plus(&others.gauges),
+        )
+    }
+
     /// Over all indices.
     pub fn docs(&self) -> IndexCounts {
         let mut all = IndexCounts::default();
@@ -195,22 +242,6 @@ pub struct Items {
     pub done: u64,
     /// They could not be done.
     pub set_aside: u64,
-}
-
-/// How long requests took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Latency {
-    /// Requests by bucket of [`limits::LATENCY_MS`]; each counts in one bucket.
-    pub buckets: [u64; BUCKETS],
-    /// Their time in all, in microseconds.
-    pub micros: u64,
-}
-
-impl Latency {
-    /// Requests.
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
 }
 
 impl Meter {
@@ -260,6 +291,7 @@ impl Meter {
         to.requests.fetch_add(1, Ordering::Relaxed);
         to.docs.fetch_add(sent.docs, Ordering::Relaxed);
         to.bytes.fetch_add(sent.bytes, Ordering::Relaxed);
+        to.wire_bytes.fetch_add(sent.wire_bytes, Ordering::Relaxed);
         if sent.again {
             to.requests_again.fetch_add(1, Ordering::Relaxed);
             to.docs_again.fetch_add(sent.docs, Ordering::Relaxed);
@@ -308,6 +340,11 @@ impl Meter {
         }
     }
 
+    /// What the board tells of the others was heard.
+    pub(super) fn heard(&self, others: Others) {
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = others;
+    }
+
     /// What was measured so far.
     pub fn look(&self) -> Measured {
         let gauges = &self.gauges;
@@ -346,6 +383,7 @@ impl Meter {
             docs_sent: sent.docs.load(Ordering::Relaxed),
             docs_again: sent.docs_again.load(Ordering::Relaxed),
             bytes_sent: sent.bytes.load(Ordering::Relaxed),
+            wire_bytes: sent.wire_bytes.load(Ordering::Relaxed),
             throttled: sent.throttled.load(Ordering::Relaxed),
             blocked: sent.blocked.load(Ordering::Relaxed),
             docs_rejected: sent.docs_rejected.load(Ordering::Relaxed),
@@ -353,6 +391,7 @@ impl Meter {
             latency,
             indices: noted.indices,
             failed_by_class: noted.failed_by_class,
+            others: *self.others.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 }

@@ -12,6 +12,7 @@ mod budget;
 mod crew;
 pub mod delta;
 pub mod failed;
+pub mod figures;
 pub mod fleet;
 mod heat;
 mod item;
@@ -36,6 +37,7 @@ mod worker;
 
 pub use budget::{Budget, Rates};
 pub use crew::{Alone, Crew};
+pub use figures::{Figures, Gauges, Latency};
 pub use job::{
     BulkError, BulkOutcome, BulkProgress, IndexOutcome, ItemSetAside, Job, Options, Part, limits,
 };

@@ -10,6 +10,7 @@ pub(super) struct Course<'a> {
     cx: &'a PerformContext<'a>,
     docs: Option<u64>,
     before: Mutex<Counted>,
+    last: Last,
 }
 
 /// What earlier turns did, and this one.
@@ -23,12 +24,16 @@ struct Counted {
     turn: Option<(u64, u64)>,
 }
 
+/// What was told last.
+type Last = Mutex<Option<Progress>>;
+
 impl<'a> Course<'a> {
     pub(super) fn new(cx: &'a PerformContext<'a>, docs: Option<u64>) -> Self {
         Self {
             cx,
             docs,
             before: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
@@ -41,7 +46,7 @@ impl<'a> Course<'a> {
         let (first, last) = before.turn.unwrap_or((now.bytes_read, now.bytes_read));
         before.turn = Some((first.min(now.bytes_read), last.max(now.bytes_read)));
         let before = *before;
-        (self.cx.progress)(Progress {
+        let progress = Progress {
             unit: "docs".into(),
             done: before.docs + now.docs_done,
             total: self.docs.unwrap_or(0).max(before.docs + now.docs_total),
@@ -49,7 +54,21 @@ impl<'a> Course<'a> {
             failed: before.failed + now.failed,
             workers: now.workers,
             paused_by,
-        });
+        };
+        *self.told() = Some(progress.clone());
+        (self.cx.progress)(progress);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells once more what was told last: with figures that came since.
+    pub(super) fn tell_again(&self) {
+        let last = self.told().clone();
+        if let Some(last) = last {
+            (self.cx.progress)(Progress { workers: 0, ..last });
+        }
     }
 
     pub(super) fn turned(&self, loaded: &BulkOutcome) {

@@ -86,6 +86,7 @@ impl Fleet {
             able: spec.workers,
             most: limits::WORKERS,
             rates: materials::rates(spec),
+            meter: cx.meters.of(phase),
         };
         let member = Member::join(board, joining).map_err(|error| board_error(&error))?;
         Ok(Self { member })
@@ -120,6 +121,11 @@ impl Fleet {
     pub(super) fn turned(&self) -> Result<(), PhaseError> {
         self.member.turned();
         self.give_out(Turn::Preparing, &BTreeMap::new())
+    }
+
+    /// All is loaded: what the others measured is to be among the last figures.
+    pub(super) fn hear_last_words(&self, is_over: &dyn Fn() -> bool) {
+        self.member.hear_last_words(is_over);
     }
 
     pub(super) fn stopped_by(&self) -> Option<String> {

@@ -113,6 +113,7 @@ pub fn help(cx: &Helping<'_>) -> Result<Helped, PhaseError> {
         able: cx.workers,
         most: cx.workers,
         rates: materials::rates(spec),
+        meter: Arc::clone(&cx.meter),
     };
     let member = Member::join(board, joining).map_err(|error| board_error(&error))?;
     (cx.tell)(Told::Joined(id));

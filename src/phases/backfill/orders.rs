@@ -14,7 +14,8 @@ use super::fleet::{self, board_error, stopped};
 use super::{failed, materials, spec};
 use crate::base::{Address, host};
 use crate::clients::target::Target;
-use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, muster};
+use crate::engines::bulk::Figures;
+use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, Tally, muster};
 use crate::engines::bulk::limits::WORKERS;
 use crate::plan::model::{Phase, PhaseSpec, Plan};
 use crate::state::model::State;
@@ -28,6 +29,10 @@ pub struct Fleet {
     pub control: Control,
     /// The processes.
     pub muster: Muster,
+    /// What all processes measured that ever worked on the load.
+    pub figures: Figures,
+    /// Processes that are gone.
+    pub gone: u64,
     /// The time at the board's place.
     pub now: Timestamp,
 }
@@ -92,16 +97,26 @@ pub(super) fn fleet_of(
 
 pub(super) fn read(board: &dyn Board) -> Result<Fleet, PhaseError> {
     let control = board.control().map_err(|error| board_error(&error))?;
+    // Before the tally: who is gone in between is in both, and counts once.
     let beats = board.beats().map_err(|error| board_error(&error))?;
     let now = board.now();
     // Others wait until a process fell silent; of those of this machine it is known at once.
     let here = host::name();
     let (dead, beats) = beats
         .into_iter()
-        .partition(|beat| beat.host == here && is_gone(Path::new("/proc"), beat.pid));
+        .partition(|beat| !beat.left && beat.host == here && is_gone(Path::new("/proc"), beat.pid));
     let mut muster = muster(&control, beats, now);
     muster.lost.extend::<Vec<Beat>>(dead);
+    // Without it all else can be told.
+    let tally = board.tally().unwrap_or_else(|error| {
+        tracing::debug!(%error, "what processes did that are gone could not be read");
+        Tally::default()
+    });
+    let listed = |id: &String| muster.beats().any(|beat| beat.id == *id);
+    let gone = tally.processes() - tally.gone.keys().filter(|id| listed(id)).count() as u64;
     Ok(Fleet {
+        figures: tally.total(muster.beats()),
+        gone: gone + muster.left.len() as u64,
         control,
         muster,
         now,

@@ -216,6 +216,8 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
     }
     if outcome.finished {
         fleet.give_out(Turn::Done, &BTreeMap::new())?;
+        fleet.hear_last_words(&|| cx.interrupt.draining());
+        course.tell_again();
     }
     let indices = uuids;
     let read = course.read();

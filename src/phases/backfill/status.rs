@@ -12,7 +12,7 @@ use super::super::common;
 use super::super::connections::Connections;
 use super::super::kind::PhaseError;
 use super::failures::Failures;
-use super::orders::fleet_of;
+use super::orders::{Fleet, fleet_of};
 use super::{decide, restore, spec, stop, store, way};
 use crate::base::Address;
 use crate::base::units::{human_bytes, human_count, rounded};
@@ -92,11 +92,81 @@ pub struct BackfillStatus {
     pub failed: u64,
     /// What made them fail, the most frequent first.
     pub failed_causes: Vec<Cause>,
+    /// What all processes measured that ever worked on the load.
+    pub fleet: FleetStatus,
     /// What a person ought to know, a sentence a line.
     pub says: Vec<String>,
     /// The rest, where it was asked for.
     #[serde(flatten)]
     pub deep: Option<Deep>,
+}
+
+/// What the processes of a load measured of their requests to the target, all together: of those that are there, those that left,
+/// and those that were killed up to their last beat.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FleetStatus {
+    /// Processes that are there.
+    pub processes: u64,
+    /// Processes that are gone.
+    pub processes_gone: u64,
+    /// Requests with documents, each time that they were sent.
+    pub requests: u64,
+    /// Of these, those that were sent once more.
+    pub requests_again: u64,
+    /// Documents in requests, each time that they were sent.
+    pub docs_sent: u64,
+    /// Of these, those that were sent once more.
+    pub docs_sent_again: u64,
+    /// Bytes of requests before any compression.
+    pub bytes_sent: u64,
+    /// Bytes of requests as they went out.
+    pub wire_bytes_sent: u64,
+    /// Answers 429 to whole requests.
+    pub answers_429: u64,
+    /// Documents that the target could not take at once, in requests that it answered.
+    pub docs_rejected: u64,
+    /// Requests that met a block of writes.
+    pub blocked: u64,
+    /// Requests that got no answer: a connection failed, nobody was there, or it took too long.
+    pub unanswered: u64,
+    /// The mean time of a request, in milliseconds.
+    pub latency_ms_mean: Option<f64>,
+    /// Half of the requests took no longer, by the bounds of a histogram.
+    pub latency_ms_50_within: Option<u64>,
+    /// Of a hundred requests ninety-five took no longer.
+    pub latency_ms_95_within: Option<u64>,
+    /// Requests that are on their way.
+    pub in_flight: u32,
+    /// Requests that may be.
+    pub in_flight_limit: u32,
+    /// Bytes of the next request at most, of the process that sends the largest.
+    pub batch_limit_bytes: u64,
+}
+
+impl FleetStatus {
+    fn of(fleet: &Fleet) -> Self {
+        let (all, now) = (&fleet.figures, fleet.muster.gauges());
+        Self {
+            processes: fleet.muster.there.len() as u64,
+            processes_gone: fleet.gone,
+            requests: all.requests,
+            requests_again: all.requests_again,
+            docs_sent: all.docs_sent,
+            docs_sent_again: all.docs_again,
+            bytes_sent: all.bytes,
+            wire_bytes_sent: all.wire_bytes,
+            answers_429: all.throttled,
+            docs_rejected: all.docs_rejected,
+            blocked: all.blocked,
+            unanswered: all.lost,
+            latency_ms_mean: all.latency.mean_ms(),
+            latency_ms_50_within: all.latency.within_ms(50),
+            latency_ms_95_within: all.latency.within_ms(95),
+            in_flight: now.in_flight,
+            in_flight_limit: now.in_flight_most,
+            batch_limit_bytes: now.batch_bytes,
+        }
+    }
 }
 
 /// Shards (an index and a number in it) by how far they are.
@@ -275,6 +345,7 @@ pub fn look(
         now: fleet.now,
     };
     let mut status = sum_up(&seen, says);
+    status.fleet = FleetStatus::of(&fleet);
     if let Some(ended) = ended {
         status.says.push(format!(
             "Its working state is archived in {}; `mig backfill reset{}` lets it begin anew.",
@@ -578,6 +649,7 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
         shards,
         failed: 0,
         failed_causes: Vec::new(),
+        fleet: FleetStatus::default(),
         says,
         deep: None,
     }

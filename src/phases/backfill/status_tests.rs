@@ -1,6 +1,7 @@
 //! States and shards of made-up backfills.
 
 use super::*;
+use crate::engines::bulk::figures::{Figures, Gauges};
 use crate::engines::bulk::fleet::{Counts, Doing, Limits, Role, muster};
 use crate::engines::bulk::work_store::{ItemKey, ItemProgress, ItemSpec};
 
@@ -58,6 +59,10 @@ fn beat(id: &str, said: i64, working: u32) -> Beat {
         docs_per_second: 5.0,
         bytes_per_second: 0.0,
         limits: Limits::default(),
+        figures: Figures::default(),
+        gauges: Gauges::default(),
+        latency_ms: None,
+        left: false,
     }
 }
 

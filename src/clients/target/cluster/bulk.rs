@@ -249,6 +249,7 @@ impl Sender {
             way.sent(Sent {
                 docs: numbers.len() as u64,
                 bytes,
+                wire_bytes: packed.map_or(bytes, |packed| packed.len() as u64),
                 again,
             });
             again = true;

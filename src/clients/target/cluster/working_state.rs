@@ -414,6 +414,26 @@ impl WorkingState {
         }
     }
 
+    /// Removes a document unless somebody wrote it since it was read; says whether it is gone.
+    pub fn delete_unchanged<T>(&self, read: &Stored<T>) -> Result<bool, TargetError> {
+        let Stored {
+            id,
+            seq_no,
+            primary_term,
+            ..
+        } = read;
+        let path = format!(
+            "/{WORKING_STATE}/_doc/{}?refresh=true&if_seq_no={seq_no}&if_primary_term={primary_term}",
+            Request::part(id)
+        );
+        match self.client.send(Request::delete(path)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status() == Some(404) => Ok(true),
+            Err(error) if error.status() == Some(409) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Whether a document of several is there or not: while its shard starts a server says neither.
     fn is_known(&self, document: &Value) -> Result<(), TargetError> {
         let text = |pointer: &str| {

@@ -153,6 +153,7 @@ impl PartWriter for DirectoryPart {
         in_flight.sent(Sent {
             docs: batch.documents().len() as u64,
             bytes: batch.bytes() as u64,
+            wire_bytes: batch.bytes() as u64,
             again: false,
         });
         failpoint::hit("target-before-part-write");

@@ -1,9 +1,13 @@
 //! What a process of a fleet says of itself. Pure.
+//!
+//! Fields that came later are absent in what an older version said, and unknown ones are ignored: who only looks reads boards of any
+//! version. Workers of another version are refused by the header of the work store before they say anything.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::control::Limits;
+use crate::engines::bulk::figures::{Figures, Gauges};
 use crate::engines::bulk::work_store::Role;
 
 /// Said every [`super::limits::BEAT_EVERY`].
@@ -39,6 +43,23 @@ pub struct Beat {
     /// The limits that it works by.
     #[serde(default)]
     pub limits: Limits,
+    /// What it measured since it joined.
+    #[serde(default)]
+    pub figures: Figures,
+    /// What is so just now.
+    #[serde(default)]
+    pub gauges: Gauges,
+    /// The mean time of its requests over the last beats, in milliseconds; absent before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Whether these are its last words: it left, and what it told is all that it did.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub left: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 /// What a process does.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beat::Beat;
 use super::control::Control;
+use super::tally::Tally;
 use crate::clients::target::TargetError;
 
 /// What the coordinator gives out. Workers take items of these indices and of no others.
@@ -77,7 +78,7 @@ pub enum BoardError {
     #[error("board: {0}")]
     Target(#[from] TargetError),
     /// Others change the control all the time.
-    #[error("board: the control is changed by others all the time; it was tried {tries} times")]
+    #[error("board: it is changed by others all the time; it was tried {tries} times")]
     Contended {
         /// How often.
         tries: usize,
@@ -101,6 +102,9 @@ impl BoardError {
 /// A change of the control.
 pub type Change<'c> = dyn FnMut(&mut Control) + 'c;
 
+/// A change of the tally; says whether there is anything to write.
+pub type ChangeTally<'c> = dyn FnMut(&mut Tally) -> Result<bool, BoardError> + 'c;
+
 /// See the module.
 pub trait Board: Send + Sync {
     /// What the clock at the board's place says: all times on a board are of it.
@@ -123,16 +127,22 @@ pub trait Board: Send + Sync {
         indices: &BTreeMap<String, Option<String>>,
     ) -> Result<(), BoardError>;
 
-    /// Says something of a process.
+    /// What processes did that are gone.
+    fn tally(&self) -> Result<Tally, BoardError>;
+
+    /// Changes it, on top of what others changed meanwhile: the change is made again to what was read since.
+    fn change_tally(&self, change: &mut ChangeTally<'_>) -> Result<Tally, BoardError>;
+
+    /// Says something of a process; last words only where it said something before.
     fn say(&self, beat: &Beat) -> Result<(), BoardError>;
 
-    /// A process is gone for good.
-    fn leave(&self, id: &str) -> Result<(), BoardError>;
+    /// Removes what a process said, unless it said something else since.
+    fn forget(&self, beat: &Beat) -> Result<(), BoardError>;
 
     /// What all processes said last.
     fn beats(&self) -> Result<Vec<Beat>, BoardError>;
 
-    /// Removes what is given out and what processes said; what an operator wants stays.
+    /// Removes what is given out and what processes said and did; what an operator wants stays.
     fn clear(&self) -> Result<(), BoardError>;
 
     /// Removes all of it.

@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
 use super::beat::Beat;
-use super::board::{Board, BoardError, Brief, Change, Turn};
+use super::board::{Board, BoardError, Brief, Change, ChangeTally, Turn};
 use super::control::Control;
 use super::limits;
+use super::tally::Tally;
 use crate::clients::target::cluster::WorkingState;
 use crate::clients::target::cluster::working_state::{Condition, Stored, Tag, Whose, Written};
 use crate::engines::bulk::work_store::documents_of;
@@ -19,6 +20,7 @@ use crate::engines::bulk::work_store::documents_of;
 const CONTROL: &str = "work-control";
 const BRIEF: &str = "work-brief";
 const BEAT: &str = "work-beat";
+const TALLY: &str = "work-tally";
 
 /// See the module.
 pub struct IndexBoard {
@@ -136,15 +138,60 @@ impl Board for IndexBoard {
         Ok(())
     }
 
+    fn tally(&self) -> Result<Tally, BoardError> {
+        Ok(self
+            .get::<Tally>("tally")?
+            .map(|found| found.body)
+            .unwrap_or_default())
+    }
+
+    fn change_tally(&self, change: &mut ChangeTally<'_>) -> Result<Tally, BoardError> {
+        for _ in 0..limits::CHANGE_TRIES {
+            let found = self.get::<Tally>("tally")?;
+            let mut tally = found
+                .as_ref()
+                .map(|found| found.body.clone())
+                .unwrap_or_default();
+            if !change(&mut tally)? {
+                return Ok(tally);
+            }
+            let written = self.state.put(
+                &self.id("tally"),
+                self.tag(TALLY),
+                &tally,
+                condition(found.as_ref()),
+                false,
+            )?;
+            if written != Written::Conflict {
+                return Ok(tally);
+            }
+        }
+        Err(BoardError::Contended {
+            tries: limits::CHANGE_TRIES,
+        })
+    }
+
     fn say(&self, beat: &Beat) -> Result<(), BoardError> {
         let id = self.id(&format!("beat:{}", beat.id));
+        let mut condition = Condition::Always;
+        if beat.left {
+            // Who cleared the board meanwhile is through with this load.
+            let Some(last) = self.state.get::<Beat>(&id)? else {
+                return Ok(());
+            };
+            condition = self::condition(Some(&last));
+        }
+        // Who waits for last words has them at once.
         self.state
-            .put(&id, self.tag(BEAT), beat, Condition::Always, false)?;
+            .put(&id, self.tag(BEAT), beat, condition, beat.left)?;
         Ok(())
     }
 
-    fn leave(&self, id: &str) -> Result<(), BoardError> {
-        self.state.delete(&self.id(&format!("beat:{id}")))?;
+    fn forget(&self, beat: &Beat) -> Result<(), BoardError> {
+        let found = self.get::<Beat>(&format!("beat:{}", beat.id))?;
+        if let Some(found) = found.filter(|found| found.body.at == beat.at) {
+            self.state.delete_unchanged(&found)?;
+        }
         Ok(())
     }
 
@@ -159,11 +206,11 @@ impl Board for IndexBoard {
     }
 
     fn clear(&self) -> Result<(), BoardError> {
-        self.delete(&[self.id("brief")])
+        self.delete(&[self.id("brief"), self.id("tally")])
     }
 
     fn remove(&self) -> Result<(), BoardError> {
-        self.delete(&[self.id("brief"), self.id("control")])
+        self.delete(&[self.id("brief"), self.id("tally"), self.id("control")])
     }
 }
 

@@ -1,4 +1,5 @@
-//! A board as small files beside the work store of a directory target: one for the control, one for the brief, one a process.
+//! A board as small files beside the work store of a directory target: one for the control, one for the brief, one for the tally, one a
+//! process.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -10,8 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::beat::Beat;
-use super::board::{Board, BoardError, Brief, Change, Turn};
+use super::board::{Board, BoardError, Brief, Change, ChangeTally, Turn};
 use super::control::Control;
+use super::tally::Tally;
 use crate::base::fs::write_atomic;
 use crate::engines::bulk::work_store::stem;
 
@@ -86,6 +88,20 @@ impl LocalBoard {
         self.file(&format!("{name}.beat.json"))
     }
 
+    /// Changes are made one after the other; held for the time of a small write.
+    fn locked(&self) -> Result<File, BoardError> {
+        self.made()?;
+        let lock_path = self.file("control.lock");
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(io_error(&lock_path))?;
+        lock.lock().map_err(io_error(&lock_path))?;
+        Ok(lock)
+    }
+
     fn made(&self) -> Result<(), BoardError> {
         fs::create_dir_all(&self.folder).map_err(io_error(&self.folder))
     }
@@ -101,16 +117,7 @@ impl Board for LocalBoard {
     }
 
     fn change(&self, by: &str, change: &mut Change<'_>) -> Result<Control, BoardError> {
-        self.made()?;
-        let lock_path = self.file("control.lock");
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(io_error(&lock_path))?;
-        // Held for the time of a small write.
-        lock.lock().map_err(io_error(&lock_path))?;
+        let _lock = self.locked()?;
         let mut control = self.control()?;
         change(&mut control);
         control.changed(by, self.now());
@@ -133,13 +140,36 @@ impl Board for LocalBoard {
         write(&self.file("brief.json"), &brief)
     }
 
-    fn say(&self, beat: &Beat) -> Result<(), BoardError> {
-        self.made()?;
-        write(&self.beat_file(&beat.id), beat)
+    fn tally(&self) -> Result<Tally, BoardError> {
+        Ok(read(&self.file("tally.json"))?.unwrap_or_default())
     }
 
-    fn leave(&self, id: &str) -> Result<(), BoardError> {
-        remove(&self.beat_file(id))
+    fn change_tally(&self, change: &mut ChangeTally<'_>) -> Result<Tally, BoardError> {
+        let _lock = self.locked()?;
+        let mut tally = self.tally()?;
+        if change(&mut tally)? {
+            write(&self.file("tally.json"), &tally)?;
+        }
+        Ok(tally)
+    }
+
+    fn say(&self, beat: &Beat) -> Result<(), BoardError> {
+        let _lock = self.locked()?;
+        let path = self.beat_file(&beat.id);
+        // Who cleared the board meanwhile is through with this load.
+        if beat.left && !path.exists() {
+            return Ok(());
+        }
+        write(&path, beat)
+    }
+
+    fn forget(&self, beat: &Beat) -> Result<(), BoardError> {
+        let path = self.beat_file(&beat.id);
+        let _lock = self.locked()?;
+        match read::<Beat>(&path)? {
+            Some(found) if found.at == beat.at => remove(&path),
+            _ => Ok(()),
+        }
     }
 
     fn beats(&self) -> Result<Vec<Beat>, BoardError> {
@@ -160,8 +190,9 @@ impl Board for LocalBoard {
 
     fn clear(&self) -> Result<(), BoardError> {
         for beat in self.beats()? {
-            self.leave(&beat.id)?;
+            remove(&self.beat_file(&beat.id))?;
         }
+        remove(&self.file("tally.json"))?;
         remove(&self.file("brief.json"))
     }
 
@@ -178,7 +209,8 @@ impl Board for LocalBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::bulk::fleet::{Counts, Doing, Limits, Role};
+    use crate::engines::bulk::figures::{Figures, Gauges};
+    use crate::engines::bulk::fleet::{Counts, Doing, Limits, Role, bury};
 
     #[test]
     fn what_was_left_is_found_and_vanishes_as_a_whole() {
@@ -202,7 +234,7 @@ mod tests {
             .give_out("apply-1", Turn::Done, &BTreeMap::new())
             .unwrap();
         assert_eq!(board.brief().unwrap().unwrap().serial, 2);
-        let beat = Beat {
+        let last = Beat {
             id: "worker/1".into(),
             role: Role::Worker,
             host: "h".into(),
@@ -217,11 +249,27 @@ mod tests {
             docs_per_second: 0.0,
             bytes_per_second: 0.0,
             limits: Limits::default(),
+            figures: Figures {
+                requests: 7,
+                ..Figures::default()
+            },
+            gauges: Gauges::default(),
+            latency_ms: None,
+            left: true,
+        };
+        board.say(&last).unwrap();
+        assert!(board.beats().unwrap().is_empty(), "it was never there");
+        let beat = Beat {
+            left: false,
+            ..last.clone()
         };
         board.say(&beat).unwrap();
         assert_eq!(board.beats().unwrap(), [beat]);
-        board.leave("worker/1").unwrap();
+        board.say(&last).unwrap();
+        assert_eq!(board.beats().unwrap(), [last]);
+        bury(&board, &|beat| beat.left).unwrap();
         assert!(board.beats().unwrap().is_empty());
+        assert_eq!(board.tally().unwrap().total([]).requests, 7);
         board.remove().unwrap();
         assert_eq!(board.control().unwrap(), Control::default());
         assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());

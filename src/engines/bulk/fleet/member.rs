@@ -15,9 +15,12 @@ use super::beat::{Beat, Counts, Doing};
 use super::board::{Board, BoardError, Brief};
 use super::control::{Control, Limits};
 use super::limits;
-use super::muster::{part, share};
+use super::muster::{Muster, part, share};
+use super::tally::{Known, Tally};
 use crate::engines::bulk::budget::Rates;
 use crate::engines::bulk::crew::Crew;
+use crate::engines::bulk::figures::{Figures, Gauges, Others};
+use crate::engines::bulk::meter::Meter;
 use crate::engines::bulk::work_store::Role;
 
 /// Who joins.
@@ -33,6 +36,8 @@ pub struct Joining {
     pub most: u32,
     /// The plan's limits: documents and bytes a second of all processes together.
     pub rates: Rates,
+    /// What it measures; where it leads, what the others measure is told there.
+    pub meter: Arc<Meter>,
 }
 
 /// See the module.
@@ -47,6 +52,12 @@ struct Inner {
     started: Timestamp,
     heard: Mutex<Heard>,
     said: Mutex<Said>,
+    /// What was measured in this process before it joined, under another name.
+    measured_before: Figures,
+    /// What was done by those that are gone, once it is known, and what was heard of each.
+    told: Mutex<(Option<Tally>, Known)>,
+    /// One look at the board at a time.
+    looks: Mutex<()>,
     wanted: AtomicU32,
     /// What of the fleet's rates is this process's: its workers, and those of all.
     part: Mutex<(u32, u32)>,
@@ -139,6 +150,9 @@ impl Member {
             leaving: AtomicBool::new(false),
             heard: Mutex::default(),
             said: Mutex::default(),
+            measured_before: joining.meter.look().figures(),
+            told: Mutex::default(),
+            looks: Mutex::default(),
             wake: (Mutex::new(false), Condvar::new()),
             board,
             joining,
@@ -201,6 +215,19 @@ impl Member {
         }
     }
 
+    /// The load is over: waits a while until the others that work on it told all that they measured, and left.
+    pub fn hear_last_words(&self, is_over: &dyn Fn() -> bool) {
+        let began = Instant::now();
+        while began.elapsed() < limits::LAST_WORDS_WITHIN && !is_over() {
+            match self.inner.hear() {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "the board could not be read"),
+            }
+            thread::sleep(LAST_WORDS_LOOK);
+        }
+    }
+
     /// The board.
     pub fn board(&self) -> &dyn Board {
         &*self.inner.board
@@ -212,6 +239,8 @@ impl Member {
     }
 }
 
+/// Between two looks whether the others have left.
+const LAST_WORDS_LOOK: Duration = Duration::from_millis(500);
 /// Between two looks whether the thread has ended.
 const LEAVE_LOOK: Duration = Duration::from_millis(10);
 
@@ -236,9 +265,10 @@ impl Drop for Member {
 
 /// How fast it goes, over the last beats.
 struct Pace {
-    last: Option<(Instant, Counts)>,
+    last: Option<(Instant, Counts, Figures)>,
     docs_per_second: f64,
     bytes_per_second: f64,
+    latency_ms: Option<f64>,
 }
 
 /// How much a new figure counts beside those before.
@@ -250,19 +280,24 @@ impl Pace {
             last: None,
             docs_per_second: 0.0,
             bytes_per_second: 0.0,
+            latency_ms: None,
         }
     }
 
-    fn take(&mut self, now: Instant, counts: Counts) {
-        if let Some((then, before)) = self.last {
+    fn take(&mut self, now: Instant, counts: Counts, figures: Figures) {
+        if let Some((then, before, figures_before)) = self.last {
             let seconds = now.duration_since(then).as_secs_f64().max(0.001);
             let done = difference(counts, before);
             let docs = done.docs as f64 / seconds;
             let bytes = done.bytes as f64 / seconds;
             self.docs_per_second += (docs - self.docs_per_second) * NEW_FIGURE;
             self.bytes_per_second += (bytes - self.bytes_per_second) * NEW_FIGURE;
+            if let Some(mean) = figures.since(&figures_before).latency.mean_ms() {
+                let before = self.latency_ms.unwrap_or(mean);
+                self.latency_ms = Some(before + (mean - before) * NEW_FIGURE);
+            }
         }
-        self.last = Some((now, counts));
+        self.last = Some((now, counts, figures));
     }
 }
 
@@ -295,12 +330,23 @@ impl Inner {
                 }
             }
         }
-        if let Err(error) = self.board.leave(&self.joining.id) {
+        if let Err(error) = self.leave(&mut pace) {
             tracing::debug!(%error, "the board could not be left");
         }
     }
 
-    fn hear(&self) -> Result<(), BoardError> {
+    /// Says its last words. Who leads sums up those that left, itself among them.
+    fn leave(&self, pace: &mut Pace) -> Result<(), BoardError> {
+        self.say_as(pace, true)?;
+        if self.joining.role == Role::Coordinator {
+            super::bury(&*self.board, &|beat| beat.left)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the board. How many other processes are there.
+    fn hear(&self) -> Result<usize, BoardError> {
+        let _look = lock(&self.looks);
         let control = self.board.control()?;
         let brief = self.board.brief()?;
         let beats = self.board.beats()?;
@@ -320,7 +366,7 @@ impl Inner {
         let own = (joining.id.as_str(), wanted);
         *lock(&self.part) = part(&control, &found.there, own, |beat| heard.begins(beat));
         let first = heard.at.is_none();
-        for beat in found.there.iter().chain(&found.lost) {
+        for beat in found.beats() {
             if beat.id == joining.id {
                 continue;
             }
@@ -341,31 +387,67 @@ impl Inner {
         heard.at = Some(Instant::now());
         drop(heard);
         if joining.role == Role::Coordinator {
-            self.forget(&found.lost)?;
-        }
-        Ok(())
-    }
-
-    /// Removes what processes said that were lost long ago.
-    fn forget(&self, lost: &[Beat]) -> Result<(), BoardError> {
-        let forget_after = i64::try_from(limits::FORGET_AFTER.as_secs()).unwrap_or(i64::MAX);
-        let now = self.board.now();
-        for beat in lost {
-            if now.duration_since(beat.at).as_secs() > forget_after {
-                self.board.leave(&beat.id)?;
+            // No load ends for want of figures.
+            if let Err(error) = self.sum_up(&found) {
+                tracing::debug!(%error, "the figures of the fleet could not be summed up");
             }
         }
+        let others = found.there.iter();
+        Ok(others.filter(|beat| beat.id != joining.id).count())
+    }
+
+    /// Sums up what the others measured, and moves those that are gone out of the way.
+    fn sum_up(&self, found: &Muster) -> Result<(), BoardError> {
+        let now = self.board.now();
+        let forget_after = i64::try_from(limits::FORGET_AFTER.as_secs()).unwrap_or(i64::MAX);
+        let own = self.joining.id.as_str();
+        let is_gone = |beat: &Beat| {
+            let silent = now.duration_since(beat.at).as_secs();
+            beat.id != own && (beat.left || silent > forget_after)
+        };
+        let mut told = lock(&self.told);
+        let (tally, known) = &mut *told;
+        if found.beats().any(is_gone) {
+            *tally = Some(super::bury(&*self.board, &is_gone)?);
+        } else if tally.is_none() {
+            *tally = Some(self.board.tally()?);
+        }
+        let Some(tally) = tally else { return Ok(()) };
+        let beats: Vec<Beat> = found.beats().cloned().collect();
+        let there = found.there.iter().filter(|beat| beat.id != own);
+        let (mut gauges, mut processes) = (Gauges::default(), 0);
+        for beat in there {
+            gauges = gauges.plus(&beat.gauges);
+            processes += 1;
+        }
+        self.joining.meter.heard(Others {
+            figures: known
+                .others(tally, &beats, own)
+                .since(&self.measured_before),
+            gauges,
+            processes,
+            heard: true,
+        });
         Ok(())
     }
 
     fn say(&self, pace: &mut Pace) -> Result<(), BoardError> {
-        let said = *lock(&self.said);
+        self.say_as(pace, false)
+    }
+
+    fn say_as(&self, pace: &mut Pace, left: bool) -> Result<(), BoardError> {
+        let mut said = *lock(&self.said);
+        if left {
+            said.working = 0;
+        }
+        let measured = self.joining.meter.look();
+        let figures = measured.figures().since(&self.measured_before);
         let control = lock(&self.heard).control.clone();
         let counts = sum(said.before, said.now);
-        pace.take(Instant::now(), counts);
+        pace.take(Instant::now(), counts, figures);
         let wanted = self.wanted.load(Ordering::SeqCst);
         let doing = match () {
-            () if control.stopped => Doing::Leaving,
+            () if left || control.stopped => Doing::Leaving,
             () if said.working > 0 => Doing::Working,
             () if control.paused => Doing::Paused,
             () if wanted == 0 && self.joining.able > 0 => Doing::Spare,
@@ -399,6 +481,14 @@ impl Inner {
                 in_flight: Some(rates.in_flight),
                 target_cpu: rates.target_cpu,
             },
+            figures,
+            gauges: Gauges {
+                workers: said.working,
+                workers_wanted: if left { 0 } else { wanted },
+                ..measured.gauges()
+            },
+            latency_ms: pace.latency_ms,
+            left,
         })
     }
 
@@ -463,7 +553,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::engines::bulk::fleet::{Change, Turn};
+    use crate::engines::bulk::fleet::{Change, ChangeTally, Turn};
 
     /// A board whose last words take an hour.
     struct Slow;
@@ -494,16 +584,27 @@ mod tests {
             Ok(())
         }
 
-        fn say(&self, _: &Beat) -> Result<(), BoardError> {
-            Ok(())
+        fn tally(&self) -> Result<Tally, BoardError> {
+            Ok(Tally::default())
         }
 
-        fn leave(&self, _: &str) -> Result<(), BoardError> {
+        fn change_tally(&self, _: &mut ChangeTally<'_>) -> Result<Tally, BoardError> {
+            Ok(Tally::default())
+        }
+
+        fn say(&self, beat: &Beat) -> Result<(), BoardError> {
+            if !beat.left {
+                return Ok(());
+            }
             thread::sleep(Duration::from_hours(1));
             Err(BoardError::Io {
                 path: PathBuf::from("away"),
                 source: std::io::Error::other("away"),
             })
+        }
+
+        fn forget(&self, _: &Beat) -> Result<(), BoardError> {
+            Ok(())
         }
 
         fn beats(&self) -> Result<Vec<Beat>, BoardError> {
@@ -527,6 +628,7 @@ mod tests {
             able: 1,
             most: 1,
             rates: Rates::default(),
+            meter: Arc::default(),
         };
         let member = Member::join(Arc::new(Slow), joining).unwrap();
         // It would last an hour.

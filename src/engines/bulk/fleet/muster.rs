@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::beat::{Beat, Doing};
 use super::control::Control;
 use super::limits;
+use crate::engines::bulk::figures::Gauges;
 use crate::engines::bulk::work_store::Role;
 
 /// A fleet.
@@ -26,9 +27,22 @@ pub struct Muster {
     pub there: Vec<Beat>,
     /// Those that fell silent.
     pub lost: Vec<Beat>,
+    /// Those that left by themselves, as long as nobody summed them up.
+    pub left: Vec<Beat>,
 }
 
 impl Muster {
+    /// What is so just now in those that are there.
+    pub fn gauges(&self) -> Gauges {
+        let there = self.there.iter();
+        there.fold(Gauges::default(), |all, beat| all.plus(&beat.gauges))
+    }
+
+    /// All that was said.
+    pub fn beats(&self) -> impl Iterator<Item = &Beat> {
+        self.there.iter().chain(&self.lost).chain(&self.left)
+    }
+
     /// Whether a process with the plan's state is there.
     pub fn coordinated(&self) -> bool {
         self.there.iter().any(|beat| beat.role == Role::Coordinator)
@@ -43,7 +57,8 @@ fn silent_for(beat: &Beat, now: Timestamp) -> i64 {
 pub fn muster(control: &Control, mut beats: Vec<Beat>, now: Timestamp) -> Muster {
     let lost_after = i64::try_from(limits::LOST_AFTER.as_secs()).unwrap_or(i64::MAX);
     beats.sort_by(|left, right| (left.started, &left.id).cmp(&(right.started, &right.id)));
-    let (lost, there): (Vec<Beat>, Vec<Beat>) = beats
+    let (left, stays): (Vec<Beat>, Vec<Beat>) = beats.into_iter().partition(|beat| beat.left);
+    let (lost, there): (Vec<Beat>, Vec<Beat>) = stays
         .into_iter()
         .partition(|beat| silent_for(beat, now) > lost_after);
     let running = there.iter().map(|beat| beat.working).sum();
@@ -64,6 +79,7 @@ pub fn muster(control: &Control, mut beats: Vec<Beat>, now: Timestamp) -> Muster
         bytes_per_second: there.iter().map(|beat| beat.bytes_per_second).sum(),
         there,
         lost,
+        left,
     }
 }
 
@@ -139,6 +155,10 @@ mod tests {
             docs_per_second: 10.0,
             bytes_per_second: 0.0,
             limits: super::super::Limits::default(),
+            figures: crate::engines::bulk::Figures::default(),
+            gauges: Gauges::default(),
+            latency_ms: None,
+            left: false,
         }
     }
 
