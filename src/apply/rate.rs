@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::event::Load;
-use crate::engines::bulk::{Latency, Measured};
+use crate::engines::bulk::Measured;
 use crate::phases::kind::Progress;
 
 const WINDOW: Duration = Duration::from_secs(30);
@@ -17,22 +17,23 @@ const LATENCY_OVER: Duration = Duration::from_secs(6);
 /// What a load measures, between events.
 #[derive(Default)]
 pub(super) struct LoadMeter {
-    /// How long requests took at earlier events, the oldest first; all but the first within [`LATENCY_OVER`].
-    before: VecDeque<(Instant, Latency)>,
+    /// Requests that were answered and their time at earlier events, the oldest first; all but the first within [`LATENCY_OVER`].
+    before: VecDeque<(Instant, u64, u64)>,
 }
 
 impl LoadMeter {
     pub(super) fn take(&mut self, at: Instant, now: &Measured) -> Load {
         let (all, gauges) = now.fleet();
-        let old = |it: &(Instant, Latency)| at.duration_since(it.0) >= LATENCY_OVER;
+        let (requests, micros) = (all.latency.count(), all.latency.micros);
+        let old = |it: &(Instant, u64, u64)| at.duration_since(it.0) >= LATENCY_OVER;
         while self.before.len() > 1 && self.before.get(1).is_some_and(old) {
             self.before.pop_front();
         }
         let before = self.before.front();
-        let before = before.map_or(Latency::default(), |(_, latency)| *latency);
-        self.before.push_back((at, all.latency));
-        let answered = all.latency.count().saturating_sub(before.count());
-        let spent = all.latency.micros.saturating_sub(before.micros) as f64;
+        let (requests_before, micros_before) = before.map_or((0, 0), |it| (it.1, it.2));
+        self.before.push_back((at, requests, micros));
+        let answered = requests.saturating_sub(requests_before);
+        let spent = micros.saturating_sub(micros_before) as f64;
         let items = now.items;
         Load {
             processes: 1 + now.others.processes,
@@ -45,8 +46,8 @@ impl LoadMeter {
             sent: all.requests,
             sent_bytes: all.bytes,
             wire_bytes: all.wire_bytes,
-            requests: all.latency.count(),
-            request_micros: all.latency.micros,
+            requests,
+            request_micros: micros,
             rejected: all.docs_rejected,
             throttled: all.throttled,
             sent_again: all.docs_again,

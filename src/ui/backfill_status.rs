@@ -145,19 +145,21 @@ fn deep_text(text: &mut String, status: &BackfillStatus, deep: &Deep, columns: u
     if let Some(wanted) = wanted_text(&deep.control) {
         hang(text, "Asked for: ", 11, &wanted, columns);
     }
-    if !deep.indices.is_empty() {
-        text.push('\n');
-        indices_text(text, &deep.indices, columns);
-    }
+    // Of a fleet there is less than of indices, and it is what somebody who watches acts upon.
     if !deep.processes.is_empty() || !deep.lost.is_empty() {
         text.push('\n');
         processes_text(text, status, deep, columns);
+    }
+    if !deep.indices.is_empty() {
+        text.push('\n');
+        indices_text(text, &deep.indices, columns);
     }
 }
 
 /// What the fleet measured of its requests; nothing before there was one.
 fn requests_text(text: &mut String, fleet: &FleetStatus, columns: usize) {
-    if fleet.requests == 0 {
+    // A directory answers nothing.
+    if fleet.latency_ms_mean.is_none() {
         return;
     }
     let mut parts = vec![format!("{} sent", human_count(fleet.requests))];

@@ -290,7 +290,7 @@ fn figures(amount: &Amount) -> Vec<String> {
         let (done, all) = (human_count(load.items_done), human_count(load.items));
         parts.push(format!("{done} of {all} items"));
     }
-    if load.sent > 0 {
+    if load.requests > 0 {
         parts.push(format!("{} sent", human_bytes(load.sent_bytes)));
     }
     parts.push(format!("batches of {}", human_bytes(load.batch_bytes)));

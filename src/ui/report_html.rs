@@ -462,12 +462,12 @@ fn figures(unit: &str) -> [Figure; 9] {
         ),
         (
             "Bytes sent a second",
-            |a, b, s| (b.sent > 0).then(|| rate(b.wire_bytes, a.wire_bytes, s)),
+            |a, b, s| (b.requests > 0).then(|| rate(b.wire_bytes, a.wire_bytes, s)),
             bytes,
         ),
         (
             "Workers at work",
-            |_, b, _| (b.sent > 0).then_some(b.workers as f64),
+            |_, b, _| (b.requests > 0).then_some(b.workers as f64),
             number,
         ),
         (
@@ -499,7 +499,7 @@ fn figures(unit: &str) -> [Figure; 9] {
 /// What a load measured of its requests, over all its processes; empty where there were none.
 fn requests(phase: &PhaseReport) -> String {
     let newest = phase.series.last().and_then(|it| it.series.points.last());
-    let Some(point) = newest.filter(|it| it.sent > 0) else {
+    let Some(point) = newest.filter(|it| it.requests > 0) else {
         return String::new();
     };
     let mut text = format!(
@@ -511,17 +511,24 @@ fn requests(phase: &PhaseReport) -> String {
         let wire = human_bytes(point.wire_bytes);
         text.push_str(&format!(" ({wire} compressed)"));
     }
-    if point.requests > 0 {
-        let mean = point.request_micros as f64 / 1000.0 / point.requests as f64;
-        text.push_str(&format!(", {} ms each on the mean", number(mean)));
+    let mean = point.request_micros as f64 / 1000.0 / point.requests as f64;
+    text.push_str(&format!(", {} ms each on the mean", number(mean)));
+    let told = [
+        (point.throttled, "request", "answered 429"),
+        (point.rejected, "document", "rejected within requests"),
+        (point.sent_again, "document", "sent again"),
+        (point.unanswered, "request", "without an answer"),
+    ];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(count, _, _)| *count > 0)
+        .map(|(count, noun, became)| format!("{} {became}", plural(count, noun)))
+        .collect();
+    if told.is_empty() {
+        text.push_str(". All were taken at once.");
+    } else {
+        text.push_str(&format!(". Not taken at once: {}.", told.join(", ")));
     }
-    text.push_str(&format!(
-        ". {} answered 429 as a whole, {} rejected in answers to others; {} sent again; {} got no answer.",
-        plural(point.throttled, "request"),
-        plural(point.rejected, "document"),
-        plural(point.sent_again, "document"),
-        plural(point.unanswered, "request"),
-    ));
     text
 }
 
