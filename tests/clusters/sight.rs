@@ -72,7 +72,7 @@ fn what_is_told_of_a_fleet_is_what_a_relay_before_the_target_saw() {
     let load = Load::new(opensearch2(), "sight", 9000, &[], fields);
     let proxy = by_proxy(&load, Speed::default(), "nodes: endpoint, compress: gzip");
     // They wait for it.
-    let workers = [start(&load, &["worker"]), start(&load, &["worker"])];
+    let workers = [load.place.spawn(&["worker"]), load.place.spawn(&["worker"])];
     let mut command = load.place.command(&[
         "apply",
         "--auto-approve",
@@ -251,9 +251,7 @@ fn an_overloaded_target_is_slowed_down_for_told_of_and_gets_all() {
     ]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let leader = Served::of(command.spawn().unwrap());
-    let mut command = load.place.command(&["worker", "--workers", "8"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let worker = command.spawn().unwrap();
+    let worker = load.place.spawn(&["worker", "--workers", "8"]);
     // Before, a load has no figures.
     until("it begins", || load.visible() > 0);
     let docs = ("phase", "docs");
