@@ -64,6 +64,11 @@ pub fn stop(
         remove(scope, removal)?;
     }
     stopping.clean()?;
+    // A server keeps a repository that it restores from: what it was at is taken back by now.
+    let of_restores = |removal: &&Removal| matches!(removal, Removal::Repository { .. });
+    for removal in look(scope)?.removes.iter().filter(of_restores) {
+        remove(scope, removal)?;
+    }
     let ended = ended(locked.state(), address).cloned();
     let ended = ended.ok_or_else(|| PhaseError::Failed {
         message: format!("`{address}` is not in the state any more"),

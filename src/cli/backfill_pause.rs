@@ -67,12 +67,14 @@ pub(super) fn run(command: &BackfillPauseCommand, printer: Printer) -> CliResult
         std::thread::sleep(LOOK_EVERY);
         fleet = orders.fleet()?;
     }
+    let restoring = session.look(phase, false)?.restoring;
     printer.data(&if command.backfill.json {
         backfill_session::json(&json!({
-            "phase": phase.address, "control": fleet.control, "fleet": fleet.muster,
+            "phase": phase.address, "control": fleet.control, "fleet": fleet.muster, "restoring": restoring,
         }))?
     } else {
-        paused(&phase.address, &fleet.muster, &then, Printer::columns())
+        let columns = Printer::columns();
+        paused(&phase.address, &fleet.muster, restoring, &then, columns)
     })?;
     Ok(ExitCode::Success)
 }

@@ -109,6 +109,7 @@ pub(super) fn run(command: &BackfillStopCommand, printer: Printer) -> CliResult 
             &phase.address,
             &fleet.muster,
             archived_at(&done.ended),
+            done.totals.map_or(0, |it| it.taken_back),
             &then,
             Printer::columns(),
         )

@@ -179,8 +179,9 @@ pub fn look(scope: &Scope<'_>) -> Result<Found, PhaseError> {
     }
     found.removes.extend(tuned.into_iter().map(Removal::Tuned));
     found.removes.extend(aliases);
-    found.removes.extend(repositories(scope)?);
     found.removes.extend(rest);
+    // After what a target restores: a server keeps a repository that it restores from.
+    found.removes.extend(repositories(scope)?);
     found.removes.extend(folders(scope));
     found.removes.extend(failed_documents(scope)?);
     found.stays.extend(made(scope));

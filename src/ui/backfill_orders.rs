@@ -42,8 +42,15 @@ pub fn scaled(phase: &Address, muster: &Muster, start: &str, columns: usize) -> 
     text
 }
 
-/// After `mig backfill pause`, once nobody works. `then` stands behind commands.
-pub fn paused(phase: &Address, muster: &Muster, then: &str, columns: usize) -> String {
+/// After `mig backfill pause`, once nobody works. `then` stands behind commands; `restoring` are indices that the target restores just
+/// now.
+pub fn paused(
+    phase: &Address,
+    muster: &Muster,
+    restoring: usize,
+    then: &str,
+    columns: usize,
+) -> String {
     let mut text = service_line(phase, muster);
     let waiting = match muster.there.as_slice() {
         [] => "nobody runs it".to_owned(),
@@ -53,7 +60,20 @@ pub fn paused(phase: &Address, muster: &Muster, then: &str, columns: usize) -> S
         "{phase} is paused and {waiting}. `mig backfill start{then}` or `mig backfill scale{then} N` resumes."
     );
     hang(&mut text, "", 0, &line, columns);
+    if restoring > 0 {
+        let line = format!(
+            "The target goes on with what it restores just now ({}): no server lets that rest. No further index is begun.",
+            indices(restoring as u64)
+        );
+        hang(&mut text, "", 0, &line, columns);
+    }
     text
+}
+
+/// `1 index`, `4 indices`.
+fn indices(count: u64) -> String {
+    let noun = if count == 1 { "index" } else { "indices" };
+    format!("{} {noun}", human_count(count))
 }
 
 /// After `mig backfill stop`, in the words of the migration console.
@@ -61,6 +81,7 @@ pub fn stopped(
     phase: &Address,
     muster: &Muster,
     archive: &str,
+    taken_back: u64,
     then: &str,
     columns: usize,
 ) -> String {
@@ -72,6 +93,17 @@ pub fn stopped(
         "{phase} can't be started any more. What it loaded stays, and `mig backfill failed list{then}` tells what failed. `mig backfill reset{then}` lets it begin anew."
     );
     hang(&mut text, "", 0, &line, columns);
+    if taken_back > 0 {
+        let line = format!(
+            "What the target was restoring is taken back: {} as empty as before.",
+            if taken_back == 1 {
+                "1 index is".to_owned()
+            } else {
+                format!("{} are", indices(taken_back))
+            }
+        );
+        hang(&mut text, "", 0, &line, columns);
+    }
     text
 }
 

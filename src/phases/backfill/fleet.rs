@@ -8,7 +8,7 @@ use super::materials;
 use crate::base::Address;
 use crate::clients::target::{Target, WorkPlace};
 use crate::engines::bulk::fleet::{
-    Board, BoardError, IndexBoard, Joining, LocalBoard, Member, Role, Turn,
+    Board, BoardError, Counts, IndexBoard, Joining, LocalBoard, Member, Role, Turn,
 };
 use crate::engines::bulk::{Crew, Stop, limits};
 use crate::plan::model::{BackfillSpec, Plan};
@@ -126,6 +126,11 @@ impl Fleet {
     /// All is loaded: what the others measured is to be among the last figures.
     pub(super) fn hear_last_words(&self, is_over: &dyn Fn() -> bool) {
         self.member.hear_last_words(is_over);
+    }
+
+    /// Says of this process how many it has at work, outside of a load.
+    pub(super) fn at_work(&self, working: u32) {
+        self.member.tell(Counts::default(), working);
     }
 
     pub(super) fn stopped_by(&self) -> Option<String> {

@@ -146,13 +146,17 @@ pub(super) fn perform(cx: &PerformContext<'_>) -> Result<Performed, PhaseError> 
                 ground: &ground,
                 view: &view,
                 cluster,
+                fleet: &fleet,
             };
             restores.run(&restored)?
         }
         None => restore::Restored::default(),
     };
     if restored.stopped {
-        return Ok(Performed::Interrupted);
+        return match fleet.stopped_by() {
+            Some(by) => Err(restore::stopped(&cx.phase.address, &by, &restored)),
+            None => Ok(Performed::Interrupted),
+        };
     }
     let began = Instant::now();
     for turn in generations::turns(&chosen, &landings) {

@@ -88,6 +88,9 @@ pub struct BackfillStatus {
     /// Shards of the snapshot's indices that the phase is for.
     #[serde(flatten)]
     pub shards: Shards,
+    /// Indices that the target restores by itself just now.
+    #[serde(skip_serializing_if = "is_none_at_all")]
+    pub restoring: usize,
     /// Documents that failed and still do.
     pub failed: u64,
     /// What made them fail, the most frequent first.
@@ -184,6 +187,11 @@ pub struct Shards {
     /// Nobody does, and something of them is left.
     #[serde(rename = "shard_waiting")]
     pub unclaimed: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none_at_all(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Shards {
@@ -331,6 +339,11 @@ pub fn look(
             courses.map_err(|error| common::target_error(&spec.to.value, &error))?
         }
         _ => BTreeMap::new(),
+    };
+    let restores = if ended.is_some() && restores.is_empty() {
+        stop::archived_restores(asked.state, address, artifacts)?
+    } else {
+        restores
     };
     let seen = Seen {
         address,
@@ -605,6 +618,9 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
                 "Asked to stop{by}: workers give back what they hold."
             ));
         }
+        Stage::Running if control.paused && at_work > 0 => says.push(format!(
+            "Asked to pause{by}: no further index is begun. No server lets a restore rest, so what the target is at comes to its end there."
+        )),
         Stage::Running if control.paused => {
             says.push(format!("Asked to pause{by}: workers come to a checkpoint."));
         }
@@ -647,6 +663,7 @@ fn sum_up(seen: &Seen<'_>, mut says: Vec<String>) -> BackfillStatus {
         pending: muster.pending,
         desired: muster.desired,
         shards,
+        restoring: at_work,
         failed: 0,
         failed_causes: Vec::new(),
         fleet: FleetStatus::default(),

@@ -4,6 +4,7 @@
 //! journalled before anything is removed, and a stop that is done again finds the rest. What operators ordered stays on the
 //! board, so that a worker that comes later is refused. Deliberately absent: the journal, and asking.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,9 +15,11 @@ use super::super::common;
 use super::super::connections::Connections;
 use super::super::kind::PhaseError;
 use super::orders::{self, Fleet};
+use super::restore::Course;
 use super::{failed, fleet, spec, store, work_error};
 use crate::base::{Address, failpoint};
 use crate::clients::target::Target;
+use crate::clients::target::cluster::restore::{self, Restoring};
 use crate::engines::bulk::fleet::{Beat, Brief, Control, Muster};
 use crate::engines::bulk::limits::LEASE;
 use crate::engines::bulk::work_store::{COORDINATOR, ItemState, ItemStatus, WorkIdentity};
@@ -57,6 +60,9 @@ pub struct Archive {
     pub processes: Vec<Beat>,
     /// Every work item with its lease and its progress.
     pub items: Vec<ItemState>,
+    /// What the target restored by itself, or was at.
+    #[serde(default)]
+    pub restores: Vec<Restoring>,
 }
 
 /// Sums over the items.
@@ -73,11 +79,21 @@ pub struct Totals {
     pub written: u64,
     /// Documents that failed.
     pub failed: u64,
+    /// Indices that the target had restored.
+    #[serde(default)]
+    pub restored: u64,
+    /// Indices that the target was to restore, or was at: they are as they were before.
+    #[serde(default)]
+    pub taken_back: u64,
 }
 
 impl Totals {
-    fn of(items: &[ItemState]) -> Self {
+    fn of(items: &[ItemState], restores: &[Restoring]) -> Self {
         let mut totals = Self::default();
+        for restoring in restores {
+            totals.restored += u64::from(restoring.done);
+            totals.taken_back += u64::from(!restoring.done);
+        }
         for item in items {
             totals.items += 1;
             totals.items_done += u64::from(item.status == ItemStatus::Done);
@@ -182,6 +198,20 @@ impl<'a> Stopping<'a> {
         Ok(found.filter(|(identity, _)| identity.lineage == self.lineage))
     }
 
+    /// What is noted of restores of this phase.
+    fn restores(&self) -> Result<Vec<Restoring>, PhaseError> {
+        let Some(cluster) = self.target.cluster() else {
+            return Ok(Vec::new());
+        };
+        let found = restore::of_phase(cluster, &self.plan.name, self.phase.address.as_str());
+        let found = found.map_err(|error| {
+            let on = spec(self.phase).map(|spec| &spec.to.value);
+            on.map_or_else(|error| error, |on| common::target_error(on, &error))
+        });
+        let ours = |it: &Restoring| it.lineage == self.lineage;
+        found.map(|found| found.into_iter().filter(ours).collect())
+    }
+
     /// Writes the archive, whole and durable when this returns; gives back what the journal is to know of it. `None` where the
     /// work store is another state's, which is left alone.
     pub fn archive(
@@ -196,7 +226,8 @@ impl<'a> Stopping<'a> {
             Some((work, items)) => (Some(work), items),
             None => (None, Vec::new()),
         };
-        let totals = Totals::of(&items);
+        let restores = self.restores()?;
+        let totals = Totals::of(&items, &restores);
         let archive = Archive {
             format: FORMAT,
             plan: self.plan.name.clone(),
@@ -211,6 +242,7 @@ impl<'a> Stopping<'a> {
             brief: board.brief().map_err(|error| Self::error(&error))?,
             processes: board.beats().map_err(|error| Self::error(&error))?,
             items,
+            restores,
         };
         // One that was killed before the journal knew of it is written over by the next.
         let name = format!(
@@ -237,7 +269,7 @@ impl<'a> Stopping<'a> {
 
     /// Removes what was archived from the target; what operators ordered stays.
     pub fn clean(&self) -> Result<(), PhaseError> {
-        let ours = self.items()?.is_some();
+        let ours = self.items()?.is_some() || !self.restores()?.is_empty();
         failpoint::hit("backfill.stop.clean");
         if ours {
             let cleared = store::clear(&*self.target, self.plan, &self.phase.address);
@@ -293,9 +325,30 @@ pub fn archived_items(
     phase: &Address,
     artifacts: &dyn Artifacts,
 ) -> Result<Vec<ItemState>, PhaseError> {
+    Ok(archived(state, phase, artifacts)?.map_or_else(Vec::new, |it| it.items))
+}
+
+/// What the target had restored of a backfill that was stopped: the rest was taken back by the stop.
+pub(super) fn archived_restores(
+    state: &State,
+    phase: &Address,
+    artifacts: &dyn Artifacts,
+) -> Result<BTreeMap<String, Course>, PhaseError> {
+    let restores = archived(state, phase, artifacts)?.map(|it| it.restores);
+    let done = restores.into_iter().flatten().filter(|it| it.done);
+    Ok(done
+        .map(|it| (it.index.clone(), Course::of_done(&it)))
+        .collect())
+}
+
+fn archived(
+    state: &State,
+    phase: &Address,
+    artifacts: &dyn Artifacts,
+) -> Result<Option<Archive>, PhaseError> {
     let name = ended(state, phase).and_then(|it| common::text(&it.detail, "/archive"));
     let Some(name) = name else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let wrong = |message: String| {
         let at = artifacts.locate(name);
@@ -308,11 +361,10 @@ pub fn archived_items(
         .get(name)
         .map_err(|error| wrong(error.to_string()))?;
     let Some(bytes) = found else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
-    let archive: Archive =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-    Ok(archive.items)
+    let archive = serde_json::from_slice(&bytes);
+    archive.map(Some).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
@@ -379,11 +431,12 @@ mod tests {
             at: at(1),
             mig: "1".into(),
             work: None,
-            totals: Totals::of(&items),
+            totals: Totals::of(&items, &[]),
             control: Control::default(),
             brief: None,
             processes: Vec::new(),
             items: items.clone(),
+            restores: Vec::new(),
         };
         let text = serde_json::to_vec(&archive).unwrap();
         let read: Archive = serde_json::from_slice(&text).unwrap();

@@ -1,7 +1,7 @@
 //! Deletes the snapshots that were taken, and takes the repository off the cluster; and the record of what a lost state
 //! took.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -18,6 +18,10 @@ use crate::state::model::{PhaseRecord, SideEffect};
 
 /// The longest that deleting may take: a cluster looks through the whole repository for it.
 const DELETED_WITHIN: Duration = Duration::from_mins(30);
+/// The longest that a server may take to forget a restore of which nothing is left.
+const IN_USE_MAX: Duration = Duration::from_secs(10);
+/// Between two tries to take off a repository that is in use.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 fn of_kind<'a>(
     record: &'a PhaseRecord,
@@ -56,9 +60,18 @@ pub(in super::super) fn take_off(
 ) -> Result<(), PhaseError> {
     let client = connections.open_cluster(on)?;
     let path = format!("/_snapshot/{}", Request::part(name));
-    match client.send(Request::delete(path)) {
-        Err(error) if error.status() != Some(404) => Err(look::failed(on, &error)),
-        _ => Ok(()),
+    let began = Instant::now();
+    loop {
+        match client.send(Request::delete(path.clone())) {
+            // A restore that was ended is forgotten by the server a moment later.
+            Err(error)
+                if error.reason().contains("currently used") && began.elapsed() < IN_USE_MAX =>
+            {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            Err(error) if error.status() != Some(404) => return Err(look::failed(on, &error)),
+            _ => return Ok(()),
+        }
     }
 }
 

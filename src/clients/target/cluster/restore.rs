@@ -103,6 +103,21 @@ pub fn unfinished(target: &ClusterTarget) -> Result<Vec<Restoring>, TargetError>
     listed(target, UNDER_WAY, Whose::All)
 }
 
+/// All that is noted of a phase, done or not.
+pub fn of_phase(
+    target: &ClusterTarget,
+    plan: &str,
+    phase: &str,
+) -> Result<Vec<Restoring>, TargetError> {
+    if !target.state.exists()? {
+        return Ok(Vec::new());
+    }
+    let mut found = listed(target, UNDER_WAY, Whose::Plan(plan))?;
+    found.extend(listed(target, DONE, Whose::Plan(plan))?);
+    found.retain(|restoring| restoring.phase == phase);
+    Ok(found)
+}
+
 fn listed(
     target: &ClusterTarget,
     kind: &str,
@@ -137,18 +152,11 @@ pub fn forget(target: &ClusterTarget, index: &str) -> Result<(), TargetError> {
 
 /// Forgets all of a phase. An index whose restore did not come to its end is made again as it was, without documents.
 pub fn take_back(target: &ClusterTarget, plan: &str, phase: &str) -> Result<(), TargetError> {
-    if !target.state.exists()? {
-        return Ok(());
-    }
-    let ours = |restoring: &Restoring| restoring.phase == phase;
-    for restoring in listed(target, UNDER_WAY, Whose::Plan(plan))? {
-        if ours(&restoring) {
-            take_back_one(target, &restoring)?;
-        }
-    }
-    for restoring in listed(target, DONE, Whose::Plan(plan))? {
-        if ours(&restoring) {
+    for restoring in of_phase(target, plan, phase)? {
+        if restoring.done {
             forget(target, &restoring.index)?;
+        } else {
+            take_back_one(target, &restoring)?;
         }
     }
     Ok(())

@@ -239,6 +239,21 @@ pub(in super::super) struct Course {
     pub(in super::super) recovered: Recovered,
 }
 
+impl Course {
+    /// Of one that came to its end.
+    pub(in super::super) fn of_done(restoring: &Restoring) -> Self {
+        Self {
+            done: true,
+            under_way: false,
+            recovered: Recovered {
+                bytes: restoring.bytes,
+                of_bytes: restoring.bytes,
+                shards: u64::from(restoring.shards),
+            },
+        }
+    }
+}
+
 /// How far the restores of these indices are.
 pub(in super::super) fn courses(
     target: &dyn Target,
@@ -264,19 +279,14 @@ pub(in super::super) fn courses(
             continue;
         }
         let known = recovered.get(&restoring.index).copied();
-        let all = Recovered {
-            bytes: restoring.bytes,
-            of_bytes: restoring.bytes,
-            shards: u64::from(restoring.shards),
-        };
-        let course = Course {
-            done: restoring.done,
-            under_way: !restoring.done && stage == Some(&Stage::UnderWay),
-            recovered: if restoring.done {
-                all
-            } else {
-                known.unwrap_or_default()
-            },
+        let course = if restoring.done {
+            Course::of_done(restoring)
+        } else {
+            Course {
+                done: false,
+                under_way: stage == Some(&Stage::UnderWay),
+                recovered: known.unwrap_or_default(),
+            }
         };
         courses.insert(restoring.index.clone(), course);
     }

@@ -21,6 +21,6 @@ mod tell;
 pub(super) use choose::{Way, Ways, at_perform, ways};
 pub(super) use look::marks;
 pub(super) use look::{Course, Whose, courses, ground, is_at_work};
-pub(super) use perform::{Restored, Restores};
+pub(super) use perform::{Restored, Restores, stopped};
 pub(super) use repository::{try_out, undo};
 pub(super) use tell::{Told, note, questions};

@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 use super::super::super::common;
 use super::super::super::existing::SnapshotView;
 use super::super::super::kind::{PhaseError, Progress};
+use super::super::fleet::{self, Fleet};
 use super::super::ground::Ground;
 use super::super::{cluster, failed};
 use super::look::Whose;
 use super::repository;
-use crate::base::failpoint;
 use crate::base::settings::{GIVEN_BY_SERVERS, PRIVATE, meant, normal_settings};
 use crate::base::units::{human_bytes, plural};
+use crate::base::{Address, failpoint};
 use crate::clients::target::cluster::restore::{self, Recovered, Restoring, Stage};
 use crate::clients::target::{ClusterTarget, Target as _, TargetError};
 use crate::diff::change::Action;
@@ -38,6 +39,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub(in super::super) struct Restored {
     /// Whether it ended before all of them were there.
     pub(in super::super) stopped: bool,
+    /// Indices that the target was at when it ended before: no server lets a restore rest.
+    pub(in super::super) left_at_work: usize,
     /// What is recorded of each.
     pub(in super::super) outputs: Map<String, Value>,
     /// Documents.
@@ -62,11 +65,30 @@ impl Restored {
     }
 }
 
+/// An operator ended the backfill while the target restored.
+pub(in super::super) fn stopped(phase: &Address, by: &str, restored: &Restored) -> PhaseError {
+    match fleet::stopped(phase, by) {
+        PhaseError::Failed { message, help } if restored.left_at_work > 0 => PhaseError::Failed {
+            message: format!(
+                "{message}; what the target restores just now of {} is taken back by the stop",
+                common::indices(restored.left_at_work)
+            ),
+            help,
+        },
+        error => error,
+    }
+}
+
+/// Indices that are still to be taken up.
+type Waiting<'i> = VecDeque<(&'i String, Action)>;
+
 /// See the module.
 pub(in super::super) struct Restores<'a> {
     pub(in super::super) ground: &'a Ground<'a>,
     pub(in super::super) view: &'a SnapshotView,
     pub(in super::super) cluster: &'a ClusterTarget,
+    /// By which operators say that no further one is to begin.
+    pub(in super::super) fleet: &'a Fleet,
 }
 
 /// An index on its way.
@@ -115,103 +137,139 @@ impl Restores<'_> {
         indices: &BTreeMap<String, Action>,
         restored: &mut Restored,
     ) -> Result<bool, PhaseError> {
-        let (cx, spec) = (self.ground.cx, self.ground.spec);
         let mut repository = None;
-        let mut waiting: VecDeque<(&String, Action)> = indices
+        let mut waiting: Waiting<'_> = indices
             .iter()
             .map(|(name, action)| (name, *action))
             .collect();
         let mut running: Vec<Running> = Vec::new();
-        let mut done = 0;
-        while done < indices.len() {
-            if cx.interrupt.draining() {
-                return Ok(false);
-            }
-            while running.len() < AT_ONCE
-                && let Some((name, action)) = waiting.pop_front()
-            {
-                let noted = self.noted(name, action)?;
-                if let Some(noted) = noted.as_ref().filter(|noted| noted.done) {
-                    self.record(noted, restored)?;
-                    done += 1;
-                    continue;
-                }
-                let repository = match &repository {
-                    Some(repository) => repository,
-                    None => repository.insert(repository::register(
-                        cx,
-                        spec,
-                        self.cluster.client(),
-                        self.view,
-                    )?),
-                };
-                let restoring = match noted {
-                    Some(noted) => noted,
-                    None => self.prepare(name, action, repository)?,
-                };
-                running.push(Running {
-                    restoring,
-                    attempts: 0,
-                });
-            }
+        loop {
+            self.begin(&mut waiting, &mut running, &mut repository, restored)?;
             let all: Vec<&Restoring> = running.iter().map(|it| &it.restoring).collect();
             let stages = restore::look(self.cluster, &all).map_err(|error| self.error(&error))?;
             let recovered = self.recovered(&all);
             self.tell(indices, restored, &recovered);
+            if self.is_to_end() {
+                let at_work =
+                    |it: &&Running| stages.get(&it.restoring.index) == Some(&Stage::UnderWay);
+                restored.left_at_work = running.iter().filter(at_work).count();
+                return Ok(false);
+            }
+            let before = running.len();
             let mut left = Vec::new();
-            let mut moved = false;
             for mut it in std::mem::take(&mut running) {
                 let name = it.restoring.index.clone();
-                match stages.get(&name).unwrap_or(&Stage::Gone) {
+                let given_up = match stages.get(&name).unwrap_or(&Stage::Gone) {
                     Stage::Gone => {
                         return Err(PhaseError::Stale(format!(
                             "index {name} on {} was removed or made anew while it was restored",
                             self.ground.on
                         )));
                     }
-                    Stage::UnderWay => left.push(it),
-                    Stage::Before => {
-                        self.ask(&mut it, None)?;
+                    Stage::UnderWay => {
                         left.push(it);
+                        continue;
                     }
-                    Stage::Failed(why) => {
-                        self.ask(&mut it, Some(why))?;
-                        left.push(it);
-                    }
+                    Stage::Before => None,
+                    Stage::Failed(why) => Some(why.clone()),
                     Stage::Restored => {
                         let so_far = recovered.get(&name).copied().unwrap_or_default();
                         match self.finish(&it.restoring, so_far)? {
                             Ok(finished) => {
                                 self.record(&finished, restored)?;
-                                done += 1;
-                                moved = true;
+                                continue;
                             }
-                            Err(why) => {
-                                self.ask(&mut it, Some(&why))?;
-                                left.push(it);
-                            }
+                            Err(why) => Some(why),
                         }
                     }
-                }
+                };
+                self.working(|| self.ask(&mut it, given_up.as_deref()))?;
+                left.push(it);
             }
             running = left;
-            if !moved && done < indices.len() && self.pause() {
-                return Ok(false);
+            if running.is_empty() && waiting.is_empty() {
+                return Ok(true);
+            }
+            if running.len() == before {
+                self.pause();
             }
         }
-        Ok(true)
     }
 
-    /// Waits until it is worth to look again; says whether the run is to stop.
-    fn pause(&self) -> bool {
-        let until = Instant::now() + POLL;
-        while Instant::now() < until {
-            if self.ground.cx.interrupt.draining() {
-                return true;
+    /// Takes up indices, as far as there is room and nobody wants that none begins.
+    fn begin(
+        &self,
+        waiting: &mut Waiting<'_>,
+        running: &mut Vec<Running>,
+        repository: &mut Option<String>,
+        restored: &mut Restored,
+    ) -> Result<(), PhaseError> {
+        while running.len() < AT_ONCE && !waiting.is_empty() {
+            let begun = self.working(|| {
+                if let Some((name, action)) = waiting.pop_front() {
+                    running.extend(self.begin_one(name, action, repository, restored)?);
+                }
+                Ok(())
+            })?;
+            if !begun {
+                break;
             }
+        }
+        Ok(())
+    }
+
+    /// Makes an index ready to be restored; `None` where an earlier run saw it to its end.
+    fn begin_one(
+        &self,
+        name: &str,
+        action: Action,
+        repository: &mut Option<String>,
+        restored: &mut Restored,
+    ) -> Result<Option<Running>, PhaseError> {
+        let noted = self.noted(name, action)?;
+        if let Some(noted) = noted.as_ref().filter(|noted| noted.done) {
+            self.record(noted, restored)?;
+            return Ok(None);
+        }
+        let repository = if let Some(repository) = repository {
+            repository
+        } else {
+            let (cx, spec) = (self.ground.cx, self.ground.spec);
+            let client = self.cluster.client();
+            repository.insert(repository::register(cx, spec, client, self.view)?)
+        };
+        let restoring = match noted {
+            Some(noted) => noted,
+            None => self.prepare(name, action, repository)?,
+        };
+        Ok(Some(Running {
+            restoring,
+            attempts: 0,
+        }))
+    }
+
+    /// Does something by which a restore begins, unless an operator or the run wants that none does; says whether it did. Whoever
+    /// orders a pause waits for a process that is at that.
+    fn working(&self, act: impl FnOnce() -> Result<(), PhaseError>) -> Result<bool, PhaseError> {
+        // Before it is looked: a pause that is heard after that look finds it at work.
+        self.fleet.at_work(1);
+        let rests = self.is_to_end() || self.fleet.paused_by().is_some();
+        let acted = if rests { Ok(()) } else { act() };
+        self.fleet.at_work(0);
+        acted.map(|()| !rests)
+    }
+
+    /// Whether the run is to end, or an operator ended the backfill for good.
+    fn is_to_end(&self) -> bool {
+        self.ground.cx.interrupt.draining() || self.fleet.stopped_by().is_some()
+    }
+
+    /// Waits until it is worth to look again.
+    fn pause(&self) {
+        let until = Instant::now() + POLL;
+        while Instant::now() < until && !self.is_to_end() {
             std::thread::sleep(TICK);
         }
-        false
     }
 
     /// What an earlier run noted of an index that goes on; nothing of one that begins anew.
@@ -411,7 +469,7 @@ impl Restores<'_> {
             bytes: done,
             failed: 0,
             workers: 0,
-            paused_by: None,
+            paused_by: self.fleet.paused_by(),
         });
     }
 }
