@@ -134,6 +134,8 @@ const FREE: &[&str] = &[
     "index.mapping.field_name_length.limit",
     "index.mapping.coerce",
     "index.mapping.ignore_malformed",
+    // Whether documents might bring new types, of which there are none any more.
+    "index.mapper.dynamic",
 ];
 
 /// Whether an index that was restored can have another value of a setting than the snapshot, and mean the same documents.
@@ -258,6 +260,7 @@ mod tests {
             "index.blocks.write",
             "index.lifecycle.name",
             "index.mapping.total_fields.limit",
+            "index.mapper.dynamic",
             "index.codecs",
             "index.final_pipeline",
         ] {

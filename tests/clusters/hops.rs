@@ -22,10 +22,10 @@ use super::support::{Options, Server, is_its_day};
 const DOCS: usize = 400;
 
 /// A server of a path, and what it is called in the plan.
-struct Stop {
-    name: &'static str,
+pub(crate) struct Stop {
+    pub(crate) name: &'static str,
     what: &'static str,
-    version: &'static str,
+    pub(crate) version: &'static str,
 }
 
 const fn stop(name: &'static str, what: &'static str, version: &'static str) -> Stop {
@@ -36,16 +36,16 @@ const fn stop(name: &'static str, what: &'static str, version: &'static str) -> 
     }
 }
 
-const ES56: Stop = stop("es56", "elasticsearch:5.6.16", "5.6");
-const ES68: Stop = stop("es68", "elasticsearch:6.8.23", "6.8");
-const ES710: Stop = stop("es710", "elasticsearch:7.10.2", "7.10");
+pub(crate) const ES56: Stop = stop("es56", "elasticsearch:5.6.16", "5.6");
+pub(crate) const ES68: Stop = stop("es68", "elasticsearch:6.8.23", "6.8");
+pub(crate) const ES710: Stop = stop("es710", "elasticsearch:7.10.2", "7.10");
 const AGAIN: Stop = stop("again", "elasticsearch:7.10.2", "7.10");
-const ES717: Stop = stop("es717", "elasticsearch:7.17.9", "7.17");
+pub(crate) const ES717: Stop = stop("es717", "elasticsearch:7.17.9", "7.17");
 const OS219: Stop = stop("os2", "opensearch:2.19.1", "opensearch:2.19");
 const OS33: Stop = stop("os3", "opensearch:3.3.0", "opensearch:3.3");
 
 impl Stop {
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
         // Parents and children are a module that the minimal distributions lack.
         let options = Options {
             with_modules: true,
@@ -89,10 +89,10 @@ fn plan(name: &str, path: &[(&Stop, String)], stores: &Path) -> String {
 }
 
 /// A directory for the stores of a test, that every server may write to.
-struct Stores(PathBuf);
+pub(crate) struct Stores(pub(crate) PathBuf);
 
 impl Stores {
-    fn new(server: &Server, what: &str) -> Self {
+    pub(crate) fn new(server: &Server, what: &str) -> Self {
         // Paths run beside each other, and no two clusters may write to one repository.
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! left alone afterwards; what can't be restored is told or written; kills and resets leave nothing to repair.
 
 mod kills;
+mod middle;
 mod orders;
 mod versions;
 
