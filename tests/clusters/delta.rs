@@ -288,3 +288,67 @@ fn what_users_of_the_target_wrote_since_stands() {
         (&json!(250), &json!(101))
     );
 }
+
+/// Documents of a delta that the target refuses: none is sent by itself, what is told instead brings them.
+#[test]
+fn documents_of_a_delta_that_fail_arrive_by_the_redo_that_is_told() {
+    let shop = Shop::new(elasticsearch(), opensearch2(), "deltafail");
+    shop.fill();
+    shop.place.apply().ends_with(0);
+    shop.change();
+    let odd = |n: u32| format!("/{}/_doc/{n}", shop.index);
+    for n in [1, 2] {
+        let body = json!({"n": n, "t": "odd", "odd": "x"});
+        shop.source.put(&odd(n), &body);
+    }
+    shop.flush();
+    shop.add("later", "base");
+    let apply = |more: &[&str]| {
+        let mut all = vec!["apply", "--auto-approve"];
+        all.extend_from_slice(more);
+        shop.place.mig(&all)
+    };
+    apply(&["--until", "later"]).ends_with(0);
+    let mapping = format!("/{}/_mapping", shop.index);
+    shop.target.put(&mapping, &json!({"dynamic": "strict"}));
+    apply(&["--only", "later-docs"]).ends_with(9);
+    let ask = |arguments: &[&str], phase: &str| {
+        let mut all = vec!["backfill"];
+        all.extend_from_slice(arguments);
+        all.extend_from_slice(&["--phase", phase]);
+        shop.place.mig(&all)
+    };
+    let status = ask(&["status"], "later-docs").ends_with(0);
+    let words: Vec<&str> = status.out.split_whitespace().collect();
+    let words = words.join(" ");
+    assert!(
+        words.contains("2 of strict_dynamic_mapping_exception")
+            && words.contains(
+                "once the cause is mended, `mig apply --redo later-docs` writes its indices whole"
+            ),
+        "{}",
+        status.out
+    );
+    for as_kept in [&[][..], &["--as-kept"]] {
+        let retry = [&["retry-failed", "--auto-approve"][..], as_kept].concat();
+        ask(&retry, "later-docs")
+            .ends_with(1)
+            .says("documents of it are not sent one by one");
+        ask(&retry, "docs")
+            .ends_with(1)
+            .says("`later-docs` went over what `docs` loaded");
+    }
+    let mended = json!({"dynamic": "true", "properties": {"odd": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}}});
+    shop.target.put(&mapping, &mended);
+    apply(&[
+        "--redo",
+        "later-docs",
+        "--only",
+        "later-docs",
+        "--only",
+        "later-same",
+    ])
+    .ends_with(0)
+    .says("are equal");
+    shop.stands();
+}

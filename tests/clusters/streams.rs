@@ -558,3 +558,88 @@ fn streams_of_elasticsearch_8_go_over_a_cluster_in_the_middle() {
         over_the_middle("elasticsearch:8.11.0", "8.11");
     }
 }
+
+/// Documents that a generation refused: a stream takes them as long as it is at that generation, and later no more.
+#[test]
+#[cfg(feature = "failpoints")]
+fn documents_that_fail_are_sent_again_into_the_newest_generation_alone() {
+    if !is_its_day(1, 3) {
+        return;
+    }
+    let (source, target) = (opensearch2(), opensearch3());
+    let mut streams = Streams::make(source, "opensearch:2.19", &[target], "dsfail");
+    let client = source.client();
+    let from = backing(source, &streams.stream);
+    for at in [0, 2] {
+        let index = Request::part(&from[at]);
+        source.put(&format!("/{index}/_mapping"), &json!({"dynamic": false}));
+        let found = source.get(&format!("/{index}/_doc/d2"));
+        let path = format!(
+            "/{index}/_doc/d2?refresh=true&if_seq_no={}&if_primary_term={}",
+            found["_seq_no"], found["_primary_term"]
+        );
+        let body = json!({"@timestamp": "2024-06-01T00:00:00Z", "n": 2, "odd": "x"});
+        source.put(&path, &body);
+        streams.documents[at] = documents(&client, &from[at]);
+    }
+    let place = streams.place((target, "3.3"), "", &streams.templates(), 0);
+    let text = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    let text = text.replace("workers: 2,", "workers: 2, max-failed: 5,");
+    std::fs::write(place.path("plan.yaml"), text).unwrap();
+    let takes = |at: usize, dynamic: Value| {
+        let index = backing(target, &streams.stream)[at].clone();
+        let path = format!("/{}/_mapping", Request::part(&index));
+        target.put(&path, &json!({ "dynamic": dynamic }));
+    };
+    place
+        .mig(&["apply", "--auto-approve", "--until", "mappings"])
+        .ends_with(0);
+    takes(0, json!("strict"));
+    let only = ["apply", "--auto-approve", "--only", "docs"];
+    let mut command = place.command(&only);
+    let killed = command.env("MIG_FAILPOINT", "target.stream.rolled-over:2");
+    assert_eq!(killed.output().unwrap().status.code(), None);
+    takes(2, json!("strict"));
+    place.mig(&only).ends_with(0);
+    let count = || {
+        let ran = place.mig(&["backfill", "failed", "count", "--json"]);
+        let count: Value = serde_json::from_str(&ran.ends_with(0).out).unwrap();
+        count["failed"].as_u64().unwrap()
+    };
+    assert_eq!(count(), 2);
+    takes(0, json!(false));
+    takes(2, json!(false));
+    let retry = ["backfill", "retry-failed", "--auto-approve", "--json"];
+    let tried = place.mig(&retry).ends_with(9);
+    let tried: Value = serde_json::from_str(&tried.out).unwrap();
+    assert_eq!(tried["outcome"]["written"], 1, "{tried:#}");
+    assert_eq!(tried["outcome"]["failed"], 1, "{tried:#}");
+    let problems = tried["problems"].as_object().unwrap();
+    let told: Vec<(&String, &str)> = problems
+        .iter()
+        .map(|(index, why)| (index, why.as_str().unwrap()))
+        .collect();
+    assert_eq!(told.len(), 1, "{tried:#}");
+    assert!(
+        *told[0].0 == from[0]
+            && told[0]
+                .1
+                .contains("takes documents into its generation 3 alone")
+            && told[0]
+                .1
+                .contains("`mig apply --redo docs` loads the stream anew"),
+        "{tried:#}"
+    );
+    // What could not be sent to its generation went to no other one.
+    let newest = &backing(target, &streams.stream)[2];
+    assert_eq!(documents(&target.client(), newest), streams.documents[2]);
+    assert_eq!(count(), 1);
+    place.mig(&retry).ends_with(9);
+    place
+        .mig(&["apply", "--auto-approve", "--redo", "docs"])
+        .ends_with(0);
+    assert_eq!(count(), 0);
+    streams.arrived(target, "a redo");
+    place.is_finished();
+    place.mig(&["rollback", "--auto-approve"]).ends_with(0);
+}

@@ -302,3 +302,41 @@ fn snapshots_of_other_clusters_and_other_indices_are_refused() {
     let graph = place.mig(&["graph"]).ends_with(0);
     graph.says("after docs: stands before `more` catches up");
 }
+
+/// Documents that failed are sent again by themselves only where nothing else rests on the order of loads.
+#[test]
+fn documents_of_a_delta_and_of_what_it_went_over_are_not_sent_one_by_one() {
+    let place = of_version("elasticsearch-7.10.2");
+    let retry = |phase: &str| {
+        place.mig(&[
+            "backfill",
+            "retry-failed",
+            "--auto-approve",
+            "--phase",
+            phase,
+        ])
+    };
+    place
+        .mig(&["apply", "--auto-approve", "--until", "same"])
+        .ends_with(0);
+    retry("docs")
+        .ends_with(0)
+        .says("No document of docs failed");
+    retry("more")
+        .ends_with(1)
+        .says("`more` moves what changed since `base`: documents of it are not sent one by one")
+        .says("`mig apply --redo more` writes its indices whole");
+    place.apply().ends_with(0);
+    retry("docs")
+        .ends_with(1)
+        .says(
+            "`more` went over what `docs` loaded: older documents would bring back what it deleted",
+        )
+        .says("`mig apply --redo more` writes its indices whole");
+    // What is told instead does it.
+    place
+        .mig(&["apply", "--auto-approve", "--redo", "more"])
+        .ends_with(0)
+        .says("are equal");
+    place.is_finished();
+}

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::super::common;
 use super::super::connections::Connections;
 use super::super::kind::{Interrupt, PhaseError};
+use super::super::streams;
 use super::fate::written_to;
 use super::materials::{self, Materials};
 use super::orders::fleet_of;
@@ -18,7 +19,7 @@ use super::{bulk_error, cluster, failed, is_work_of, landed, spec, stop, store, 
 use crate::base::units::plural;
 use crate::base::{Address, failpoint};
 use crate::clients::target::cluster::leftovers;
-use crate::clients::target::{Target, TargetError};
+use crate::clients::target::{Landing, Target, TargetError};
 use crate::diff::observation::SnapshotIndexFacts;
 use crate::engines::bulk::delta::DeltaSource;
 use crate::engines::bulk::fleet::Muster;
@@ -90,7 +91,7 @@ pub fn again(
             "what failed stays as it is; its users write what they need",
         ));
     }
-    let failing = failing(&items);
+    let mut failing = failing(&items);
     if failing.is_empty() {
         return Ok(Retried {
             outcome: RetryOutcome {
@@ -103,6 +104,9 @@ pub fn again(
     }
     let facts = source(cx, spec, &identity)?;
     let target = landed(cx.connections, spec, &facts)?;
+    let names: Vec<String> = failing.keys().cloned().collect();
+    let gone_on = gone_on(cx, spec, &*target, &facts, &names)?;
+    failing.retain(|name, _| !gone_on.contains_key(name));
     let uuids = same_indices(cx, &*target, failing.keys())?;
     for (index, uuid) in &uuids {
         let detail = json!({ "target-uuid": uuid });
@@ -111,9 +115,13 @@ pub fn again(
     failpoint::hit("backfill.retry.announced");
     let stop = || common::stop(cx.interrupt);
     let store = store::coordinate(&*target, &identity, &stop)?;
-    let (outcome, problems) = each_index(cx, spec, &*target, &*store, (&facts, &uuids))?;
+    let (mut outcome, mut problems) = each_index(cx, spec, &*target, &*store, (&facts, &uuids))?;
     failpoint::hit("backfill.retry.sent");
     let items = store.items().map_err(|error| work_error(&error))?;
+    let untried = items.iter();
+    let untried = untried.filter(|it| gone_on.contains_key(&it.item.key.index));
+    outcome.failed += untried.map(|it| it.progress.failed).sum::<u64>();
+    problems.extend(gone_on);
     let chosen: BTreeSet<&str> = uuids.keys().map(String::as_str).collect();
     Ok(Retried {
         outputs: outputs(cx, &*target, &items, &chosen)?,
@@ -139,7 +147,9 @@ fn known(
             "`mig backfill reset` lets it begin anew, which sends every document again",
         ));
     }
-    refuse_since(cx, spec)?;
+    if let Some((message, help)) = not_one_by_one(cx.plan, cx.state, cx.phase) {
+        return Err(failed(message, &help));
+    }
     let found = store::peek_items(target, cx.plan, phase);
     let found = found.map_err(|error| work_error(&error))?;
     let Some((identity, items)) = found.filter(|(it, _)| it.lineage == cx.state.lineage) else {
@@ -159,32 +169,70 @@ fn known(
     Ok((identity, items))
 }
 
-/// Changes between two snapshots are told by what an earlier load left: documents alone would not mend them, and those of the
-/// earlier load alone would bring back what the changes deleted.
-fn refuse_since(cx: &Retrying<'_>, spec: &BackfillSpec) -> Result<(), PhaseError> {
-    let phase = &cx.phase.address;
+/// Why no failed document of a phase is sent again by itself, and what does instead; `None` where they are. Changes between two
+/// snapshots are told by what an earlier load left: documents alone would not mend them, and those of the earlier load alone
+/// would bring back what the changes deleted.
+pub(super) fn not_one_by_one(
+    plan: &Plan,
+    state: &State,
+    phase: &Phase,
+) -> Option<(String, String)> {
+    let spec = spec(phase).ok()?;
+    let phase = &phase.address;
     if let Some(since) = &spec.since {
-        return Err(failed(
+        return Some((
             format!(
                 "`{phase}` moves what changed since `{}`: documents of it are not sent one by one",
                 since.value
             ),
-            &format!("`mig apply --redo {phase}` writes its indices whole"),
+            format!("`mig apply --redo {phase}` writes its indices whole"),
         ));
     }
     let begun = |upon: &Address| {
-        let record = common::record(cx.state, upon);
+        let record = common::record(state, upon);
         record.is_some_and(|it| it.effects.iter().any(|it| it.what == "write-documents"))
     };
-    if let Some((upon, _)) = cx.plan.deltas_upon(spec).find(|(upon, _)| begun(upon)) {
-        return Err(failed(
-            format!(
-                "`{upon}` went over what `{phase}` loaded: older documents would bring back what it deleted"
-            ),
-            &format!("`mig apply --redo {upon}` writes its indices whole"),
-        ));
+    let (upon, _) = plan.deltas_upon(spec).find(|(upon, _)| begun(upon))?;
+    Some((
+        format!(
+            "`{upon}` went over what `{phase}` loaded: older documents would bring back what it deleted"
+        ),
+        format!("`mig apply --redo {upon}` writes its indices whole"),
+    ))
+}
+
+/// Which of these indices are generations that their data stream on the target has gone on from, each with what is said of it:
+/// a stream takes documents into its newest generation alone.
+fn gone_on(
+    cx: &Retrying<'_>,
+    spec: &BackfillSpec,
+    target: &dyn Target,
+    facts: &BTreeMap<String, SnapshotIndexFacts>,
+    names: &[String],
+) -> Result<BTreeMap<String, String>, PhaseError> {
+    let on = &spec.to.value;
+    let choice = streams::choice(spec.data_streams, target.version());
+    let landings = streams::landings(choice, facts);
+    let mut gone_on = BTreeMap::new();
+    for name in names {
+        let Some(Landing::Generation { stream, number, .. }) = landings.get(name) else {
+            continue;
+        };
+        let found = target.stream(stream);
+        let found = found.map_err(|error| common::target_error(on, &error))?;
+        let there = found.map_or(0, |it| it.indices.len());
+        if there > *number {
+            gone_on.insert(
+                name.clone(),
+                format!(
+                    "data stream {stream} on {on} takes documents into its generation {there} alone, and these are of generation \
+                     {number}: they stay failed. `mig apply --redo {}` loads the stream anew, once the cause is mended",
+                    cx.phase.address
+                ),
+            );
+        }
     }
-    Ok(())
+    Ok(gone_on)
 }
 
 /// Of two processes at one item one would be in vain.

@@ -80,7 +80,7 @@ impl PhaseKind for Backfill {
         });
         let way = way(cx.plan, spec);
         let source = way.targets(view.indices());
-        let base = since::base_uuid(cx, spec)?;
+        let base = since::base_uuid(cx.connections, spec)?;
         let base = base.as_deref();
         let wanted = snapshot_uuid
             .as_deref()

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::common;
+use super::super::connections::Connections;
 use super::super::existing::SnapshotView;
 use super::super::kind::{DecideContext, ObserveContext, PhaseError};
 use super::super::transforms::{self, Names};
@@ -54,13 +55,13 @@ pub fn snapshots_of_work(identity: &str) -> (&str, Option<&str>) {
 
 /// The uuid of the snapshot that a load builds upon, where there is one.
 pub(super) fn base_uuid(
-    cx: &ObserveContext<'_>,
+    connections: &Connections,
     spec: &BackfillSpec,
 ) -> Result<Option<String>, PhaseError> {
     let Some(since) = &spec.since else {
         return Ok(None);
     };
-    let base = cx.connections.usable_snapshot(&since.value)?;
+    let base = connections.usable_snapshot(&since.value)?;
     Ok(base.and_then(|base| base.facts.as_ref().map(|facts| facts.uuid.clone())))
 }
 
@@ -80,7 +81,7 @@ pub(super) fn observe(
     let mut observed = SinceObservation::default();
     let later = cx.connections.usable_snapshot(&spec.from.value)?;
     let base = cx.connections.usable_snapshot(&since.value)?;
-    observed.snapshot_uuid = base_uuid(cx, spec)?;
+    observed.snapshot_uuid = base_uuid(cx.connections, spec)?;
     if let (Some(base), Some(later)) = (&base, &later) {
         let known = base.facts.iter().flat_map(|facts| facts.indices.keys());
         let gone = known.filter(|index| {

@@ -13,7 +13,7 @@ use super::super::connections::Connections;
 use super::super::kind::PhaseError;
 use super::failures::Failures;
 use super::orders::{Fleet, fleet_of};
-use super::{decide, restore, spec, stop, store, way};
+use super::{again, decide, restore, since, spec, stop, store, way};
 use crate::base::Address;
 use crate::base::units::{human_bytes, human_count, rounded};
 use crate::clients::target::Target;
@@ -305,6 +305,8 @@ pub fn look(
         }
     };
     let mut items = Vec::new();
+    // Where it can't be looked at, the later snapshot alone has to do.
+    let base = since::base_uuid(asked.connections, spec).ok().flatten();
     let found = store::peek_items(&*target, asked.plan, address);
     if let Some((identity, found)) = found.map_err(|error| super::work_error(&error))? {
         if identity.lineage != asked.state.lineage {
@@ -314,7 +316,7 @@ pub fn look(
             ));
         } else if snapshot
             .as_ref()
-            .is_some_and(|it| *it != identity.snapshot_uuid)
+            .is_some_and(|it| !is_of(&identity.snapshot_uuid, it, base.as_deref()))
         {
             says.push("The work store is of another snapshot: the next apply begins anew.".into());
         } else {
@@ -369,13 +371,14 @@ pub fn look(
     status.failed = failures.count();
     if status.failed > 0 {
         status.failed_causes = failures.causes()?;
-        let again = if ended.is_some() {
-            String::new()
-        } else {
-            format!(
+        let one_by_one = again::not_one_by_one(asked.plan, asked.state, asked.phase);
+        let again = match one_by_one {
+            _ if ended.is_some() => String::new(),
+            Some((_, instead)) => format!("; once the cause is mended, {instead}"),
+            None => format!(
                 "; once the cause is mended, `mig backfill retry-failed{}` sends them again",
                 asked.then
-            )
+            ),
         };
         status.says.push(format!(
             "Of documents that failed `mig backfill failed list{then}` tells each{again}.",
@@ -386,6 +389,12 @@ pub fn look(
         status.deep = Some(look_deep(&seen, spec, asked, &*target, &failures, &status)?);
     }
     Ok(status)
+}
+
+/// Whether a work store is of this snapshot, and of what changed in it since another one where that is known.
+fn is_of(work: &str, snapshot: &str, since: Option<&str>) -> bool {
+    let (later, base) = since::snapshots_of_work(work);
+    later == snapshot && (since.is_none() || since == base)
 }
 
 /// Indices of the snapshot, by the names that they have on the target.
