@@ -15,13 +15,13 @@ use crate::base::units::plural;
 use crate::base::{Address, ExitCode};
 use crate::diff::Selection;
 use crate::phases::connections::Connections;
-use crate::phases::reset::Scope;
+use crate::phases::reset::{Scope, refuse_at_work};
 
 /// Remove what the plan left beside what it made, so that an apply begins anew
 ///
 /// Work stores, aliases and settings of loads, repositories, what killed runs and checks left, and what is kept on this machine to be taken
 /// up again. Documents, indices and snapshots stay (`mig rollback` removes what phases made), and so do evidence and the mark of a
-/// live target. The state is archived; phases begin anew.
+/// live target. The state is archived; phases begin anew. Refused while a worker is at it, or may be.
 #[derive(clap::Args, Debug)]
 pub(super) struct ResetCommand {
     /// The plan file [default: plan.yaml]
@@ -67,6 +67,7 @@ pub(super) fn run(command: &ResetCommand, printer: Printer) -> CliResult {
         scratch: &scratch,
         artifacts: &*artifacts,
     };
+    refuse_at_work(&scope)?;
     let found = preview(&scope, &*artifacts)?;
     if found.is_empty() {
         printer.data("Nothing to reset: the plan left nothing.\n")?;
@@ -75,6 +76,8 @@ pub(super) fn run(command: &ResetCommand, printer: Printer) -> CliResult {
     printer.data(&shown(&found))?;
     if !command.auto_approve {
         printer.confirm("Reset this", "reset", "reset", None)?;
+        // Somebody may have joined while it was read.
+        refuse_at_work(&scope)?;
     }
     let again = format!("then `mig reset{}` does the rest", dash_f(&file));
     reset(&scope, &found, &*artifacts, &mut |line| {

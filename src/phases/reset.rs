@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::backfill::orders::named;
+use super::backfill::stop::{Awaited, Stopping};
 use super::backfill::{self, TunedIndex, restore_tuned, tuned};
 use super::common;
 use super::connections::Connections;
@@ -147,6 +149,72 @@ pub fn anew(scope: &Scope<'_>) -> Vec<Address> {
     begun.map(|(address, _)| address.clone()).collect()
 }
 
+/// Refuses where a process is at work on a backfill of these, or may be: it would go on from what is removed. Whoever leads a
+/// backfill has the lock of the state, so that these are workers. Reads only.
+pub fn refuse_at_work(scope: &Scope<'_>) -> Result<(), PhaseError> {
+    for phase in begun_backfills(scope) {
+        let stopping = Stopping::open(scope.plan, phase, scope.state, scope.connections, "")?;
+        let address = &phase.address;
+        let (message, help) = match stopping.awaited()? {
+            None => continue,
+            Some(Awaited::Processes(_)) => {
+                let fleet = stopping.fleet()?;
+                let names: Vec<String> = fleet.muster.there.iter().map(named).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                (
+                    format!(
+                        "`{address}` is being loaded by {}: nothing was removed, since it would go on from that",
+                        common::few(&names)
+                    ),
+                    "end them (an interrupt has each come to a checkpoint, `mig backfill stop` all of them for good), then run the same command again".to_owned(),
+                )
+            }
+            Some(Awaited::Lease(until)) => {
+                let fleet = stopping.fleet()?;
+                let names: Vec<String> = fleet.silent().map(named).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                (
+                    format!(
+                        "a worker of `{address}` fell silent and may still write, by its lease until {until:.0}{}: nothing was removed",
+                        if names.is_empty() {
+                            String::new()
+                        } else {
+                            format!(" ({})", common::few(&names))
+                        }
+                    ),
+                    "run the same command again then, or end the worker".to_owned(),
+                )
+            }
+        };
+        return Err(PhaseError::Failed {
+            message,
+            help: Some(help),
+        });
+    }
+    Ok(())
+}
+
+/// The backfills of the scope of which something is remembered.
+fn begun_backfills<'a>(scope: &'a Scope<'_>) -> impl Iterator<Item = &'a Phase> {
+    scope.plan.phases.values().filter(|phase| {
+        matches!(phase.spec, PhaseSpec::Backfill(_))
+            && scope.chooses(&phase.address)
+            && common::record(scope.state, &phase.address).is_some()
+    })
+}
+
+/// Processes that fell silent at backfills into a target, and may come back.
+fn silent(scope: &Scope<'_>, on: &Address) -> Result<Vec<String>, PhaseError> {
+    let mut silent = Vec::new();
+    for phase in begun_backfills(scope) {
+        if matches!(&phase.spec, PhaseSpec::Backfill(spec) if spec.to.value == *on) {
+            let stopping = Stopping::open(scope.plan, phase, scope.state, scope.connections, "")?;
+            silent.extend(stopping.fleet()?.silent().map(named));
+        }
+    }
+    Ok(silent)
+}
+
 /// Looks for what there is. Reads only.
 pub fn look(scope: &Scope<'_>) -> Result<Found, PhaseError> {
     let mut found = Found::default();
@@ -270,7 +338,16 @@ fn of_cluster(
             _ => {}
         }
     }
-    rest.push(Removal::WorkingState { on: on.clone() });
+    let silent = silent(scope, on)?;
+    if silent.is_empty() {
+        rest.push(Removal::WorkingState { on: on.clone() });
+    } else {
+        let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+        stays.push(format!(
+            "the index {WORKING_STATE} on {on}: {} fell silent and may come back, and what it writes must find it",
+            common::few(&silent)
+        ));
+    }
     Ok(())
 }
 

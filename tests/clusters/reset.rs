@@ -1,11 +1,17 @@
 //! `mig reset` on real servers: what a plan left goes, what it made stays, and nothing of anybody else is touched.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use mig::clients::cluster::Request;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::check::plan_of;
-use super::place::Place;
-use super::support::{Options, Scope, Server, elasticsearch};
+use super::fleet::start;
+use super::load::{Load, ends, kill, signal};
+use super::place::{Place, Ran};
+use super::support::{Options, Scope, Server, elasticsearch, is_its_day};
 
 /// Documents of the working state that are of one plan.
 fn notes(target: &Server, plan: &str) -> Vec<String> {
@@ -131,4 +137,101 @@ fn the_working_state_of_another_tool_is_left_alone() {
             .count(),
         0
     );
+}
+
+/// A worker goes on where the apply that led it was killed: a reset is refused while it is there, and one that only fell silent finds
+/// afterwards neither an index to write to nor one that its words make anew.
+#[test]
+fn a_reset_beside_workers_is_refused_and_one_that_wakes_afterwards_does_no_harm() {
+    if !is_its_day(0, 3) {
+        return;
+    }
+    let target = Server::start("opensearch:2.19.1", &Options::default());
+    let fields = "workers: 1, limits: { docs: 100/s, batch: 4KiB }";
+    let load = Load::new(&target, "busy", 12_000, &[], fields);
+    let leader = load.begun(start(&load, &["apply", "--auto-approve"]), 50);
+    let helper = start(&load, &["worker"]);
+    let reset = || {
+        let mut command = load.place.command(&["reset", "--auto-approve"]);
+        Ran::of(&command.output().unwrap())
+    };
+    let until = |what: &str, is: &mut dyn FnMut() -> bool| {
+        let began = Instant::now();
+        while !is() {
+            assert!(began.elapsed() < Duration::from_mins(3), "{what}");
+            thread::sleep(Duration::from_millis(500));
+        }
+    };
+    let status = || {
+        let ran = load
+            .place
+            .mig(&["backfill", "status", "--json"])
+            .ends_with(0);
+        let status: Value = serde_json::from_str(&ran.out).unwrap();
+        status["phases"][0]["running"].as_u64().unwrap()
+    };
+    until("two never worked", &mut || status() == 2);
+    // Whoever leads has the lock.
+    reset().ends_with(7).says("locked by `mig apply`");
+    kill(leader);
+    let before = notes(&target, load.scope.prefix());
+    let process = format!("process {}", helper.id());
+    reset()
+        .ends_with(1)
+        .says("`docs` is being loaded by")
+        .says(&process)
+        .says("nothing was removed");
+    assert!(before.len() <= notes(&target, load.scope.prefix()).len() + 1);
+    assert_eq!(aliases_of_loads(&target), 1);
+    let written = load.visible();
+    until("the worker does not go on", &mut || {
+        load.visible() > written
+    });
+
+    // It falls silent, in the middle of whatever it does.
+    signal(&helper, Signal::STOP);
+    let mut ran = reset();
+    until("it is never taken for lost", &mut || {
+        ran = reset();
+        ran.code == 0
+    });
+    ran.says("docs begins anew")
+        .says(&process)
+        .says("may come back");
+    assert_eq!(notes(&target, load.scope.prefix()), Vec::<String>::new());
+    assert_eq!(aliases_of_loads(&target), 0);
+    let writes = load.writes();
+    signal(&helper, Signal::CONT);
+    thread::sleep(Duration::from_secs(8));
+    assert_eq!(load.writes(), writes, "it wrote after the reset");
+    // The working state is what it was made as, and an apply takes the worker along.
+    let mapping = target.get("/.migrations_working_state/_mapping");
+    let meta = &mapping[".migrations_working_state"]["mappings"]["_meta"]["mig"];
+    assert_eq!(meta["schema"], 1, "{mapping}");
+    load.replace("limits: { docs: 100/s, batch: 4KiB }", "limits: {}");
+    load.place.apply().ends_with(0);
+    load.is_whole();
+    let helped = ends(helper);
+    assert!([0, 1].contains(&helped.code), "{helped:?}");
+    reset().ends_with(0);
+    let gone = || {
+        let asked = Request::head("/.migrations_working_state");
+        target.client().send(asked).unwrap_err().status()
+    };
+    assert_eq!(gone(), Some(404));
+
+    // What a server makes of a write that comes later still is told as that.
+    let late = Request::put("/.migrations_working_state/_doc/x?if_seq_no=7&if_primary_term=1");
+    let late = target
+        .client()
+        .send(late.json(&json!({"kind": "work-item"})));
+    assert_eq!(late.unwrap_err().status(), Some(409));
+    load.place
+        .apply()
+        .ends_with(1)
+        .says("the server made it of a write that came after a reset")
+        .says("remove it by hand");
+    target.delete("/.migrations_working_state");
+    load.place.apply().ends_with(0);
+    load.is_whole();
 }

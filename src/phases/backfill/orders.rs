@@ -15,7 +15,7 @@ use super::{failed, materials, spec};
 use crate::base::{Address, host};
 use crate::clients::target::Target;
 use crate::engines::bulk::Figures;
-use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, Tally, muster};
+use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, Role, Tally, muster};
 use crate::engines::bulk::limits::WORKERS;
 use crate::plan::model::{Phase, PhaseSpec, Plan};
 use crate::state::model::State;
@@ -33,6 +33,8 @@ pub struct Fleet {
     pub figures: Figures,
     /// Processes that are gone.
     pub gone: u64,
+    /// Of those that are lost, the ids of those that are known to have ended.
+    pub ended: Vec<String>,
     /// The time at the board's place.
     pub now: Timestamp,
 }
@@ -47,6 +49,21 @@ impl Fleet {
         };
         self.muster.there.iter().filter(|it| !rests(it)).count()
     }
+
+    /// Processes that fell silent and may come back.
+    pub fn silent(&self) -> impl Iterator<Item = &Beat> {
+        let lost = self.muster.lost.iter();
+        lost.filter(|beat| !self.ended.contains(&beat.id))
+    }
+}
+
+/// `a worker on vm, process 1234`.
+pub fn named(beat: &Beat) -> String {
+    let role = match beat.role {
+        Role::Coordinator => "an apply",
+        Role::Worker => "a worker",
+    };
+    format!("{role} on {}, process {}", beat.host, beat.pid)
 }
 
 /// The backfill phases of a plan, in the order of their names.
@@ -102,11 +119,12 @@ pub(super) fn read(board: &dyn Board) -> Result<Fleet, PhaseError> {
     let now = board.now();
     // Others wait until a process fell silent; of those of this machine it is known at once.
     let here = host::name();
-    let (dead, beats) = beats
+    let (dead, beats): (Vec<Beat>, Vec<Beat>) = beats
         .into_iter()
         .partition(|beat| !beat.left && beat.host == here && is_gone(Path::new("/proc"), beat.pid));
     let mut muster = muster(&control, beats, now);
-    muster.lost.extend::<Vec<Beat>>(dead);
+    let ended = dead.iter().map(|beat| beat.id.clone()).collect();
+    muster.lost.extend(dead);
     // Without it all else can be told.
     let tally = board.tally().unwrap_or_else(|error| {
         tracing::debug!(%error, "what processes did that are gone could not be read");
@@ -119,6 +137,7 @@ pub(super) fn read(board: &dyn Board) -> Result<Fleet, PhaseError> {
         gone: gone + muster.left.len() as u64,
         control,
         muster,
+        ended,
         now,
     })
 }

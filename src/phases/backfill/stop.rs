@@ -20,7 +20,7 @@ use super::{failed, fleet, spec, store, work_error};
 use crate::base::{Address, failpoint};
 use crate::clients::target::Target;
 use crate::clients::target::cluster::restore::{self, Restoring};
-use crate::engines::bulk::fleet::{Beat, Brief, Control, Muster};
+use crate::engines::bulk::fleet::{Beat, Brief, Control};
 use crate::engines::bulk::limits::LEASE;
 use crate::engines::bulk::work_store::{COORDINATOR, ItemState, ItemStatus, WorkIdentity};
 use crate::plan::model::{Phase, Plan};
@@ -188,7 +188,7 @@ impl<'a> Stopping<'a> {
             return Ok(None);
         }
         let items = self.items()?.map(|(_, items)| items).unwrap_or_default();
-        let lease = last_lease(&items, &fleet.muster, self.began, LEASE);
+        let lease = last_lease(&items, &fleet.gone, self.began, LEASE);
         Ok(lease.filter(|end| *end > fleet.now).map(Awaited::Lease))
     }
 
@@ -283,20 +283,11 @@ impl<'a> Stopping<'a> {
 /// state. Where a lease has no end of its own, it has one as long as a lease after the stop began.
 fn last_lease(
     items: &[ItemState],
-    muster: &Muster,
+    gone: &[String],
     began: Timestamp,
     lease: Duration,
 ) -> Option<Timestamp> {
-    let here = crate::base::host::name();
-    let gone = |holder: &str| {
-        let is_holder = |beat: &&Beat| holder.starts_with(&beat.id);
-        // Those of this machine were looked for among its processes.
-        muster
-            .lost
-            .iter()
-            .find(is_holder)
-            .is_some_and(|beat| beat.host == here)
-    };
+    let gone = |holder: &str| gone.iter().any(|id| holder.starts_with(id));
     let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::ZERO);
     let ends = items.iter().filter_map(|item| match &item.status {
         ItemStatus::Held { holder, expires }
@@ -406,9 +397,9 @@ mod tests {
 
     #[test]
     fn leases_of_workers_are_waited_for_and_those_of_who_had_the_lock_are_not() {
-        let muster = Muster::default();
         let wait = Duration::from_mins(2);
-        let last = |items: &[ItemState]| last_lease(items, &muster, at(1000), wait);
+        let known = ["worker-d".to_owned()];
+        let last = |items: &[ItemState]| last_lease(items, &known, at(1000), wait);
         assert_eq!(last(&[held("apply-1/0", Some(5000))]), None);
         let items = [
             held("worker-a/0", Some(1030)),
@@ -416,6 +407,8 @@ mod tests {
         ];
         assert_eq!(last(&items), Some(at(1030)));
         assert_eq!(last(&[held("worker-c/0", None)]), Some(at(1120)));
+        // Of who is known to have ended nothing is waited for, of who only fell silent it is.
+        assert_eq!(last(&[held("worker-d/0", Some(5000))]), None);
         assert_eq!(last(&[]), None);
     }
 

@@ -20,6 +20,8 @@ use crate::clients::target::TargetError;
 pub const WORKING_STATE: &str = ".migrations_working_state";
 /// The schema of its documents.
 const SCHEMA: u64 = 1;
+/// The kind of error of a privilege that is missing.
+const SECURITY: &str = "security_exception";
 /// Documents that one request asks for by id.
 const MGET_DOCS: usize = 1000;
 /// Documents that one request writes.
@@ -100,6 +102,16 @@ pub struct WorkingState {
     client: ClusterClient,
 }
 
+/// Whether a server made the index for a document of mig: it has the fields of such, and is not marked as mig marks it. Pure.
+fn is_of_a_late_write(index: &Value) -> bool {
+    let fields = ["/mappings/properties", "/mappings/_doc/properties"];
+    let fields = fields.iter().find_map(|it| index.pointer(it)?.as_object());
+    fields.is_some_and(|fields| {
+        let ours = |name: &String| ["kind", "plan", "lineage", "body"].contains(&name.as_str());
+        fields.contains_key("kind") && fields.keys().all(ours)
+    })
+}
+
 impl WorkingState {
     /// On a cluster; asks nothing yet.
     pub fn new(client: ClusterClient) -> Self {
@@ -112,9 +124,10 @@ impl WorkingState {
         let Some(found) = self.client.found(Request::get(path))? else {
             return Ok(false);
         };
-        let schema = found
+        let index = found
             .as_object()
-            .and_then(|indices| indices.values().next())
+            .and_then(|indices| indices.values().next());
+        let schema = index
             .and_then(|index| {
                 // Below the name of the type before Elasticsearch 7.
                 let plain = index.pointer("/mappings/_meta/mig/schema");
@@ -125,6 +138,10 @@ impl WorkingState {
             Some(SCHEMA) => Ok(true),
             Some(other) => Err(self.refused(format!(
                 "index {WORKING_STATE} has schema {other}, this mig reads {SCHEMA}"
+            ))),
+            None if index.is_some_and(is_of_a_late_write) => Err(self.refused(format!(
+                "index {WORKING_STATE} is not as mig makes it: the server made it of a write that came after a reset had removed it. Look that no \
+                 process of mig runs and that nothing in it is of use, then remove it by hand"
             ))),
             None => Err(self.refused(format!(
                 "index {WORKING_STATE} is another tool's: it is not touched. Finish or remove that migration first"
@@ -434,7 +451,7 @@ impl WorkingState {
         }
     }
 
-    /// Whether a document of several is there or not: while its shard starts a server says neither.
+    /// Whether a document of several is there or not: while its shard starts, or to whom may not read it, a server says neither.
     fn is_known(&self, document: &Value) -> Result<(), TargetError> {
         let text = |pointer: &str| {
             let text = document.pointer(pointer).and_then(Value::as_str);
@@ -444,12 +461,24 @@ impl WorkingState {
         if document.get("error").is_none() || kind == "index_not_found_exception" {
             return Ok(());
         }
-        Err(TargetError::Cluster(ClusterError::Status {
-            location: self.client.location().to_owned(),
-            call: format!("POST /{WORKING_STATE}/_mget"),
-            status: 503,
-            kind,
-            reason: text("/error/reason"),
+        let location = self.client.location().to_owned();
+        let call = format!("POST /{WORKING_STATE}/_mget");
+        let reason = text("/error/reason");
+        Err(TargetError::Cluster(if kind == SECURITY {
+            ClusterError::Forbidden {
+                location,
+                call,
+                reason,
+                kind,
+            }
+        } else {
+            ClusterError::Status {
+                location,
+                call,
+                status: 503,
+                kind,
+                reason,
+            }
         }))
     }
 

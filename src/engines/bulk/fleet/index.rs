@@ -172,6 +172,10 @@ impl Board for IndexBoard {
     }
 
     fn say(&self, beat: &Beat) -> Result<(), BoardError> {
+        // For a document a server makes an index as it thinks: one that a reset removed meanwhile is not to come back like that.
+        if !self.state.exists()? {
+            return Ok(());
+        }
         let id = self.id(&format!("beat:{}", beat.id));
         let mut condition = Condition::Always;
         if beat.left {
