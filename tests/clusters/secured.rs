@@ -9,7 +9,7 @@ use mig::clients::cluster::{ClusterClient, ClusterError, Request};
 use mig::plan::model::{Auth, Cluster, ClusterAt, SecretRef};
 use serde_json::{Value, json};
 
-use crate::place::{Place, Ran};
+use crate::place::{Place, Ran, fixture};
 use crate::support::{Secured, secured};
 
 /// Of users that these tests make; in no file but where a test puts it.
@@ -369,9 +369,16 @@ fn a_check_names_each_privilege_that_is_missing_and_what_it_says_mends_it() {
     );
     let plan = plan.replace(
         "backfill: { from: base, to: os,",
-        "backfill: { from: base, to: os, indices: [products],",
+        "backfill: { from: base, to: os, indices: [products], strategy: auto, tune-target: { refresh: pause, replicas: none },",
     );
     assert!(plan.contains("include:") && plan.contains("indices: [products],"));
+    // The target is to read the snapshot itself, too.
+    let store = Secured::repositories().join(format!("checked-{}", std::process::id()));
+    crate::restore::versions::copy(&fixture("shop"), &store);
+    let plan = plan.replace(
+        &fixture("shop").display().to_string(),
+        &store.display().to_string(),
+    );
     std::fs::write(place.path("plan.yaml"), plan).unwrap();
     let check = || {
         let mut command = place.command(&[
@@ -388,11 +395,11 @@ fn a_check_names_each_privilege_that_is_missing_and_what_it_says_mends_it() {
         return;
     }
     let mut rounds = 0;
-    loop {
+    let checked = loop {
         role.give(&admin, "checker");
         let checked = check();
         if checked.code == 0 {
-            break;
+            break checked;
         }
         assert_eq!(checked.code, 8, "{checked:?}");
         let parts = missing(&checked);
@@ -400,7 +407,7 @@ fn a_check_names_each_privilege_that_is_missing_and_what_it_says_mends_it() {
         assert!(new > 0, "nothing new is named: {}", checked.out);
         rounds += 1;
         assert!(rounds < 60, "it never ends: {}", checked.out);
-    }
+    };
     // Nothing stays, and what was allowed is no more than was needed: each is named again when it is taken away.
     let left = admin
         .json(Request::get("/_cat/indices/mig-check-*?format=json"))
@@ -414,7 +421,56 @@ fn a_check_names_each_privilege_that_is_missing_and_what_it_says_mends_it() {
         assert_eq!(checked.code, 8, "without {action}: {}", checked.out);
         assert!(checked.out.contains(action), "{action}: {}", checked.out);
     }
+    let actions: BTreeSet<&String> = role.indices.iter().map(|(_, action)| action).collect();
+    for needed in [
+        "indices:admin/create",
+        "indices:admin/delete",
+        "indices:admin/refresh",
+        "indices:admin/settings/update",
+        "indices:data/read/get",
+        "indices:data/read/mget*",
+        "indices:data/read/search",
+        "indices:data/write/bulk*",
+        "indices:data/write/index",
+        "indices:data/write/delete",
+    ] {
+        let plain = needed.trim_end_matches('*');
+        assert!(
+            actions.iter().any(|it| it.starts_with(plain)),
+            "{needed}: {actions:?} {:?} {}",
+            role.cluster,
+            checked.out
+        );
+    }
+    assert!(role.cluster.contains("cluster:admin/snapshot/restore"));
+    for action in actions {
+        let mut less = role.clone();
+        less.indices.retain(|(_, other)| other != action);
+        less.give(&admin, "checker");
+        let checked = check();
+        assert_eq!(checked.code, 8, "without {action}: {}", checked.out);
+        // What is told mends it, and nothing else is missing.
+        let parts = missing(&checked);
+        let is_named = |part: &Value| {
+            part["index_permissions"]
+                .to_string()
+                .contains(action.as_str())
+        };
+        assert!(parts.iter().any(is_named), "{action}: {}", checked.out);
+        let mut parts = parts;
+        let mended = (0..4).any(|_| {
+            for part in &parts {
+                less.add(part);
+            }
+            less.give(&admin, "checker");
+            let checked = check();
+            parts = missing(&checked);
+            checked.code == 0
+        });
+        assert!(mended, "{action}: {parts:?}");
+    }
     role.give(&admin, "checker");
     let checked = check();
     assert_eq!(checked.code, 0, "{}", checked.out);
+    drop(std::fs::remove_dir_all(store));
 }

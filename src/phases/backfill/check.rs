@@ -509,6 +509,8 @@ fn settings(target: &ClusterTarget, spec: &BackfillSpec, index: &str) -> Result<
     let Some((uuid, _)) = target.mapping(index)? else {
         return Ok(Said::LeftOut("the index is gone".to_owned()));
     };
+    // The index of the check is made as a load needs it: so that something is changed, it is another one first.
+    tune::put(target, index, &json!({"index.refresh_interval": "31s"}))?;
     let mut during = Vec::new();
     tune::begin(target, index, &uuid, tuning, |tuned| {
         during.extend(tuned.during.keys().cloned());

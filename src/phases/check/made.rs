@@ -124,7 +124,7 @@ pub fn remove(connections: &Connections, mark: &Mark, made: &Made) -> Result<(),
         Thing::Note if own => {
             let target = connections.open_target(on)?;
             match target.cluster() {
-                Some(cluster) => cluster.state().delete(name).map(drop).map_err(target_error),
+                Some(cluster) => leftovers::remove_note(cluster, name).map_err(target_error),
                 None => Ok(()),
             }
         }

@@ -4,7 +4,7 @@
 mod kills;
 mod middle;
 mod orders;
-mod versions;
+pub(crate) mod versions;
 
 use std::time::{Duration, Instant};
 

@@ -88,6 +88,11 @@ impl Secured {
         &self.url
     }
 
+    /// Where its repositories may be.
+    pub(crate) fn repositories() -> PathBuf {
+        sandbox().repositories()
+    }
+
     /// `ca.pem`, and `mig.pem` with `mig.key` of a client of that name.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.files.join(name)

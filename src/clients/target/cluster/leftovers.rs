@@ -173,6 +173,16 @@ pub fn remove_working_state_if_empty(target: &ClusterTarget) -> Result<bool, Tar
     }
 }
 
+/// Removes a document that a check wrote. Where a removal of the empty index was killed, its block goes first.
+pub fn remove_note(target: &ClusterTarget, id: &str) -> Result<(), TargetError> {
+    match target.state.delete(id) {
+        Err(TargetError::Cluster(error)) if error.is_block() && unblock(target)? => {
+            target.state.delete(id).map(drop)
+        }
+        removed => removed.map(drop),
+    }
+}
+
 /// Takes the block of a removal away that was killed before its end: only then is an empty index blocked. Says whether it did.
 pub(super) fn unblock(target: &ClusterTarget) -> Result<bool, TargetError> {
     let empty = documents(target)? == 0;

@@ -102,7 +102,8 @@ fn text<'a>(settings: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     settings.get(key).and_then(Value::as_str)
 }
 
-fn put(target: &ClusterTarget, index: &str, body: &Value) -> Result<(), TargetError> {
+/// Changes settings of an index.
+pub fn put(target: &ClusterTarget, index: &str, body: &Value) -> Result<(), TargetError> {
     let path = format!("/{}/_settings", Request::part(index));
     target.client.send(Request::put(path).json(body))?;
     Ok(())

@@ -19,6 +19,9 @@ use crate::clients::cluster::{ClusterClient, Request};
 use crate::plan::model::BackfillSpec;
 use crate::state::model::SideEffect;
 
+/// Makes a name one that no index may have: there are no capital letters in those.
+const NO_NAME: &str = "NONE";
+
 /// The name under which a phase has its store registered on its target.
 pub(super) fn name(plan: &str, phase: &Address) -> String {
     format!("mig-{}-{}-restores", part(plan), part(phase.as_str()))
@@ -155,11 +158,44 @@ pub(in super::super) fn try_out(
                 "mount the same directory under the same path on every node of the target, or write the documents: `strategy: reindex`",
             ));
         }
+        let mut names = view.metadata.keys();
+        let held = names.find(|it| view.owner(it).is_some_and(|it| it.name() == taken.name()));
+        if let Some(index) = held {
+            may_restore(&client, on, (&name, taken.name(), index))?;
+        }
     }
     Ok(Said::Ok(format!(
         "{on} finds {} in {place}, as a read-only repository",
         view.label()
     )))
+}
+
+/// Asks for a restore into an index whose name no server takes: one says first whether somebody may restore at all. So nothing
+/// is restored.
+fn may_restore(
+    client: &ClusterClient,
+    on: &Address,
+    (repository, snapshot, index): (&str, &str, &str),
+) -> Result<(), Fault> {
+    let body = json!({
+        "indices": [index],
+        "ignore_unavailable": false,
+        "include_global_state": false,
+        "include_aliases": false,
+        "rename_pattern": "^.*$",
+        "rename_replacement": format!("{repository}-{NO_NAME}"),
+    });
+    let path = format!(
+        "/_snapshot/{}/{}/_restore",
+        Request::part(repository),
+        Request::part(snapshot)
+    );
+    match client.send(Request::post(path).json(&body)) {
+        Err(error) if error.status() == Some(403) => {
+            Err(super::super::super::connections::cluster_error(on, &error).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A place that a cluster only has to read.
