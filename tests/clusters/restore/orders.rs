@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use mig::clients::target::cluster::WorkingState;
-use mig::engines::bulk::fleet::{Board as _, Doing, IndexBoard};
+use mig::engines::bulk::fleet::{Board as _, Control, Doing, IndexBoard};
 
 use super::*;
 use crate::place::Ran;
 
 /// Indices beside the first one: more than are restored at once.
-const OTHERS: usize = 11;
+const OTHERS: usize = 16;
 /// Documents of each.
 const DOCS: u64 = 100;
 
@@ -87,6 +87,11 @@ fn restoring(load: &Load<'_>) -> u64 {
     status["phases"][0]["restoring"].as_u64().unwrap_or(0)
 }
 
+fn board(load: &Load<'_>) -> IndexBoard {
+    let state = WorkingState::new(load.target.client());
+    IndexBoard::new(&state, load.scope.prefix(), "docs", "")
+}
+
 fn ordered(load: &Load<'_>, arguments: &[&str]) -> Ran {
     let mut command = load.place.command(arguments);
     Ran::of(&command.env("MIG_USER", "ann").output().unwrap())
@@ -99,6 +104,8 @@ fn a_pause_is_heard_while_a_target_restores_and_a_start_goes_on() {
     }
     let (load, names) = many(opensearch2(), "rpause");
     let mut child = at_work(&load);
+    // At once, however long a command takes to start on a machine that has other work.
+    board(&load).change("ann", &mut Control::pause).unwrap();
     let paused = ordered(&load, &["backfill", "pause"]).ends_with(0);
     let begun: BTreeSet<String> = &noted(&load, "restoring") | &noted(&load, "restored");
     assert!(begun.len() < names.len(), "all were begun: {begun:?}");
@@ -134,8 +141,7 @@ fn a_pause_is_heard_while_a_target_restores_and_a_start_goes_on() {
     ordered(&load, &["backfill", "pause"]).ends_with(0);
     load.replace(", limits: { bytes: 100KiB/s }", "");
     let child = load.place.spawn(&["apply", "--auto-approve"]);
-    let state = WorkingState::new(load.target.client());
-    let board = IndexBoard::new(&state, load.scope.prefix(), "docs", "");
+    let board = board(&load);
     until("it never rests", || {
         let beats = board.beats().unwrap();
         beats.iter().any(|beat| beat.doing == Doing::Paused)
@@ -158,6 +164,7 @@ fn a_stop_is_heard_while_a_target_restores_and_what_is_half_done_is_taken_back()
     }
     let (load, names) = many(opensearch2(), "rstop");
     let child = at_work(&load);
+    board(&load).change("ann", &mut Control::stop).unwrap();
     let stopped = ordered(&load, &["backfill", "stop", "--auto-approve", "--json"]).ends_with(0);
     let stopped: Value = serde_json::from_str(&stopped.out).unwrap();
     ends(child).ends_with(9).says("stopped by ann");
