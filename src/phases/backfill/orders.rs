@@ -15,7 +15,9 @@ use super::{failed, materials, spec};
 use crate::base::{Address, host};
 use crate::clients::target::Target;
 use crate::engines::bulk::Figures;
-use crate::engines::bulk::fleet::{Beat, Board, Control, Doing, Limits, Muster, Role, Tally, muster};
+use crate::engines::bulk::fleet::{
+    Beat, Board, Control, Doing, Limits, Muster, Role, Tally, muster,
+};
 use crate::engines::bulk::limits::WORKERS;
 use crate::plan::model::{Phase, PhaseSpec, Plan};
 use crate::state::model::State;

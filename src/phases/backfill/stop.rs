@@ -188,7 +188,7 @@ impl<'a> Stopping<'a> {
             return Ok(None);
         }
         let items = self.items()?.map(|(_, items)| items).unwrap_or_default();
-        let lease = last_lease(&items, &fleet.gone, self.began, LEASE);
+        let lease = last_lease(&items, &fleet.ended, self.began, LEASE);
         Ok(lease.filter(|end| *end > fleet.now).map(Awaited::Lease))
     }
 

@@ -152,7 +152,8 @@ impl Board for IndexBoard {
                 .as_ref()
                 .map(|found| found.body.clone())
                 .unwrap_or_default();
-            if !change(&mut tally)? {
+            // As of a beat: what a reset removed is not to come back by it.
+            if !change(&mut tally)? || !self.state.exists()? {
                 return Ok(tally);
             }
             let written = self.state.put(
