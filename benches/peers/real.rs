@@ -157,6 +157,17 @@ fn clean(target: &ClusterClient) {
     drop(target.send(Request::delete("/.migrations_working_state")));
 }
 
+/// How long a server has nothing to do before it is measured.
+const REST: Duration = Duration::from_secs(3);
+
+/// Has what one way left behind removed and written away, before the next one begins.
+fn rest(target: &ClusterClient) -> Result<(), Any> {
+    clean(target);
+    Command::new("sync").status()?;
+    std::thread::sleep(REST);
+    Ok(())
+}
+
 fn count(target: &ClusterClient) -> Result<u64, Any> {
     target.send(Request::post(format!("/{INDEX}/_refresh")))?;
     let counted = target.json(Request::get(format!("/{INDEX}/_count")))?;
@@ -360,7 +371,7 @@ pub(crate) fn on_a_cluster(sandbox: &Sandbox, scratch: &Path) -> Result<(), Any>
     compared
 }
 
-/// The ways, each with its name.
+/// The ways, each with its name; the two that are compared most closely stand side by side.
 const WAYS: [&str; 4] = ["posting alone", "mig", "_reindex", "elasticdump"];
 
 fn compare(course: &Course<'_>) -> Result<(), Any> {
@@ -383,8 +394,13 @@ fn compare(course: &Course<'_>) -> Result<(), Any> {
     let mut used: BTreeMap<&str, (Vec<f64>, u64)> = BTreeMap::new();
     for round in 0..rounds {
         let mut line = Vec::new();
-        let first = usize::try_from(round)? % WAYS.len();
-        for way in (0..WAYS.len()).map(|at| WAYS[(first + at) % WAYS.len()]) {
+        // There and back, so that nobody always comes behind the same other.
+        let mut ways = WAYS;
+        if round % 2 == 1 {
+            ways.reverse();
+        }
+        for way in ways {
+            rest(&course.target)?;
             let measured = match way {
                 "mig" => with_mig(course, round + 1 == rounds)?,
                 "_reindex" => with_reindex(course)?,

@@ -28,6 +28,7 @@ pub mod plan_tests;
 pub mod plan_text;
 mod plot;
 pub mod progress;
+mod report_figures;
 pub mod report_html;
 pub mod rules;
 pub mod show_resolved;

@@ -59,7 +59,7 @@ pub mod limits {
     /// The most that one look at the processor raises what is allowed.
     pub const CPU_RAISE: f64 = 1.5;
     /// Bytes of batches on their way over all workers, whatever else is allowed.
-    pub const BYTES_IN_FLIGHT: u64 = 48 << 20;
+    pub const BYTES_IN_FLIGHT: u64 = 40 << 20;
 }
 
 /// What is allowed at most.

@@ -23,6 +23,7 @@ mod restore;
 pub mod sample;
 mod since;
 pub mod status;
+mod status_shapes;
 pub mod stop;
 mod store;
 mod undo;

@@ -18,6 +18,7 @@ const PROGRESS: &[&str] = &[
     "work-control",
     "work-brief",
     "work-beat",
+    "work-tally",
     "restored",
     "plan",
     "check",
@@ -33,6 +34,11 @@ const OTHER: &[&str] = &[
 ];
 /// Documents that are removed by one request.
 const FORGOTTEN_AT_ONCE: usize = 1000;
+
+/// Whether documents of a kind are known here: others would stay for ever.
+pub(super) fn knows(kind: &str) -> bool {
+    PROGRESS.contains(&kind) || OTHER.contains(&kind)
+}
 
 /// What a killed run of this lineage left half done, in words.
 pub fn half_done(target: &ClusterTarget) -> Result<Vec<String>, TargetError> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::dialect;
+use super::{dialect, leftovers};
 use crate::clients::cluster::{ClusterClient, ClusterError, Request};
 use crate::clients::target::TargetError;
 
@@ -260,6 +260,7 @@ impl WorkingState {
         condition: Condition,
         visible: bool,
     ) -> Result<Written, TargetError> {
+        debug_assert!(leftovers::knows(tag.kind), "no reset removes {}", tag.kind);
         let mut path = format!(
             "/{WORKING_STATE}/_doc/{}?refresh={visible}",
             Request::part(id)
@@ -300,6 +301,7 @@ impl WorkingState {
         tag: Tag<'_>,
         documents: &[(String, T, Condition)],
     ) -> Result<Vec<Written>, TargetError> {
+        debug_assert!(leftovers::knows(tag.kind), "no reset removes {}", tag.kind);
         let mut written = Vec::with_capacity(documents.len());
         for chunk in documents.chunks(BULK_DOCS) {
             let mut body = String::new();
