@@ -20,6 +20,7 @@ use crate::base::{Address, failpoint};
 use crate::clients::target::cluster::{WORKING_STATE, leftovers};
 use crate::clients::target::{ClusterTarget, Target, TargetError, WorkPlace};
 use crate::engines::bulk::failed::FailedPlace;
+use crate::engines::bulk::fleet::Beat;
 use crate::plan::model::{Phase, PhaseKindName, PhaseSpec, Plan};
 use crate::state::Artifacts;
 use crate::state::model::{PhaseRecord, PhaseStatus, State};
@@ -159,28 +160,23 @@ pub fn refuse_at_work(scope: &Scope<'_>) -> Result<(), PhaseError> {
             None => continue,
             Some(Awaited::Processes(_)) => {
                 let fleet = stopping.fleet()?;
-                let names: Vec<String> = fleet.muster.there.iter().map(named).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 (
                     format!(
                         "`{address}` is being loaded by {}: nothing was removed, since it would go on from that",
-                        common::few(&names)
+                        names(&fleet.muster.there)
                     ),
                     "end them (an interrupt has each come to a checkpoint, `mig backfill stop` all of them for good), then run the same command again".to_owned(),
                 )
             }
             Some(Awaited::Lease(until)) => {
                 let fleet = stopping.fleet()?;
-                let names: Vec<String> = fleet.silent().map(named).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let who = match names(fleet.silent()) {
+                    names if names.is_empty() => "a worker".to_owned(),
+                    names => names,
+                };
                 (
                     format!(
-                        "a worker of `{address}` fell silent and may still write, by its lease until {until:.0}{}: nothing was removed",
-                        if names.is_empty() {
-                            String::new()
-                        } else {
-                            format!(" ({})", common::few(&names))
-                        }
+                        "{who} fell silent at `{address}` and may still write, by its lease until {until:.0}: nothing was removed"
                     ),
                     "run the same command again then, or end the worker".to_owned(),
                 )
@@ -203,13 +199,20 @@ fn begun_backfills<'a>(scope: &'a Scope<'_>) -> impl Iterator<Item = &'a Phase> 
     })
 }
 
+/// Processes in words, the first few by name; empty where there are none.
+fn names<'a>(beats: impl IntoIterator<Item = &'a Beat>) -> String {
+    let names: Vec<String> = beats.into_iter().map(named).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    common::few(&names)
+}
+
 /// Processes that fell silent at backfills into a target, and may come back.
-fn silent(scope: &Scope<'_>, on: &Address) -> Result<Vec<String>, PhaseError> {
+fn silent(scope: &Scope<'_>, on: &Address) -> Result<Vec<Beat>, PhaseError> {
     let mut silent = Vec::new();
     for phase in begun_backfills(scope) {
         if matches!(&phase.spec, PhaseSpec::Backfill(spec) if spec.to.value == *on) {
             let stopping = Stopping::open(scope.plan, phase, scope.state, scope.connections, "")?;
-            silent.extend(stopping.fleet()?.silent().map(named));
+            silent.extend(stopping.fleet()?.silent().cloned());
         }
     }
     Ok(silent)
@@ -342,10 +345,9 @@ fn of_cluster(
     if silent.is_empty() {
         rest.push(Removal::WorkingState { on: on.clone() });
     } else {
-        let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
         stays.push(format!(
             "the index {WORKING_STATE} on {on}: {} fell silent and may come back, and what it writes must find it",
-            common::few(&silent)
+            names(&silent)
         ));
     }
     Ok(())

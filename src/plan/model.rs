@@ -5,6 +5,7 @@
 //! digests and for comparing two plans field by field. Field names in JSON are those of the plan language.
 
 mod chain;
+mod gate;
 mod sending;
 mod strategy;
 mod transforms;
@@ -21,6 +22,7 @@ use super::selector::Selector;
 use crate::base::units::{ByteRate, ByteSize, CountRate, Span};
 use crate::base::version::{Product, Version};
 use crate::base::{Address, Fingerprint};
+pub use gate::{Approve, GateSpec, Proves, SourceQuiet};
 pub use sending::{Compress, Nodes};
 pub use strategy::Strategy;
 pub use transforms::{
@@ -728,51 +730,6 @@ pub enum SourceWrites {
     Deny,
     /// Moved is noted.
     Allow,
-}
-
-/// `gate:`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct GateSpec {
-    /// What the person is asked.
-    pub title: String,
-    /// What has to be seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proves: Option<Proves>,
-    /// Whether a person is needed.
-    pub approve: Approve,
-}
-
-/// What has to be seen before a gate opens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Proves {
-    /// Nothing is written to a source for some time.
-    SourceQuiet(SourceQuiet),
-}
-
-/// Nothing is written to a source for some time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct SourceQuiet {
-    /// The cluster; resolved to the only source of the plan where the plan does not say.
-    pub of: Option<Ref>,
-    /// How long.
-    pub r#for: Span,
-    /// Which of its indices.
-    pub indices: Selector,
-}
-
-/// Whether a person is needed.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Approve {
-    /// `mig approve` by a person.
-    Manual,
-    /// Nobody.
-    None,
 }
 
 /// `switchover:` without capture.

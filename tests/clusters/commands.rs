@@ -71,7 +71,7 @@ impl Case {
 }
 
 /// Text that hardly gets smaller: so many hexadecimal digits.
-fn noise(seed: u64, digits: usize) -> String {
+pub(crate) fn noise(seed: u64, digits: usize) -> String {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut text = String::with_capacity(digits + 16);
     while text.len() < digits {

@@ -21,6 +21,9 @@ const REQUESTS_MAX: usize = 200;
 const LONGEST: Duration = Duration::from_mins(2);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
+/// The same of what tests wait for themselves, which ask by commands.
+const LONGEST_UNTIL: Duration = Duration::from_mins(3);
+const LOOK_UNTIL: Duration = Duration::from_millis(100);
 
 /// The index, and a place with a plan that moves it.
 pub(crate) struct Load<'a> {
@@ -199,6 +202,16 @@ impl<'a> Load<'a> {
         assert!(self.target.try_get(&path).is_err(), "it is noted as tuned");
         let aliases = self.target.get(&format!("/{}/_alias", self.index));
         assert_eq!(aliases[&self.index]["aliases"], json!({}));
+    }
+}
+
+/// Waits until something is so; a lease may have to end before.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < LONGEST_UNTIL, "{what}");
+        thread::sleep(LOOK_UNTIL);
     }
 }
 

@@ -14,7 +14,8 @@ use super::support::opensearch2;
 const LONGEST: Duration = Duration::from_mins(2);
 const DOCS: u32 = 4000;
 
-fn serve(load: &Load<'_>, arguments: &[&str]) -> Served {
+/// Begins a command that serves its figures until they were read once after its end.
+pub(crate) fn serve(load: &Load<'_>, arguments: &[&str]) -> Served {
     let address = [
         "--metrics-address",
         "127.0.0.1:0",

@@ -1,7 +1,7 @@
 //! `mig reset` on real servers: what a plan left goes, what it made stays, and nothing of anybody else is touched.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mig::clients::cluster::Request;
 use rustix::process::Signal;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::check::plan_of;
 use super::fleet::start;
-use super::load::{Load, ends, kill, signal};
+use super::load::{Load, ends, kill, signal, until};
 use super::place::{Place, Ran};
 use super::support::{Options, Scope, Server, elasticsearch, is_its_day};
 
@@ -155,13 +155,6 @@ fn a_reset_beside_workers_is_refused_and_one_that_wakes_afterwards_does_no_harm(
         let mut command = load.place.command(&["reset", "--auto-approve"]);
         Ran::of(&command.output().unwrap())
     };
-    let until = |what: &str, is: &mut dyn FnMut() -> bool| {
-        let began = Instant::now();
-        while !is() {
-            assert!(began.elapsed() < Duration::from_mins(3), "{what}");
-            thread::sleep(Duration::from_millis(500));
-        }
-    };
     let status = || {
         let ran = load
             .place
@@ -170,7 +163,7 @@ fn a_reset_beside_workers_is_refused_and_one_that_wakes_afterwards_does_no_harm(
         let status: Value = serde_json::from_str(&ran.out).unwrap();
         status["phases"][0]["running"].as_u64().unwrap()
     };
-    until("two never worked", &mut || status() == 2);
+    until("two never worked", || status() == 2);
     // Whoever leads has the lock.
     reset().ends_with(7).says("locked by `mig apply`");
     kill(leader);
@@ -184,14 +177,12 @@ fn a_reset_beside_workers_is_refused_and_one_that_wakes_afterwards_does_no_harm(
     assert!(before.len() <= notes(&target, load.scope.prefix()).len() + 1);
     assert_eq!(aliases_of_loads(&target), 1);
     let written = load.visible();
-    until("the worker does not go on", &mut || {
-        load.visible() > written
-    });
+    until("the worker does not go on", || load.visible() > written);
 
     // It falls silent, in the middle of whatever it does.
     signal(&helper, Signal::STOP);
     let mut ran = reset();
-    until("it is never taken for lost", &mut || {
+    until("it is never taken for lost", || {
         ran = reset();
         ran.code == 0
     });

@@ -1,21 +1,17 @@
 //! What is told of a fleet's requests, in the status, the report and the figures for Prometheus: held against what a relay before
 //! the target saw, also when processes are killed and come back; and what an overloaded target rejects.
 
-use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::exposition::Served;
 use super::fleet::start;
-use super::load::{Load, ends, kill};
+use super::load::{Load, ends, kill, until};
+use super::metrics::serve;
 use super::proxy::{Proxy, Seen, Speed};
 use super::steering::{BULK, by_proxy};
 use super::support::{Options, Server, is_its_day, opensearch2};
-
-const LONGEST: Duration = Duration::from_mins(2);
-const LOOK: Duration = Duration::from_millis(200);
 
 /// What `mig backfill status --deep-check --json` says of the one phase.
 fn status(load: &Load<'_>) -> Value {
@@ -57,15 +53,6 @@ fn bulks(proxy: &Proxy) -> Vec<Seen> {
     seen.filter(|it| it.path.contains(BULK)).collect()
 }
 
-#[track_caller]
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < LONGEST, "{what}");
-        thread::sleep(LOOK);
-    }
-}
-
 #[test]
 fn what_is_told_of_a_fleet_is_what_a_relay_before_the_target_saw() {
     let fields = "workers: 1, limits: { docs: 80/s, batch: 8KiB }";
@@ -73,16 +60,7 @@ fn what_is_told_of_a_fleet_is_what_a_relay_before_the_target_saw() {
     let proxy = by_proxy(&load, Speed::default(), "nodes: endpoint, compress: gzip");
     // They wait for it.
     let workers = [load.place.spawn(&["worker"]), load.place.spawn(&["worker"])];
-    let mut command = load.place.command(&[
-        "apply",
-        "--auto-approve",
-        "--metrics-address",
-        "127.0.0.1:0",
-        "--metrics-linger",
-        "60s",
-    ]);
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let leader = Served::of(command.spawn().unwrap());
+    let leader = serve(&load, &["apply", "--auto-approve"]);
     until("it begins", || load.visible() > 0);
     // While they work each is told of, and no more than was sent.
     let mut seen = std::collections::BTreeSet::new();
@@ -241,16 +219,7 @@ fn an_overloaded_target_is_slowed_down_for_told_of_and_gets_all() {
     let shards = [("index.number_of_shards", json!(4))];
     let load = Load::new(&target, "overload", 60_000, &shards, fields);
     let proxy = by_proxy(&load, Speed::default(), "nodes: endpoint, compress: none");
-    let mut command = load.place.command(&[
-        "apply",
-        "--auto-approve",
-        "--metrics-address",
-        "127.0.0.1:0",
-        "--metrics-linger",
-        "60s",
-    ]);
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let leader = Served::of(command.spawn().unwrap());
+    let leader = serve(&load, &["apply", "--auto-approve"]);
     let worker = load.place.spawn(&["worker", "--workers", "8"]);
     // Before, a load has no figures.
     until("it begins", || load.visible() > 0);

@@ -4,6 +4,8 @@
 //! and that a telling which is heard twice counts once: see [`Figures::later`]. Deliberately absent: who tells whom (`fleet`), and
 //! anything that a decision could rest on.
 
+use std::iter::Sum;
+
 use serde::{Deserialize, Serialize};
 
 /// Limits with names.
@@ -45,10 +47,11 @@ mod short {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<[u64; BUCKETS], D::Error> {
-        let mut buckets = [0; BUCKETS];
+        let mut buckets = [0_u64; BUCKETS];
         let told = Vec::<u64>::deserialize(from)?;
         for (number, count) in told.into_iter().enumerate() {
-            buckets[number.min(BUCKETS - 1)] += count;
+            let bucket = &mut buckets[number.min(BUCKETS - 1)];
+            *bucket = bucket.saturating_add(count);
         }
         Ok(buckets)
     }
@@ -57,7 +60,7 @@ mod short {
 impl Latency {
     /// Requests.
     pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
+        self.buckets.iter().copied().fold(0, u64::saturating_add)
     }
 
     /// The mean, in milliseconds; `None` where there were none.
@@ -70,11 +73,12 @@ impl Latency {
     /// where that is beyond all bounds.
     pub fn within_ms(&self, percent: u64) -> Option<u64> {
         let count = self.count();
-        let mut below = 0;
+        let enough = u128::from(count) * u128::from(percent);
+        let mut below = 0_u128;
         let bounds = limits::LATENCY_MS.iter().zip(self.buckets);
         let mut found = bounds.filter(|(_, here)| {
-            below += here;
-            below * 100 >= count * percent
+            below += u128::from(*here);
+            below * 100 >= enough
         });
         found.next().filter(|_| count > 0).map(|(bound, _)| *bound)
     }
@@ -153,7 +157,7 @@ impl Figures {
 
     /// What was not taken at once: answers 429 and documents that were rejected.
     pub fn not_taken(&self) -> u64 {
-        self.throttled + self.docs_rejected
+        self.throttled.saturating_add(self.docs_rejected)
     }
 }
 
@@ -184,6 +188,12 @@ impl Gauges {
             workers: self.workers.saturating_add(other.workers),
             workers_wanted: self.workers_wanted.saturating_add(other.workers_wanted),
         }
+    }
+}
+
+impl Sum for Gauges {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| sum.plus(&one))
     }
 }
 
@@ -250,6 +260,10 @@ mod tests {
         let text = serde_json::json!({"requests": 20, "more": 1, "latency": {"buckets": more}});
         let read: Figures = serde_json::from_value(text).unwrap();
         assert_eq!((read.requests, read.latency.count()), (20, 20));
+        let huge = serde_json::json!({"latency": {"buckets": vec![u64::MAX; 20]}});
+        let huge: Figures = serde_json::from_value(huge).unwrap();
+        assert_eq!(huge.latency.count(), u64::MAX);
+        assert_eq!(huge.latency.within_ms(50), Some(5));
         let none: Figures = serde_json::from_str("{}").unwrap();
         assert_eq!(none, Figures::default());
     }

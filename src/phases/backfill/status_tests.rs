@@ -1,8 +1,7 @@
 //! States and shards of made-up backfills.
 
 use super::*;
-use crate::engines::bulk::figures::{Figures, Gauges};
-use crate::engines::bulk::fleet::{Counts, Doing, Limits, Role, muster};
+use crate::engines::bulk::fleet::{Counts, Role, muster};
 use crate::engines::bulk::work_store::{ItemKey, ItemProgress, ItemSpec};
 
 fn at(second: i64) -> Timestamp {
@@ -42,14 +41,7 @@ fn held(until: i64) -> ItemStatus {
 
 fn beat(id: &str, said: i64, working: u32) -> Beat {
     Beat {
-        id: id.into(),
         role: Role::Coordinator,
-        host: "h".into(),
-        pid: 1,
-        mig: "1".into(),
-        started: at(1),
-        at: at(said),
-        doing: Doing::Working,
         capacity: 2,
         working,
         counts: Counts {
@@ -57,12 +49,7 @@ fn beat(id: &str, said: i64, working: u32) -> Beat {
             ..Counts::default()
         },
         docs_per_second: 5.0,
-        bytes_per_second: 0.0,
-        limits: Limits::default(),
-        figures: Figures::default(),
-        gauges: Gauges::default(),
-        latency_ms: None,
-        left: false,
+        ..Beat::of_test(id, 1, said)
     }
 }
 

@@ -6,25 +6,14 @@ use mig::clients::target::cluster::WorkingState;
 use mig::engines::bulk::fleet::{Board as _, Control, Doing, IndexBoard};
 
 use super::*;
+use crate::commands::noise;
+use crate::load::until;
 use crate::place::Ran;
 
 /// Indices beside the first one: more than are restored at once.
 const OTHERS: usize = 16;
-/// Documents of each.
+/// Documents of each, of text that no codec makes much smaller, so that a rate of bytes makes restores slow.
 const DOCS: u64 = 100;
-
-/// Text that no codec makes smaller, so that a rate of bytes makes restores slow.
-fn noise(seed: u64) -> String {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut text = String::new();
-    while text.len() < 2400 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        text.push_str(&format!("{state:016x}"));
-    }
-    text
-}
 
 fn many<'a>(target: &'a Server, what: &str) -> (Load<'a>, BTreeSet<String>) {
     let fields = "workers: 1, strategy: restore, limits: { bytes: 100KiB/s }";
@@ -39,7 +28,7 @@ fn many<'a>(target: &'a Server, what: &str) -> (Load<'a>, BTreeSet<String>) {
         load.source.put(&format!("/{name}"), &body);
         let mut lines = String::new();
         for n in 0..DOCS {
-            let text = noise(other as u64 * DOCS + n + 1);
+            let text = noise(other as u64 * DOCS + n + 1, 2400);
             lines.push_str(&format!(
                 "{{\"index\":{{\"_id\":\"{n}\"}}}}\n{{\"t\":\"{text}\"}}\n"
             ));
@@ -58,15 +47,6 @@ fn noted(load: &Load<'_>, kind: &str) -> BTreeSet<String> {
     let notes = notes.filter(|note| note["kind"] == kind);
     let names = notes.map(|note| note["body"]["index"].as_str().unwrap().to_owned());
     names.collect()
-}
-
-#[track_caller]
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < LONGEST, "{what}");
-        std::thread::sleep(LOOK);
-    }
 }
 
 /// An apply whose target is at some indices, while others wait: it is asked for all of the first ones before one is counted.

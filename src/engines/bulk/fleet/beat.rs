@@ -57,6 +57,34 @@ pub struct Beat {
     pub left: bool,
 }
 
+#[cfg(test)]
+impl Beat {
+    /// Of a worker at work, for tests, which change what matters to them.
+    pub(crate) fn of_test(id: &str, started_second: i64, at_second: i64) -> Self {
+        let second = |number| Timestamp::from_second(number).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self {
+            id: id.to_owned(),
+            role: Role::Worker,
+            host: "h".to_owned(),
+            pid: 1,
+            mig: "1".to_owned(),
+            started: second(started_second),
+            at: second(at_second),
+            doing: Doing::Working,
+            capacity: 1,
+            working: 1,
+            counts: Counts::default(),
+            docs_per_second: 0.0,
+            bytes_per_second: 0.0,
+            limits: Limits::default(),
+            figures: Figures::default(),
+            gauges: Gauges::default(),
+            latency_ms: None,
+            left: false,
+        }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
 fn is_false(it: &bool) -> bool {
     !*it

@@ -209,8 +209,8 @@ impl Board for LocalBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::bulk::figures::{Figures, Gauges};
-    use crate::engines::bulk::fleet::{Counts, Doing, Limits, Role, bury};
+    use crate::engines::bulk::figures::Figures;
+    use crate::engines::bulk::fleet::bury;
 
     #[test]
     fn what_was_left_is_found_and_vanishes_as_a_whole() {
@@ -235,27 +235,12 @@ mod tests {
             .unwrap();
         assert_eq!(board.brief().unwrap().unwrap().serial, 2);
         let last = Beat {
-            id: "worker/1".into(),
-            role: Role::Worker,
-            host: "h".into(),
-            pid: 1,
-            mig: "1".into(),
-            started: board.now(),
-            at: board.now(),
-            doing: Doing::Working,
-            capacity: 1,
-            working: 1,
-            counts: Counts::default(),
-            docs_per_second: 0.0,
-            bytes_per_second: 0.0,
-            limits: Limits::default(),
             figures: Figures {
                 requests: 7,
                 ..Figures::default()
             },
-            gauges: Gauges::default(),
-            latency_ms: None,
             left: true,
+            ..Beat::of_test("worker/1", 1, 1)
         };
         board.say(&last).unwrap();
         assert!(board.beats().unwrap().is_empty(), "it was never there");

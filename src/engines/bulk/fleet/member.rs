@@ -414,18 +414,13 @@ impl Inner {
         }
         let Some(tally) = tally else { return Ok(()) };
         let beats: Vec<Beat> = found.beats().cloned().collect();
-        let there = found.there.iter().filter(|beat| beat.id != own);
-        let (mut gauges, mut processes) = (Gauges::default(), 0);
-        for beat in there {
-            gauges = gauges.plus(&beat.gauges);
-            processes += 1;
-        }
+        let there = || found.there.iter().filter(|beat| beat.id != own);
         self.joining.meter.heard(Others {
             figures: known
                 .others(tally, &beats, own)
                 .since(&self.measured_before),
-            gauges,
-            processes,
+            gauges: there().map(|beat| beat.gauges).sum(),
+            processes: u32::try_from(there().count()).unwrap_or(u32::MAX),
             heard: true,
         });
         Ok(())

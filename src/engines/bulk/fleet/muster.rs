@@ -34,8 +34,7 @@ pub struct Muster {
 impl Muster {
     /// What is so just now in those that are there.
     pub fn gauges(&self) -> Gauges {
-        let there = self.there.iter();
-        there.fold(Gauges::default(), |all, beat| all.plus(&beat.gauges))
+        self.there.iter().map(|beat| beat.gauges).sum()
     }
 
     /// All that was said.
@@ -137,28 +136,14 @@ pub fn part(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::bulk::fleet::Counts;
 
     fn beat(id: &str, role: Role, started: i64, at: i64, capacity: u32, working: u32) -> Beat {
         Beat {
-            id: id.into(),
             role,
-            host: "h".into(),
-            pid: 1,
-            mig: "1".into(),
-            started: Timestamp::from_second(started).unwrap(),
-            at: Timestamp::from_second(at).unwrap(),
-            doing: Doing::Working,
             capacity,
             working,
-            counts: Counts::default(),
             docs_per_second: 10.0,
-            bytes_per_second: 0.0,
-            limits: super::super::Limits::default(),
-            figures: crate::engines::bulk::Figures::default(),
-            gauges: Gauges::default(),
-            latency_ms: None,
-            left: false,
+            ..Beat::of_test(id, started, at)
         }
     }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::beat::{Beat, Counts};
+use super::beat::Beat;
 use super::board::{Board, BoardError};
 use super::limits;
 use crate::engines::bulk::figures::Figures;
@@ -39,8 +39,6 @@ pub struct Gone {
     pub at: Timestamp,
     /// Whether it left by itself.
     pub left: bool,
-    /// What it did.
-    pub counts: Counts,
     /// What it measured.
     #[serde(default)]
     pub figures: Figures,
@@ -57,7 +55,6 @@ impl Tally {
         let told = Gone {
             at: beat.at,
             left: beat.left,
-            counts: beat.counts,
             figures: beat.figures,
         };
         let known = self.gone.remove(&beat.id);

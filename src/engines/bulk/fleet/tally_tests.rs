@@ -3,9 +3,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::super::{Brief, Change, ChangeTally, Control, Doing, Limits, Role, Turn};
+use super::super::{Brief, Change, ChangeTally, Control, Turn};
 use super::*;
-use crate::engines::bulk::figures::Gauges;
 
 const SEEDS: u64 = 8;
 const STEPS: usize = 2_500;
@@ -18,27 +17,12 @@ fn at(second: i64) -> Timestamp {
 
 fn beat(id: &str, at_second: i64, requests: u64, left: bool) -> Beat {
     Beat {
-        id: id.into(),
-        role: Role::Worker,
-        host: "h".into(),
-        pid: 1,
-        mig: "1".into(),
-        started: at(0),
-        at: at(at_second),
-        doing: Doing::Working,
-        capacity: 1,
-        working: 1,
-        counts: Counts::default(),
-        docs_per_second: 0.0,
-        bytes_per_second: 0.0,
-        limits: Limits::default(),
         figures: Figures {
             requests,
             ..Figures::default()
         },
-        gauges: Gauges::default(),
-        latency_ms: None,
         left,
+        ..Beat::of_test(id, 0, at_second)
     }
 }
 
