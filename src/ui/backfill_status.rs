@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::layout::{cut, hang, put, width};
 use super::live::{Size, bar, percent};
-use super::table::{Side, table};
+use super::table::{Side, table, table_leaving_out};
 use super::theme::{Paint, Theme};
 use super::words::counted_u64;
 use crate::base::units::{ByteRate, CountRate, human_bytes, human_count, rounded};
@@ -365,7 +365,8 @@ fn processes_text(text: &mut String, status: &BackfillStatus, deep: &Deep, colum
     };
     rows.extend(deep.processes.iter().map(|beat| row(beat, false)));
     rows.extend(deep.lost.iter().map(|beat| row(beat, true)));
-    table(text, &sides, &rows, columns);
+    // Since when somebody is there, its items, and which process of the machine it is: JSON has them at any width.
+    table_leaving_out(text, &sides, &rows, columns, &[10, 5, 1]);
     let gone = status.fleet.processes_gone;
     if gone > 0 {
         let is = if gone == 1 { "is" } else { "are" };

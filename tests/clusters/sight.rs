@@ -98,6 +98,8 @@ fn what_is_told_of_a_fleet_is_what_a_relay_before_the_target_saw() {
     ] {
         assert!(text.out.contains(word), "{word}: {}", text.out);
     }
+    let fits = |line: &str| line.chars().count() <= 80;
+    assert!(text.out.lines().all(fits), "{}", text.out);
     // All was seen: the rest may come fast.
     load.place
         .mig(&["backfill", "limits", "--docs", "5000/s"])
